@@ -1,0 +1,89 @@
+"""The fixed task, read from TOML: coordinates, splits, rules, pass mark, budget."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from kpbench.cell import Value
+from kpbench.errors import UsageError
+
+
+class Coordinates(Value):
+    """What a network sees and predicts: image / image_divisor, (k - centre) / scale."""
+
+    image_divisor: float
+    centre: float
+    scale: float
+
+
+class Scorer(Value):
+    """The scorer's formula in words, its version and the score that passes the course."""
+
+    formula: str
+    version: int
+    pass_mark: float
+
+
+class SplitShares(Value):
+    """Shares and seed of the splits that a data set does not bring itself."""
+
+    val_share: float = Field(gt=0, lt=0.5)
+    test_share: float = Field(gt=0, lt=0.5)
+    seed: int
+
+
+class Rules(Value):
+    """The course's rules for a network."""
+
+    max_parameters: int
+    max_model_megabytes: float
+
+
+class Budget(Value):
+    """What a run may cost unless the command says otherwise."""
+
+    epochs: int = Field(ge=1)
+
+
+class Benchmark(Value):
+    """The fixed task; two studies compare only if their hashes are the same."""
+
+    name: str
+    title: str
+    version: int
+    coordinates: Coordinates
+    scorer: Scorer
+    splits: SplitShares
+    rules: Rules
+    budget: Budget
+    text: str = Field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits over the definition's meaning (not its comments or spacing)."""
+        return hashlib.sha256(self.model_dump_json(exclude={"text", "title"}).encode()).hexdigest()[:16]
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """The benchmark defined in a TOML file.
+
+    Raises:
+        UsageError: the file is not TOML or not a benchmark; the first wrong key is named.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        return Benchmark(**tomllib.loads(text), text=text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+    except (ValidationError, TypeError) as error:
+        raise UsageError(f"{path}: {first_problem(error)}") from error
+
+
+def first_problem(error: ValidationError | TypeError) -> str:
+    """The first problem of a validation on one line, with the dotted name of the key."""
+    if isinstance(error, TypeError):
+        return str(error)
+    problem = error.errors()[0]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].lower()}"

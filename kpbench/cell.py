@@ -1,0 +1,93 @@
+"""A cell (one point of a search space), a run (a cell with a seed) and what a run leaves behind."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Scalar = bool | int | float | str
+Params = Mapping[str, Scalar]
+
+State = Literal["complete", "pruned", "failed"]
+Reason = Literal["nan", "oom", "crash", "error"]
+Role = Literal["trial", "final"]
+
+
+def cell_id(params: Params) -> str:
+    """Twelve hex digits that identify a cell: the hash of its parameters in canonical JSON."""
+    text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class Value(BaseModel):
+    """Base of the frozen values that cross the boundary to a file; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Run(Value):
+    """One cell trained with one seed.
+
+    Attributes:
+        params: every parameter of the cell by dotted name (`network.depth`, `training.lr`, `family`).
+        seed: the block; data order, augmentation, initial weights and dropout are derived from it.
+    """
+
+    params: dict[str, Scalar]
+    seed: int
+
+    @property
+    def cell(self) -> str:
+        """The cell's identity."""
+        return cell_id(self.params)
+
+
+class EpochRecord(Value):
+    """What one epoch of training left: epochs count from 1, losses are MSE in (k - 48) / 48 units."""
+
+    epoch: int
+    train_mse: float
+    val_mse: float
+    val_score: float
+    seconds: float
+
+
+class RunResult(Value):
+    """One row of a study: a run, how it ended and its learning curve.
+
+    Attributes:
+        role: `trial` (a search trial) or `final` (a top cell trained again with a fresh seed).
+        trial: number of the Optuna trial; None for a final run.
+        reason: why a run failed; None unless `state` is `failed`.
+        detail: one line for a person on why it failed.
+        val_mse, val_score: of the last epoch; for a final run the official scorer's, one image at a time.
+        test_mse, test_score: official, final runs only.
+        parameters: number of trainable values.
+        megabytes: size of the model file.
+        data: digest of the three splits.
+        model: path of the model file relative to the study folder.
+    """
+
+    role: Role
+    trial: int | None = None
+    cell: str
+    params: dict[str, Scalar]
+    seed: int
+    state: State
+    reason: Reason | None = None
+    detail: str | None = None
+    epochs: int
+    val_mse: float | None = None
+    val_score: float | None = None
+    test_mse: float | None = None
+    test_score: float | None = None
+    parameters: int | None = None
+    megabytes: float | None = None
+    seconds: float
+    device: str
+    data: str
+    curve: list[EpochRecord] = []
+    model: str | None = None
+    finished: str

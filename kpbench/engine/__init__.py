@@ -1,0 +1,1 @@
+"""Engines: carry jobs from a queue to an evaluation and back."""

@@ -1,0 +1,83 @@
+"""Parts kept as arrays in the user's cache folder, so that a text is parsed and a face is drawn only once."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from kpbench.faces.faces import Faces
+from kpbench.faces.files import shown
+from kpbench.faces.parts import Parts
+
+_FORMAT = 1
+
+
+def cache_folder() -> Path:
+    """`KPBENCH_CACHE` if set, else the user's cache folder for kpbench; `faces` inside it."""
+    chosen = os.environ.get("KPBENCH_CACHE")
+    return (Path(chosen) if chosen else Path(platformdirs.user_cache_dir("kpbench"))) / "faces"
+
+
+def cached(key: str, build: Callable[[], Parts]) -> Parts:
+    """The parts kept under `key`, else those that `build` makes, which are then kept.
+
+    `key` names everything the parts depend on. A broken cache file is built again; where nothing can be written
+    the parts come with a note that says so. Errors of `build` pass through and leave nothing behind.
+    """
+    file = cache_folder() / (hashlib.sha256(f"{_FORMAT} {key}".encode()).hexdigest()[:32] + ".npz")
+    parts = _read(file)
+    if parts is not None:
+        return parts
+    parts = build()
+    try:
+        _write(file, parts)
+    except OSError as error:
+        note = f"the faces could not be kept in {shown(file.parent)} ({error.strerror or error}): the next start is as slow"
+        return replace(parts, notes=(*parts.notes, note))
+    return parts
+
+
+def _read(file: Path) -> Parts | None:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            stored = {name: arrays[name] for name in arrays.files}
+        faces = {part: _unpack(part, stored) for part in ("train", "val", "test") if f"{part}/images" in stored}
+        return Parts(faces["train"], faces.get("val"), faces.get("test"), notes=tuple(map(str, stored["notes"])))
+    except Exception:  # whatever ails a cache file, its source is still there
+        return None
+
+
+def _unpack(part: str, stored: dict[str, NDArray[np.generic]]) -> Faces:
+    prefix = f"{part}/conditions/"
+    conditions = {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
+    return Faces(
+        stored[f"{part}/images"],  # type: ignore[arg-type]  # Faces checks what it gets
+        stored[f"{part}/keypoints"],  # type: ignore[arg-type]
+        stored.get(f"{part}/subjects"),  # type: ignore[arg-type]
+        conditions,
+    )
+
+
+def _write(file: Path, parts: Parts) -> None:
+    arrays: dict[str, NDArray[np.generic]] = {"notes": np.array(parts.notes, dtype=np.str_)}
+    for part, faces in parts.items():
+        arrays[f"{part}/images"] = faces.images
+        arrays[f"{part}/keypoints"] = faces.keypoints
+        if faces.subjects is not None:
+            arrays[f"{part}/subjects"] = faces.subjects
+        arrays.update({f"{part}/conditions/{name}": values for name, values in faces.conditions.items()})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as stream:
+        draft = Path(stream.name)
+        try:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+            stream.close()
+            draft.replace(file)  # readers see the old file or the new one, never half of it
+        finally:
+            draft.unlink(missing_ok=True)

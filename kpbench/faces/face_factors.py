@@ -1,0 +1,131 @@
+"""What varies from person to person and from picture to picture: every number behind a synthetic face."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Factors = dict[str, NDArray[np.generic]]
+"""name -> (N,) array, one value a face."""
+
+OCCLUDERS = ("none", "hat", "hand", "microphone", "caption")
+GLASSES = ("none", "clear", "dark")
+
+Draw = dict[str, float | str]
+
+
+def _between(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(low + (high - low) * rng.random())
+
+
+def _bell(rng: np.random.Generator, sd: float, most: float) -> float:
+    """A normal draw cut at `most` sd."""
+    return float(np.clip(rng.standard_normal(), -most, most) * sd)
+
+
+def draw_person(rng: np.random.Generator) -> Draw:
+    """What a person keeps over all pictures: skin, hair, beard, brows, eyes, nose, glasses habit, dress."""
+    male = rng.random() < 0.62
+    age = _between(rng, 0.0, 1.0)
+    skin = float(np.clip(0.36 + _bell(rng, 0.14, 2.2), 0.09, 0.62))
+    grey = age > 0.55 and rng.random() < 0.6
+    hair = _between(rng, 0.25, 0.6) if grey else (_between(rng, 0.14, 0.35) if rng.random() < 0.25 else _between(rng, 0.01, 0.1))
+    bald = male and age > 0.4 and rng.random() < 0.4
+    long = rng.random() < (0.08 if male else 0.7)
+    bearded = male and rng.random() < 0.38
+    habit = rng.random()
+    return {
+        "male": float(male),
+        "age": age,
+        "skin": skin,
+        "hair": min(hair, skin * 1.1),
+        "hairline": _between(rng, -2.15, -1.75) if bald else _between(rng, -1.75, -1.25),
+        "fringe": float(not bald and rng.random() < 0.3),
+        "parting": _between(rng, -0.8, 0.8),
+        "hair_volume": 0.02 if bald else (_between(rng, 0.15, 0.45) if long else _between(rng, 0.03, 0.2)),
+        "hair_length": 2.6 if long else _between(rng, -0.1, 0.5),
+        "sideburn": _between(rng, 0.0, 0.5) if male else _between(rng, 0.0, 0.2),
+        "moustache": _between(rng, 0.3, 0.9) * (bearded and rng.random() < 0.8),
+        "chin_beard": _between(rng, 0.2, 0.9) * (bearded and rng.random() < 0.6),
+        "cheek_beard": _between(rng, 0.2, 0.8) * (bearded and rng.random() < 0.5),
+        "stubble": _between(rng, 0.0, 0.35) * male,
+        "brow_width": _between(rng, 0.05, 0.1) if male else _between(rng, 0.03, 0.07),
+        "brow_dark": _between(rng, 0.35, 0.9),
+        "iris": _between(rng, 0.02, 0.16),
+        "lash": _between(rng, 0.3, 0.7) if male else _between(rng, 0.5, 1.0),
+        "eye_shadow": _between(rng, 0.0, 0.25) if male else _between(rng, 0.0, 0.6),
+        "lip": _between(rng, 0.62, 0.95) if male else _between(rng, 0.4, 0.85),
+        "nose_size": 1 + _bell(rng, 0.12, 2),
+        "nose_width": 1 + _bell(rng, 0.1, 2),
+        "ridge": 1 + _bell(rng, 0.35, 2),
+        "cheek": _bell(rng, 1.0, 2),
+        "mottled": _between(rng, 0.02, 0.1),
+        "shine": _between(rng, 0.0, 0.35),
+        "wears_glasses": 0.0 if habit < 0.7 else (0.85 if habit < 0.92 else 0.5),
+        "glasses_width": _between(rng, 0.26, 0.38),
+        "glasses_height": _between(rng, 0.15, 0.27),
+        "glasses_round": _between(rng, 0.25, 0.95),
+        "glasses_rim": _between(rng, 0.018, 0.06),
+        "glasses_grey": _between(rng, 0.01, 0.3),
+        "hat_habit": 0.5 if rng.random() < 0.06 else 0.015,
+        "cloth": _between(rng, 0.01, 0.5),
+        "collar": float(rng.random() < 0.45),
+    }
+
+
+def draw_picture(rng: np.random.Generator, person: Draw) -> Draw:
+    """What changes from picture to picture: pose, expression, light, lens, what is worn or in the way."""
+    chance = rng.random()
+    glasses = "none"
+    if rng.random() < float(person["wears_glasses"]):
+        glasses = "dark" if rng.random() < (0.08 if float(person["wears_glasses"]) > 0.6 else 0.6) else "clear"
+    elif rng.random() < 0.01:
+        glasses = "dark"
+    if rng.random() < float(person["hat_habit"]):
+        occluder = "hat"
+    else:
+        occluder = "hand" if chance < 0.03 else "microphone" if chance < 0.06 else "caption" if chance < 0.075 else "none"
+    speaking = rng.random() < 0.5
+    smiling = rng.random() < 0.4
+    return {
+        "yaw": _bell(rng, 14.0, 2.5),
+        "pitch": _bell(rng, 8.0, 2.5),
+        "roll": _bell(rng, 4.6, 2.6),
+        "scale": 26.44 * (1 + _bell(rng, 0.062, 2.5)),
+        "shift_x": _bell(rng, 1.25, 2.5),
+        "shift_y": _bell(rng, 2.1, 2.5),
+        "mouth_open": _between(rng, 0.05, 1.0) ** 1.5 if speaking else _between(rng, 0.0, 0.06),
+        "smile": _between(rng, 0.3, 1.2) if smiling else _bell(rng, 0.2, 2),
+        "pucker": _between(rng, 0.2, 1.0) if rng.random() < 0.12 else 0.0,
+        "brow_raise": _bell(rng, 0.6, 2.2),
+        "eye_open": 0.0 if rng.random() < 0.05 else float(np.clip(0.92 + _bell(rng, 0.28, 2), 0.1, 1.35)),
+        "gaze_x": _bell(rng, 0.06, 1.8),
+        "gaze_y": _bell(rng, 0.02, 1.8),
+        "light_angle": _bell(rng, 55.0, 2.2),
+        "light_height": _between(rng, -5.0, 65.0),
+        "key": _between(rng, 0.35, 1.1),
+        "ambient": _between(rng, 0.25, 0.8),
+        "shadow": _between(rng, 0.3, 1.0),
+        "exposure": _bell(rng, 0.28, 2.3) + (0.9 if rng.random() < 0.035 else 0.0),
+        "contrast": float(np.clip(0.92 + _bell(rng, 0.2, 2), 0.35, 1.4)) * (0.55 if rng.random() < 0.06 else 1.0),
+        "blur": 0.55 + _between(rng, 0.0, 1.0) ** 2 * 1.3 + (0.7 if rng.random() < 0.1 else 0.0),
+        "motion": _between(rng, 0.0, 1.6) if rng.random() < 0.12 else 0.0,
+        "noise": 0.8 + _between(rng, 0.0, 1.0) ** 3 * 7.0,
+        "compression": _between(rng, 0.1, 1.0) ** 2,
+        "glasses": glasses,
+        "glare": _between(rng, 0.0, 1.0) ** 2,
+        "occluder": occluder,
+        "occluder_x": _bell(rng, 0.5, 2),
+        "occluder_y": _between(rng, 0.0, 1.0),
+        "occluder_tilt": _bell(rng, 0.5, 2),
+        "occluder_grey": _between(rng, 0.01, 0.5),
+        "background": _between(rng, 0.0, 1.0) ** 2 * 0.75 + 0.01,
+        "clutter": _between(rng, 0.0, 1.0) ** 2,
+    }
+
+
+SUBJECT_PICTURES = 13.0
+"""Pictures a person has on average, as in the course's real faces."""
+
+
+def draw_size(rng: np.random.Generator) -> int:
+    """How many pictures a person has: 4 to about 40, 13 on average."""
+    return 4 + int(rng.gamma(1.5, (SUBJECT_PICTURES - 4) / 1.5) + 0.5)

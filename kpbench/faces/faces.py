@@ -1,0 +1,127 @@
+"""What a set of labelled faces is, and its three splits with the test split sealed."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 96
+"""Width and height of a face in pixels."""
+
+KEYPOINTS = (
+    "left_eye_center",
+    "right_eye_center",
+    "left_eye_inner_corner",
+    "left_eye_outer_corner",
+    "right_eye_inner_corner",
+    "right_eye_outer_corner",
+    "left_eyebrow_inner_end",
+    "left_eyebrow_outer_end",
+    "right_eyebrow_inner_end",
+    "right_eyebrow_outer_end",
+    "nose_tip",
+    "mouth_left_corner",
+    "mouth_right_corner",
+    "mouth_center_top_lip",
+    "mouth_center_bottom_lip",
+)
+"""The 15 keypoints in the column order of Kaggle's files; left and right are the subject's own."""
+
+
+def mirrored_order() -> tuple[int, ...]:
+    """For each keypoint the index of its left/right partner (itself when it has none)."""
+    swap = {"left": "right", "right": "left"}
+    names = ["_".join(swap.get(word, word) for word in name.split("_")) for name in KEYPOINTS]
+    return tuple(KEYPOINTS.index(name) for name in names)
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Labelled faces as read-only arrays.
+
+    Attributes:
+        images: uint8 (N, 1, 96, 96).
+        keypoints: float32 (N, 15, 2), x then y, in pixels of the image; NaN where a label is missing.
+        subjects: int64 (N,), the person on each face, or None where nobody knows.
+        conditions: name -> (N,) array, what is known of how each face was taken or drawn.
+    """
+
+    images: NDArray[np.uint8]
+    keypoints: NDArray[np.float32]
+    subjects: NDArray[np.int64] | None = None
+    conditions: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        if self.images.dtype != np.uint8 or self.images.shape != (n, 1, SIZE, SIZE):
+            raise ValueError(f"images must be uint8 (N, 1, 96, 96), got {self.images.dtype} {self.images.shape}")
+        if self.keypoints.dtype != np.float32 or self.keypoints.shape != (n, len(KEYPOINTS), 2):
+            raise ValueError(f"keypoints must be float32 (N, 15, 2), got {self.keypoints.dtype} {self.keypoints.shape}")
+        arrays = [self.images, self.keypoints, *self.conditions.values()]
+        if self.subjects is not None:
+            arrays.append(self.subjects)
+        for array in arrays:
+            if len(array) != n:
+                raise ValueError(f"all arrays must hold {n} faces, one holds {len(array)}")
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: NDArray[np.intp]) -> "Faces":
+        """The faces at `index`, copied."""
+        return Faces(
+            self.images[index],
+            self.keypoints[index],
+            None if self.subjects is None else self.subjects[index],
+            {name: values[index] for name, values in self.conditions.items()},
+        )
+
+    def digest(self) -> str:
+        """Sixteen hex digits that identify images, keypoints and their order."""
+        sha = hashlib.sha256(str(len(self)).encode())
+        sha.update(np.ascontiguousarray(self.images).data)
+        sha.update(np.ascontiguousarray(self.keypoints).data)
+        return sha.hexdigest()[:16]
+
+
+class SealedFaces:
+    """The test split: its size and digest are free to know, its faces come out only through `open`."""
+
+    def __init__(self, faces: Faces) -> None:
+        self._faces = faces
+        self._digest = faces.digest()
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def digest(self) -> str:
+        """The digest of the faces inside."""
+        return self._digest
+
+    def open(self, record: Callable[[], None]) -> Faces:
+        """The faces, after `record` has written down who reads them; no record, no faces."""
+        record()
+        return self._faces
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """A data set ready for use: train, val and the sealed test, with what a person should know of them.
+
+    Attributes:
+        notes: one sentence for each thing that was done to the data (rows dropped, a split made).
+    """
+
+    name: str
+    train: Faces
+    val: Faces
+    test: SealedFaces
+    notes: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """Sixteen hex digits over the three splits: the same faces, split in the same way."""
+        parts = f"{self.train.digest()} {self.val.digest()} {self.test.digest()}"
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]

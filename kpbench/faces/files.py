@@ -1,0 +1,188 @@
+"""The files of a data set, in a folder, in a zip or one alone: listed, hashed and read as lines, never unpacked."""
+
+import hashlib
+import io
+import lzma
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from kpbench.errors import UsageError
+
+LARGEST_MEMBER = 2 * 1024**3
+"""Bytes a zip member may unpack to; Kaggle's whole training.csv has 240 million."""
+
+LARGEST_RATIO = 100
+"""How far a member past `RATIO_FREE` bytes may be packed; files of grey values pack about 4 to 1."""
+
+RATIO_FREE = 16 * 1024**2
+
+LONGEST_LINE = 1024**2
+"""Characters in a line; a row of 9,216 grey values and 30 coordinates has at most 40,000."""
+
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
+
+
+def shown(text: object) -> str:
+    """`text` on one printable line."""
+    line = str(text)
+    return line if line.isprintable() else ascii(line)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file: `disk` itself, or the `member` of the zip at `disk`; `size` in bytes when unpacked."""
+
+    disk: Path
+    size: int
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's own name, without folders."""
+        return shown(self.disk.name if self.member is None else PurePosixPath(self.member).name)
+
+    @property
+    def where(self) -> str:
+        """Where to find it, for messages."""
+        return shown(self.disk) if self.member is None else f"{shown(self.member)} in {shown(self.disk)}"
+
+
+def files_at(path: Path) -> dict[str, DataFile]:
+    """The files in a folder or a zip, at most one folder deep, by relative name; a file alone has the name "".
+
+    Raises:
+        UsageError: nothing is there, it cannot be read, the zip is broken, or a member's path leaves the zip.
+    """
+    try:
+        if path.is_dir():
+            return dict(sorted(_in_folder(path)))
+        if path.suffix.lower() == ".zip" and path.is_file():
+            return dict(sorted(_in_zip(path)))
+        if path.is_file():
+            return {"": DataFile(path, path.stat().st_size)}
+    except OSError as error:
+        raise UsageError(f"cannot read {shown(path)}: {error.strerror or error}; check its permissions") from None
+    if path.exists():
+        raise UsageError(f"{shown(path)} is neither a folder nor a plain file: give a folder, a .zip or a .csv")
+    raise UsageError(f"no file or folder at {shown(path)}: check the path, or use the built-in data set 'synthetic'")
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[str, DataFile]]:
+    for entry in os.scandir(folder):
+        if entry.is_file():
+            yield entry.name, DataFile(Path(entry.path), entry.stat().st_size)
+        elif entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK):
+            for inner in os.scandir(entry.path):
+                if inner.is_file():
+                    yield f"{entry.name}/{inner.name}", DataFile(Path(inner.path), inner.stat().st_size)
+
+
+def _in_zip(path: Path) -> Iterator[tuple[str, DataFile]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except _BROKEN_ZIP as error:
+        raise UsageError(
+            f"{shown(path)} is not a whole zip file ({shown(error)}): it may be cut short, fetch it again"
+        ) from None
+    seen = set()
+    for member in members:
+        place = PurePosixPath(member.filename.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts or ":" in (place.parts or ("",))[0]:
+            raise UsageError(
+                f"{shown(path)} holds a path that leaves the zip: {shown(member.filename)}; "
+                "do not trust this file, get it from its source"
+            )
+        if member.is_dir() or len(place.parts) > 2 or place.parts[0] == "__MACOSX":
+            continue
+        if str(place) in seen:
+            raise UsageError(f"{shown(path)} holds {shown(place)} twice: pack it again with one of them")
+        seen.add(str(place))
+        yield str(place), DataFile(path, member.file_size, member.filename)
+
+
+def content_digest(files: Mapping[str, DataFile]) -> str:
+    """SHA-256 over which files there are and the bytes on disk that hold them, in hex.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    total = hashlib.sha256()
+    known: dict[Path, str] = {}
+    for name, file in sorted(files.items()):
+        try:
+            if file.disk not in known:
+                with file.disk.open("rb") as stream:
+                    known[file.disk] = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise UsageError(f"cannot read {file.where}: {error.strerror or error}; check its permissions") from None
+        total.update(f"{name}\0{file.member}\0{known[file.disk]}\n".encode(errors="surrogateescape"))
+    return total.hexdigest()
+
+
+def text_lines(file: DataFile) -> Iterator[str]:
+    """The lines of a UTF-8 file with their line ends, one at a time.
+
+    Raises:
+        UsageError: the file cannot be read, is not UTF-8 text or has an endless line; in a zip also a member that
+            is broken, encrypted or unpacks to more than `LARGEST_MEMBER` bytes or `LARGEST_RATIO` times its size.
+    """
+    number = 0
+    try:
+        with ExitStack() as stack:
+            if file.member is None:
+                raw: IO[bytes] = stack.enter_context(file.disk.open("rb"))
+            else:
+                archive = stack.enter_context(zipfile.ZipFile(file.disk))
+                _refuse_unsafe(file, archive.getinfo(file.member))
+                raw = stack.enter_context(archive.open(file.member))
+            text = stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+            while line := text.readline(LONGEST_LINE):
+                number += 1
+                if len(line) == LONGEST_LINE:
+                    raise UsageError(
+                        f"{file.where}, line {number}: more than {LONGEST_LINE:,} characters; this is no keypoint CSV"
+                    )
+                yield line
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{file.where}, line {number + 1}: not UTF-8 text (packed, or a picture?); save it as CSV in UTF-8"
+        ) from None
+    except _BROKEN_ZIP as error:
+        if file.member is None:
+            raise UsageError(f"cannot read {file.where} past line {number}: {shown(error)}") from None
+        raise UsageError(
+            f"{file.where}, line {number + 1}: the zip is broken here ({shown(error) or type(error).__name__}): "
+            "fetch it again"
+        ) from None
+
+
+def _refuse_unsafe(file: DataFile, member: zipfile.ZipInfo) -> None:
+    if member.flag_bits & 0x1:
+        raise UsageError(f"{file.where} is encrypted: unpack it with its password and give the folder")
+    if member.file_size > LARGEST_MEMBER:
+        raise UsageError(
+            f"{file.where} would unpack to {member.file_size:,} bytes, more than the {LARGEST_MEMBER:,} allowed"
+        )
+    if member.file_size > RATIO_FREE and member.file_size > LARGEST_RATIO * member.compress_size:
+        raise UsageError(
+            f"{file.where} would unpack to {member.file_size:,} bytes from {member.compress_size:,}, more than "
+            f"{LARGEST_RATIO} to 1: this is a zip bomb, or unpack it and give the folder"
+        )

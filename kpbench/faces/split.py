@@ -1,0 +1,84 @@
+"""Make train, val and sealed test of the parts a source brings; what is missing is split off the train part."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from kpbench.errors import UsageError
+from kpbench.faces.faces import Faces, SealedFaces, Splits
+from kpbench.faces.parts import Parts
+
+
+def split(name: str, parts: Parts, *, val_share: float, test_share: float, seed: int) -> Splits:
+    """The three splits called `name`; a missing val or test is taken from train, and a note says so.
+
+    Whole people are taken where `train.subjects` are known, whole pictures otherwise: which ones depends on the
+    seed and on the person's number or the picture's bytes, never on the order of the rows. Rows keep their order.
+
+    Args:
+        val_share: share of the train part that becomes val where there is none, above 0.
+        test_share: the same for test; both together below 1.
+
+    Raises:
+        UsageError: a share is out of range, or there are too few people or pictures for the splits.
+    """
+    if not (0 < val_share < 1 and 0 < test_share < 1 and val_share + test_share < 1):
+        raise UsageError(
+            f"val_share {val_share:g} and test_share {test_share:g}: both must be above 0 and together below 1"
+        )
+    given = {"val": parts.val, "test": parts.test}
+    shares = {"test": test_share, "val": val_share}
+    missing = {part: shares[part] for part in shares if given[part] is None}
+    if not missing:
+        return _sealed(name, parts.train, given, parts.notes)
+
+    total = len(parts.train)
+    groups = _groups(parts.train, seed)
+    unit = "pictures" if parts.train.subjects is None else "people"
+    order = sorted(set(groups))
+    if len(order) < len(missing) + 1:
+        raise UsageError(
+            f"{name}: {total:,} training faces ({len(order)} {unit}) are too few to split off "
+            f"{' and '.join(missing)}: at least {len(missing) + 1} {unit} are needed"
+        )
+    sizes = Counter(groups)
+    notes = list(parts.notes)
+    for left, (part, share) in zip(range(len(missing), 0, -1), missing.items(), strict=True):
+        chosen = _choose(order, sizes, share * total, keep=left)
+        order = [group for group in order if group not in chosen]
+        faces = _pick(parts.train, groups, chosen)
+        given[part] = faces
+        how = "hash of the image (subjects unknown)" if unit == "pictures" else f"subject ({len(chosen)} people)"
+        notes.append(f"no {part} split in the data: {len(faces):,} of {total:,} training faces split off by {how}")
+    return _sealed(name, _pick(parts.train, groups, set(order)), given, tuple(notes))
+
+
+def _groups(faces: Faces, seed: int) -> list[str]:
+    """For each face the seeded hash of its person, or of its picture: equal for faces that must stay together."""
+    things = map(bytes, faces.images) if faces.subjects is None else (b"%d" % person for person in faces.subjects)
+    return [hashlib.sha256(b"%d " % seed + thing).hexdigest() for thing in things]
+
+
+def _choose(order: Sequence[str], sizes: Mapping[str, int], target: float, *, keep: int) -> set[str]:
+    """Groups, first come first taken, that bring their faces near `target`; at least one, and `keep` are left."""
+    chosen: set[str] = set()
+    count = 0
+    for group in order:
+        if len(order) - len(chosen) == keep:
+            break
+        if abs(count + sizes[group] - target) < abs(count - target):
+            chosen.add(group)
+            count += sizes[group]
+    return chosen or {min(order, key=lambda group: sizes[group])}
+
+
+def _pick(faces: Faces, groups: Sequence[str], chosen: set[str]) -> Faces:
+    return faces.take(np.flatnonzero([group in chosen for group in groups]))
+
+
+def _sealed(name: str, train: Faces, given: Mapping[str, Faces | None], notes: tuple[str, ...]) -> Splits:
+    val, test = given["val"], given["test"]
+    assert val is not None and test is not None
+    return Splits(name, train, val, SealedFaces(test), notes)

@@ -1,0 +1,1 @@
+"""Networks: layers under study and the families built from them."""

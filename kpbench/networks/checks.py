@@ -1,0 +1,16 @@
+"""Range checks that families share: each refuses a value by its parameter's name."""
+
+from kpbench.errors import UsageError
+
+
+def check_counts(**counts: int) -> None:
+    """Refuses a count below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise UsageError(f"network.{name} must be at least 1, got {count}")
+
+
+def check_rate(rate: float) -> None:
+    """Refuses a dropout rate outside 0 <= rate < 1."""
+    if not 0.0 <= rate < 1.0:
+        raise UsageError(f"network.dropout_rate must be at least 0 and below 1, got {rate}")

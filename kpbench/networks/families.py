@@ -1,0 +1,78 @@
+"""The table of network families, and building a network from a cell under the course's rules."""
+
+import inspect
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from kpbench.benchmark import Rules
+from kpbench.cell import Params, Scalar
+from kpbench.errors import UsageError, lookup
+from kpbench.networks.cnn import cnn
+from kpbench.networks.mlp import mlp
+from kpbench.networks.timm_backbone import timm_backbone
+
+FAMILIES: Mapping[str, Callable[..., nn.Module]] = {
+    "cnn": cnn,
+    "mlp": mlp,
+    "timm_backbone": timm_backbone,
+}
+
+PREFIX = "network."
+
+
+def build(params: Params) -> nn.Module:
+    """The network of a cell; initial weights come from torch's global generator.
+
+    Raises:
+        UsageError: an unknown family, or a value that the family refuses.
+    """
+    family = lookup(FAMILIES, str(params["family"]), "family")
+    return family(**{name.removeprefix(PREFIX): value for name, value in params.items() if name.startswith(PREFIX)})
+
+
+def family_defaults(family: str) -> dict[str, Scalar]:
+    """The parameters of a family by dotted name with their defaults: its keyword-only signature."""
+    signature = inspect.signature(lookup(FAMILIES, family, "family"))
+    return {PREFIX + name: parameter.default for name, parameter in signature.parameters.items()}
+
+
+def size_of(params: Params) -> tuple[int, float]:
+    """Trainable parameters and megabytes (10^6 bytes) of weights and buffers, without allocating them."""
+    with torch.device("meta"):
+        network = build(params)
+    return count_parameters(network), megabytes(network)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """The number of trainable values."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def megabytes(network: nn.Module) -> float:
+    """Bytes of weights and buffers over 10^6: what a model file holds besides its header."""
+    return sum(t.numel() * t.element_size() for t in network.state_dict().values()) / 1e6
+
+
+def check_rules(params: Params, rules: Rules) -> tuple[int, float]:
+    """Parameters and megabytes of a cell that keeps the course's rules.
+
+    Raises:
+        UsageError: the cell cannot be built, or has too many parameters or too large a file; the number is named.
+    """
+    parameters, size = size_of(params)
+    if parameters > rules.max_parameters:
+        raise UsageError(
+            f"{describe(params)}: {parameters:,} parameters, the rules allow {rules.max_parameters:,}; "
+            "lower the width, the head or the depth of what norms each activation"
+        )
+    if size > rules.max_model_megabytes:
+        raise UsageError(f"{describe(params)}: a model of {size:.1f} MB, the rules allow {rules.max_model_megabytes:g}")
+    return parameters, size
+
+
+def describe(params: Params) -> str:
+    """A cell on one line: `cnn depth=4 norm=batch`."""
+    parts = (f"{k.removeprefix(PREFIX)}={v}" for k, v in params.items() if k.startswith(PREFIX))
+    return " ".join([str(params["family"]), *parts])

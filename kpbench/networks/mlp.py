@@ -1,0 +1,42 @@
+"""Family `mlp`: the fully connected baseline on the flattened picture."""
+
+from torch import nn
+
+from kpbench.errors import UsageError, lookup
+from kpbench.faces.faces import KEYPOINTS, SIZE
+from kpbench.networks.checks import check_counts, check_rate
+from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS
+
+
+def mlp(
+    *,
+    depth: int = 2,
+    width: int = 256,
+    norm: str = "batch",
+    dropout: str = "none",
+    dropout_rate: float = 0.1,
+    activation: str = "relu",
+) -> nn.Module:
+    """A fully connected network (N, 1, 96, 96) -> (N, 30): `depth` hidden layers of linear - norm - activation - dropout.
+
+    `spatial` dropout is refused: a fully connected layer has no feature maps.
+
+    Raises:
+        UsageError: an unknown norm, dropout or activation, or a value out of range.
+    """
+    check_counts(depth=depth, width=width)
+    check_rate(dropout_rate)
+    for name, value, spatial in (("norm", norm, "spatial_batch"), ("dropout", dropout, "spatial")):
+        if value == spatial:
+            raise UsageError(f"network.{name} '{value}' needs feature maps; a fully connected layer has none")
+    layers: list[nn.Module] = [nn.Flatten()]
+    features = SIZE * SIZE
+    for _ in range(depth):
+        layers += [
+            nn.Linear(features, width, bias=norm == "none"),
+            lookup(NORMS, norm, "network.norm")((width,)),
+            lookup(ACTIVATIONS, activation, "network.activation")(),
+            lookup(DROPOUTS, dropout, "network.dropout")((width,), dropout_rate),
+        ]
+        features = width
+    return nn.Sequential(*layers, nn.Linear(features, 2 * len(KEYPOINTS)))

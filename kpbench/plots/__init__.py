@@ -1,0 +1,1 @@
+"""Plots: numbers to figures."""

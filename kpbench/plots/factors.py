@@ -1,0 +1,102 @@
+"""Factors: the parameters that vary among the rows, with their levels or their range."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kpbench.cell import RunResult, Scalar
+
+MANY = 8
+"""A number with more different values than this is a range, not a list of levels."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A parameter that takes at least two values.
+
+    Attributes:
+        levels: every value that occurs, in order; None where the parameter is absent (a `when` did not hold).
+        ranged: the values are numbers too many to list; absent ones are not among the levels then.
+        log: the range spans a factor of 30 or more, so it is read on a logarithmic axis.
+    """
+
+    name: str
+    levels: tuple[Scalar | None, ...]
+    ranged: bool = False
+    log: bool = False
+
+    def level(self, params: Mapping[str, Scalar]) -> Scalar | None:
+        """The level of this factor in a cell, or None."""
+        return params.get(self.name)
+
+
+def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
+    """The parameters that vary among the rows, `family` first, then by name."""
+    names = {name for row in rows for name in row.params}
+    factors = (_factor(name, rows) for name in sorted(names, key=lambda name: (name != "family", name)))
+    return tuple(factor for factor in factors if len(factor.levels) > 1)
+
+
+def _factor(name: str, rows: Sequence[RunResult]) -> Factor:
+    found = {(isinstance(value, bool), value): value for value in (row.params.get(name) for row in rows)}
+    levels = sorted(found.values(), key=_order)
+    numbers = [float(value) for value in levels if _is_number(value)]
+    others = [value for value in levels if value is not None and not _is_number(value)]
+    if len(numbers) > MANY and not others:
+        log = numbers[0] > 0 and numbers[-1] / numbers[0] >= 30
+        return Factor(name, tuple(value for value in levels if value is not None), ranged=True, log=log)
+    return Factor(name, tuple(levels))
+
+
+def _is_number(value: Scalar | None) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _order(value: Scalar | None) -> tuple[int, float, str]:
+    if value is None:
+        return (3, 0.0, "")
+    if isinstance(value, str):
+        return (2, 0.0 if value == "none" else 1.0, value)
+    if math.isnan(value):
+        return (1, math.inf, "")
+    return (0 if isinstance(value, bool) else 1, float(value), "")
+
+
+def show_level(value: Scalar | None) -> str:
+    """A level for reading: numbers short, `absent` for a parameter the cell does not have."""
+    if value is None:
+        return "absent"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value)
+
+
+def short_name(name: str) -> str:
+    """A parameter's name without its first part: `network.norm` -> `norm`, `training.lr` -> `lr`."""
+    return name.partition(".")[2] or name
+
+
+def short_names(factors: Sequence[Factor]) -> dict[str, str]:
+    """For each factor the name to print: the short one unless two factors share it."""
+    shorts = [short_name(factor.name) for factor in factors]
+    return {
+        factor.name: short if shorts.count(short) == 1 else factor.name
+        for factor, short in zip(factors, shorts, strict=True)
+    }
+
+
+def describe(params: Mapping[str, Scalar], factors: Sequence[Factor]) -> str:
+    """What sets a cell apart, in one line: `depth 4, dropout spatial, norm batch`."""
+    names = short_names(factors)
+    present = [factor for factor in factors if factor.name in params]
+    return ", ".join(f"{names[factor.name]} {show_level(params[factor.name])}" for factor in present)
+
+
+def clipped(text: str, *, length: int) -> str:
+    """The text with its middle left out where it is longer than `length` characters."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"

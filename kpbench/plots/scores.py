@@ -1,0 +1,145 @@
+"""Scores as numbers for a page: which count, their geometric mean, their axis, their text."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kpbench.cell import RunResult
+
+FAR = 4.0
+"""Scores that span more than this factor get a logarithmic axis."""
+
+
+def counts(score: float | None) -> bool:
+    """Whether a score can be ranked and averaged: above 0 and not NaN; infinity (an MSE of 0) counts."""
+    return score is not None and score > 0
+
+
+def drawable(score: float | None) -> bool:
+    """Whether a score has a place on an axis: above 0 and finite."""
+    return score is not None and 0 < score < math.inf
+
+
+def val_score(row: RunResult) -> float:
+    """The validation score a row is judged by: NaN unless the run is complete and its score counts."""
+    score = row.val_score
+    return score if row.state == "complete" and score is not None and counts(score) else math.nan
+
+
+def geometric_mean(scores: Iterable[float]) -> float:
+    """exp of the mean log score: the score at the mean log MSE.
+
+    Infinity if one score is infinite, 0 if one is 0, NaN for no scores or a NaN among them.
+    """
+    values = list(scores)
+    if not values or any(math.isnan(value) or value < 0 for value in values):
+        return math.nan
+    if math.inf in values:
+        return math.inf
+    if 0 in values:
+        return 0.0
+    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
+
+
+def error_pixels(score: float) -> float:
+    """The root mean squared coordinate error in pixels behind a score: 48 * sqrt(MSE) with MSE = 1 / (2 * score)."""
+    if score == 0:
+        return math.inf
+    return 48 * math.sqrt(1 / (2 * score))
+
+
+def rounded(value: float, *, digits: int = 4) -> float:
+    """The value with so many significant digits, which is what a page needs to carry."""
+    return float(f"{value:.{digits}g}")
+
+
+def show_score(score: float | None) -> str:
+    """A score for reading, three to four significant digits; a dash for none, `∞` for an MSE of 0."""
+    if score is None or math.isnan(score):
+        return "–"
+    if math.isinf(score):
+        return "∞" if score > 0 else "–"
+    if score >= 1e6:
+        return f"{score:.3g}".replace("e+0", "e").replace("e+", "e")
+    if score >= 100:
+        return f"{score:,.0f}"
+    return f"{score:.3g}"
+
+
+@dataclass(frozen=True)
+class ScoreAxis:
+    """A score axis: its ends, its ticks within them and whether it is logarithmic."""
+
+    low: float
+    high: float
+    log: bool
+    ticks: tuple[float, ...]
+
+    def span(self) -> tuple[float, float]:
+        """The ends as plotly wants them: powers of ten on a logarithmic axis."""
+        return (math.log10(self.low), math.log10(self.high)) if self.log else (self.low, self.high)
+
+    def place(self, score: float) -> float:
+        """Where a score lies between the ends, 0 to 1."""
+        if self.log:
+            return math.log(score / self.low) / math.log(self.high / self.low)
+        return (score - self.low) / (self.high - self.low)
+
+
+def score_axis(scores: Iterable[float | None], *, marks: Iterable[float] = ()) -> ScoreAxis:
+    """An axis that holds all drawable scores, and the marks that lie within a factor of two of them.
+
+    No drawable score at all gives the axis of the marks, and none of those an axis from 1 to 1000.
+    """
+    found = [score for score in scores if score is not None and drawable(score)]
+    lines = [mark for mark in marks if drawable(mark)]
+    if not found:
+        found = lines or [1.0, 1000.0]
+    low, high = min(found), max(found)
+    near = [mark for mark in lines if low / 2 <= mark <= high * 2]
+    low, high = min([low, *near]), max([high, *near])
+    log = high / low > FAR
+    if log:
+        room = (high / low) ** 0.04
+        low, high = low / room, high * room
+    else:
+        room = 0.06 * (high - low) or 0.1 * high
+        low, high = max(0.0, low - room), high + room
+    ticks = _log_ticks(low, high) if log else _even_ticks(low, high)
+    return ScoreAxis(low, high, log, ticks)
+
+
+def _log_ticks(low: float, high: float) -> tuple[float, ...]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= 7:
+            return tuple(ticks)
+    return tuple(ticks[:: math.ceil(len(ticks) / 7)])
+
+
+def _even_ticks(low: float, high: float) -> tuple[float, ...]:
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return tuple(rounded(index * step, digits=10) for index in range(first, last + 1))
+
+
+def spread(count: int, cap: int) -> list[int]:
+    """At most `cap` of the indices 0 .. count - 1, evenly spaced and with both ends."""
+    if count <= cap:
+        return list(range(count))
+    if cap < 2:
+        return list(range(cap))
+    return [round(index * (count - 1) / (cap - 1)) for index in range(cap)]
+
+
+def unscored(rows: Sequence[RunResult]) -> tuple[int, int]:
+    """Complete rows that cannot be drawn: how many have no usable score, how many an infinite one (MSE 0)."""
+    complete = [row for row in rows if row.state == "complete"]
+    return (
+        sum(not counts(row.val_score) for row in complete),
+        sum(row.val_score == math.inf for row in complete),
+    )

@@ -1,0 +1,91 @@
+"""Standings: the rows of each cell drawn together and put in order, the numbers behind the leaderboard."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kpbench.cell import RunResult, Scalar
+from kpbench.plots.scores import counts, geometric_mean, val_score
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One cell with what its runs reached; scores are one a seed, failed and pruned runs are only counted.
+
+    Attributes:
+        tuning: validation scores of the complete trials, by which the cell was chosen.
+        fresh: validation scores of the final runs, whose seeds played no part in the choice.
+        test: sealed-test scores of the final runs.
+        complete, pruned, failed: number of trials that ended so; complete counts those with a usable score.
+        finals_failed: number of final runs without a usable sealed-test score.
+        parameters: trainable values, or None where no run got far enough to count them.
+    """
+
+    cell: str
+    params: dict[str, Scalar]
+    tuning: tuple[float, ...]
+    fresh: tuple[float, ...]
+    test: tuple[float, ...]
+    complete: int
+    pruned: int
+    failed: int
+    finals_failed: int
+    parameters: int | None
+
+    @property
+    def tuning_score(self) -> float:
+        """Geometric mean of the tuning scores over the seeds that completed; NaN for none."""
+        return geometric_mean(self.tuning)
+
+    @property
+    def fresh_score(self) -> float:
+        """Geometric mean of the fresh validation scores; NaN for none."""
+        return geometric_mean(self.fresh)
+
+    @property
+    def test_score(self) -> float:
+        """Geometric mean of the sealed-test scores; NaN for none."""
+        return geometric_mean(self.test)
+
+
+def standings(rows: Sequence[RunResult]) -> tuple[Standing, ...]:
+    """One standing a cell, best first.
+
+    In order: cells whose every trial completed, by tuning score; cells that lost a seed, by the score of the others;
+    cells without a tuning score. Equal scores are ordered by the cell's identity, so that the order is always the same.
+    """
+    by_cell: dict[str, list[RunResult]] = {}
+    for row in rows:
+        by_cell.setdefault(row.cell, []).append(row)
+    return tuple(sorted((_standing(cell, found) for cell, found in by_cell.items()), key=_place))
+
+
+def _standing(cell: str, rows: Sequence[RunResult]) -> Standing:
+    trials = [row for row in rows if row.role == "trial"]
+    finals = [row for row in rows if row.role == "final"]
+    tuning = tuple(score for score in map(val_score, trials) if not math.isnan(score))
+    pruned = sum(row.state == "pruned" for row in trials)
+    test = tuple(
+        row.test_score
+        for row in finals
+        if row.state == "complete" and row.test_score is not None and counts(row.test_score)
+    )
+    return Standing(
+        cell=cell,
+        params=dict(rows[0].params),
+        tuning=tuning,
+        fresh=tuple(score for score in map(val_score, finals) if not math.isnan(score)),
+        test=test,
+        complete=len(tuning),
+        pruned=pruned,
+        failed=len(trials) - len(tuning) - pruned,
+        finals_failed=len(finals) - len(test),
+        parameters=next((row.parameters for row in rows if row.parameters is not None), None),
+    )
+
+
+def _place(standing: Standing) -> tuple[int, float, str]:
+    score = standing.tuning_score
+    if math.isnan(score):
+        return (2, 0.0, standing.cell)
+    return (1 if standing.failed or standing.pruned else 0, -score, standing.cell)

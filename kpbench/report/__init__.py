@@ -1,0 +1,1 @@
+"""Reports: figures to one HTML file."""

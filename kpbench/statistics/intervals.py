@@ -1,0 +1,137 @@
+"""Intervals for one cell over its seeds and for the mean of paired differences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+BOOTSTRAP_SEEDS = 8
+"""Below this many seeds the studentised bootstrap is not computed."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval with its coverage; `low <= high`."""
+
+    low: float
+    high: float
+    confidence: float
+
+    def excludes(self, value: float) -> bool:
+        """Whether `value` lies outside."""
+        return value < self.low or value > self.high
+
+
+@dataclass(frozen=True)
+class ScoreInterval:
+    """A geometric-mean score over `n` seeds; `low` and `high` are None for a single seed."""
+
+    score: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def score_interval(mse: Sequence[float], *, confidence: float = 0.95) -> ScoreInterval:
+    """The geometric-mean score of one cell over its seeds, with a t interval on the log scale.
+
+    The score 1 / (2 * MSE) is convex in the MSE, so seeds are averaged as logarithms: the result is the
+    score of the geometric-mean MSE, and no lucky seed dominates it.
+
+    Args:
+        mse: one mean squared error a seed, in ((k - 48) / 48)^2 units; positive and finite.
+        confidence: coverage of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: no seed, an MSE that is not positive and finite, or a confidence outside (0, 1).
+    """
+    values = np.asarray(mse, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError("give one MSE a seed, and at least one")
+    if not bool(np.all(np.isfinite(values) & (values > 0.0))):
+        raise ValueError("every MSE must be positive and finite; give a failed seed the constant-predictor MSE")
+    log_scores = -np.log(2.0 * values)
+    score = float(np.exp(log_scores.mean()))
+    if values.size == 1:
+        check_confidence(confidence)
+        return ScoreInterval(score=score, low=None, high=None, n=1)
+    interval = t_interval(log_scores, confidence=confidence)
+    return ScoreInterval(
+        score=score, low=float(np.exp(interval.low)), high=float(np.exp(interval.high)), n=values.size
+    )
+
+
+def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """Student's interval for the mean: mean -+ t(n - 1) * sd / sqrt(n).
+
+    Args:
+        values: (n,) finite, n >= 2; for a contrast the paired differences of log MSE.
+
+    Raises:
+        ValueError: fewer than two values, a value that is not finite, or a confidence outside (0, 1).
+    """
+    sample = finite_sample(values)
+    check_confidence(confidence)
+    mean = float(sample.mean())
+    half = float(stats.t.ppf(0.5 + confidence / 2.0, sample.size - 1) * sample.std(ddof=1) / np.sqrt(sample.size))
+    return Interval(low=mean - half, high=mean + half, confidence=confidence)
+
+
+def bootstrap_t_interval(
+    values: ArrayLike, *, confidence: float = 0.95, resamples: int = 4999, seed: int = 0
+) -> Interval | None:
+    """The studentised bootstrap interval of the mean, a check on Student's; None below 8 values or without spread.
+
+    Each resample gives t* = (mean* - mean) / (sd* / sqrt(n)), and the quantiles of t* replace those of Student's t
+    (Efron & Tibshirani 1993, section 12.5; Hesterberg 2015, arXiv 1411.5279). scipy.stats.bootstrap lacks it.
+
+    Args:
+        values: (n,) finite, n >= 2.
+        seed: of the resampling; the same seed gives the same interval.
+
+    Raises:
+        ValueError: as `t_interval`.
+    """
+    sample = finite_sample(values)
+    check_confidence(confidence)
+    n = sample.size
+    spread = float(sample.std(ddof=1))
+    if n < BOOTSTRAP_SEEDS or spread <= ROUNDING:
+        return None
+    drawn = sample[np.random.default_rng(seed).integers(0, n, size=(resamples, n))]
+    spreads = drawn.std(axis=1, ddof=1)
+    varied = spreads > ROUNDING
+    pivots = (drawn.mean(axis=1)[varied] - sample.mean()) / (spreads[varied] / np.sqrt(n))
+    tail = (1.0 - confidence) / 2.0
+    lower, upper = np.quantile(pivots, [tail, 1.0 - tail])
+    error = spread / np.sqrt(n)
+    mean = float(sample.mean())
+    return Interval(low=float(mean - upper * error), high=float(mean - lower * error), confidence=confidence)
+
+
+ROUNDING = 1e-12
+"""A spread of log MSE below this is floating-point rounding, not noise between seeds."""
+
+
+def finite_sample(values: ArrayLike) -> NDArray[np.float64]:
+    """`values` as (n,) float64.
+
+    Raises:
+        ValueError: not one-dimensional, fewer than two, or a value that is not finite.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or sample.size < 2 or not bool(np.all(np.isfinite(sample))):
+        raise ValueError("give at least two finite values in one dimension")
+    return sample
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a coverage outside (0, 1).
+
+    Raises:
+        ValueError: it is outside.
+    """
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"a confidence must lie between 0 and 1, not {confidence}")

@@ -1,0 +1,192 @@
+"""How many seeds an effect needs, and what effect a number of seeds can show."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, stats
+from statsmodels.stats.power import TTestPower
+
+from kpbench.statistics.intervals import ROUNDING
+from kpbench.statistics.scale import log_margin, percent_change
+from kpbench.statistics.verdicts import MINIMUM_SEEDS
+
+MOST_SEEDS = 1_000_000
+LARGEST_D = 1e4
+
+
+def power_at(d_z: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> float:
+    """The power of a two-sided paired t test with `n` seeds where the true mean is `d_z` sd of the differences.
+
+    Args:
+        contrasts: size of the family; the test is counted at alpha / contrasts, Holm's worst case.
+
+    Raises:
+        ValueError: n < 2, contrasts < 1, or an alpha outside (0, 1).
+    """
+    level = _level(alpha, contrasts)
+    if n < 2:
+        raise ValueError("a paired test needs at least 2 seeds")
+    # The noncentral t at a huge effect underflows to NaN; there the power is 1.
+    found = float(TTestPower().power(abs(d_z), n, level, alternative="two-sided"))
+    return 1.0 if math.isnan(found) else found
+
+
+def seeds_for(d_z: float, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> int:
+    """The fewest seeds that give the power at a true effect of `d_z`.
+
+    Raises:
+        ValueError: as `power_at`; a power outside (alpha, 1); a d_z of 0 or so small that a million seeds do not do.
+    """
+    _check_power(power, alpha)
+    high = 2
+    while power_at(d_z, high, alpha=alpha, contrasts=contrasts) < power:
+        high *= 2
+        if high > MOST_SEEDS:
+            raise ValueError(f"an effect of {d_z:g} standard deviations needs more than {MOST_SEEDS} seeds")
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = power_at(d_z, middle, alpha=alpha, contrasts=contrasts) >= power
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def detectable_d(n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> float:
+    """The smallest true effect, in sd of the differences, that `n` seeds find with the power.
+
+    Raises:
+        ValueError: as `power_at`, or a power outside (alpha, 1).
+    """
+    _check_power(power, alpha)
+
+    def missing(d_z: float) -> float:
+        return power_at(d_z, n, alpha=alpha, contrasts=contrasts) - power
+
+    high = 1.0
+    while missing(high) < 0.0 and high < LARGEST_D:
+        high *= 2.0
+    return float(optimize.brentq(missing, 0.0, high))
+
+
+def detectable_percent(
+    sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1
+) -> float:
+    """The smallest true change of MSE, in percent, that `n` seeds find with the power.
+
+    Stated as an increase: 5 stands for a ratio of 1.05, and for its mirror image 1 / 1.05 on the log scale.
+
+    Args:
+        sd: standard deviation of the paired differences of log MSE.
+
+    Raises:
+        ValueError: as `detectable_d`.
+    """
+    return percent_change(math.exp(sd * detectable_d(n, alpha=alpha, power=power, contrasts=contrasts)))
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What pilot runs say of the noise of a paired difference of log MSE between two cells.
+
+    Attributes:
+        sd: standard deviation of a paired difference, pooled over the cells.
+        df: degrees of freedom behind it.
+        unpaired_sd: the same with blocks ignored; pairing helps where `sd` is smaller.
+        correlation: the pooled correlation over blocks that the pairing achieves: 1 - sd^2 / unpaired_sd^2.
+    """
+
+    sd: float
+    df: int
+    unpaired_sd: float
+    correlation: float
+
+
+def pilot_noise(mse: ArrayLike) -> Noise:
+    """The noise of a paired difference from pilot runs, by the residual of the cells-by-blocks analysis of variance.
+
+    With two cells `sd` is the standard deviation of their paired differences of log MSE.
+
+    Args:
+        mse: (cells, blocks) positive and finite, at least 2 x 2, every cell run in every block.
+
+    Raises:
+        ValueError: another shape, or an MSE that is not positive and finite.
+    """
+    values = np.asarray(mse, dtype=np.float64)
+    if values.ndim != 2 or min(values.shape) < 2 or not bool(np.all(np.isfinite(values) & (values > 0.0))):
+        raise ValueError("give positive finite MSEs of at least 2 cells in at least 2 blocks")
+    logs = np.log(values)
+    cells, blocks = logs.shape
+    within = logs - logs.mean(axis=1, keepdims=True)
+    residual = within - within.mean(axis=0, keepdims=True)
+    df = (cells - 1) * (blocks - 1)
+    paired = 2.0 * float(np.sum(residual**2)) / df
+    unpaired = 2.0 * float(np.sum(within**2)) / (cells * (blocks - 1))
+    return Noise(
+        sd=math.sqrt(paired),
+        df=df,
+        unpaired_sd=math.sqrt(unpaired),
+        correlation=1.0 - paired / unpaired if unpaired > 0.0 else 0.0,
+    )
+
+
+@dataclass(frozen=True)
+class SeedsNeeded:
+    """The seeds that a smallest effect of interest needs.
+
+    Attributes:
+        d_z: the smallest effect in sd of the paired differences; infinity where the pilot does not vary.
+        seeds: taking the pilot's sd as true; never below 5, the fewest that get a verdict.
+        cautious: taking the upper 80 % limit of the pilot's sd (Browne 1995), for a small pilot misjudges the noise.
+    """
+
+    sesoi: float
+    sd: float
+    d_z: float
+    seeds: int
+    cautious: int
+
+
+def seeds_needed(
+    sd: float,
+    df: int,
+    *,
+    sesoi: float = 0.05,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    contrasts: int = 1,
+) -> SeedsNeeded:
+    """The seeds with which a change of MSE by `sesoi` is found with the power, from a pilot's noise.
+
+    Args:
+        sd: standard deviation of the paired differences of log MSE in the pilot (`pilot_noise`).
+        df: degrees of freedom behind `sd`, at least 1.
+        contrasts: size of the family, counted as Holm's worst case.
+
+    Raises:
+        ValueError: a negative sd, df < 1, or as `seeds_for` and `log_margin`.
+    """
+    margin = log_margin(sesoi)
+    if not sd >= 0.0 or df < 1:
+        raise ValueError(f"a pilot's noise needs sd >= 0 and df >= 1, not {sd} and {df}")
+    if sd <= ROUNDING:
+        return SeedsNeeded(sesoi=sesoi, sd=sd, d_z=math.inf, seeds=MINIMUM_SEEDS, cautious=MINIMUM_SEEDS)
+    upper = sd * math.sqrt(df / float(stats.chi2.ppf(0.2, df)))
+
+    def count(noise: float) -> int:
+        return max(MINIMUM_SEEDS, seeds_for(margin / noise, alpha=alpha, power=power, contrasts=contrasts))
+
+    return SeedsNeeded(sesoi=sesoi, sd=sd, d_z=margin / sd, seeds=count(sd), cautious=count(upper))
+
+
+def _level(alpha: float, contrasts: int) -> float:
+    if not 0.0 < alpha < 1.0 or contrasts < 1:
+        raise ValueError(f"give an alpha between 0 and 1 and at least one contrast, not {alpha} and {contrasts}")
+    return alpha / contrasts
+
+
+def _check_power(power: float, alpha: float) -> None:
+    if not alpha < power < 1.0:
+        raise ValueError(f"the power must lie between alpha ({alpha:g}) and 1, not {power}")

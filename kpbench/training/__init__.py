@@ -1,0 +1,1 @@
+"""Training: seeds, devices, augmentation and the epoch loop."""

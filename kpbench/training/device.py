@@ -1,0 +1,62 @@
+"""Where and in which precision training runs."""
+
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from kpbench.errors import UsageError
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A place to train: torch's name for it (`cpu`, `cuda`), what it is, and the precision of training steps there."""
+
+    kind: str
+    title: str
+    precision: str
+
+    @property
+    def torch(self) -> torch.device:
+        """Torch's own device."""
+        return torch.device(self.kind)
+
+
+def find_device(name: str = "auto") -> Device:
+    """The device called `auto`, `cpu`, `cuda` or `mps`; `auto` takes an accelerator where there is one.
+
+    Training steps run under bf16 autocast where the hardware multiplies in bf16, otherwise in fp32; scores are fp32
+    everywhere.
+
+    Raises:
+        UsageError: another name, or a device that this machine does not have.
+    """
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if present[kind])
+    if name not in present:
+        raise UsageError(f"unknown device '{name}'. Known: auto, {', '.join(present)}")
+    if not present[name]:
+        raise UsageError(f"no {name} device on this machine; use --device cpu or auto")
+    if name == "cuda":
+        return Device(name, torch.cuda.get_device_name(), "bf16" if torch.cuda.is_bf16_supported(False) else "fp32")
+    if name == "mps":
+        return Device(name, platform.processor() or "Apple GPU", "fp32")
+    return Device(name, cpu_title(), "bf16" if _cpu_multiplies_bf16() else "fp32")
+
+
+def cpu_title() -> str:
+    """The processor's name, as torch or the platform knows it."""
+    return str(_cpu().get("cpu_name") or platform.processor() or platform.machine())
+
+
+def _cpu_multiplies_bf16() -> bool:
+    found = _cpu()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
+def _cpu() -> dict[str, object]:
+    capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.11 and later
+    return dict(capabilities()) if capabilities else {}

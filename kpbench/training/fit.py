@@ -1,0 +1,161 @@
+"""The training loop: a generator that yields one record an epoch."""
+
+import inspect
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kpbench.cell import EpochRecord, Scalar
+from kpbench.errors import UsageError
+from kpbench.scoring import batched_mse, score_from_mse
+from kpbench.training.augment import augment
+from kpbench.training.device import Device
+from kpbench.training.seeds import generator, global_seed
+
+
+class DivergedError(Exception):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceFaces:
+    """A data set on the device as training uses it.
+
+    Attributes:
+        images: uint8 (N, 1, 96, 96).
+        keypoints: float32 (N, 15, 2) in pixels.
+        image_divisor, centre, scale: the benchmark's coordinates.
+    """
+
+    images: Tensor
+    keypoints: Tensor
+    image_divisor: float
+    centre: float
+    scale: float
+
+    def pictures(self, index: Tensor | slice) -> Tensor:
+        """The pictures at `index` as float32 in 0..1, a copy."""
+        return self.images[index].float().div_(self.image_divisor)
+
+    def target(self, keypoints: Tensor) -> Tensor:
+        """Pixels to what a network predicts, (k - centre) / scale."""
+        return (keypoints - self.centre) / self.scale
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is not a hyperparameter: how long, with which seed, where."""
+
+    epochs: int
+    seed: int
+    device: Device
+
+
+def fit(
+    network: nn.Module,
+    train: DeviceFaces,
+    val: DeviceFaces,
+    setting: Setting,
+    /,
+    *,
+    lr: float = 3e-3,
+    weight_decay: float = 1e-2,
+    batch_size: int = 64,
+    shift: float = 4.0,
+    rotate: float = 8.0,
+    scale: float = 0.08,
+    brightness: float = 0.1,
+    contrast: float = 0.2,
+    flip: float = 0.5,
+) -> Iterator[EpochRecord]:
+    """Trains `network` in place with AdamW under a one-cycle schedule and yields a record after each epoch.
+
+    The keyword arguments are the training parameters of a search space (`training.lr`). The loss is the MSE that the
+    scorer uses. Data order, augmentation and dropout are derived from `setting.seed` and the epoch alone: with the
+    same seed, device and thread count the numbers are the same on a CPU, whatever else the process does between two
+    records.
+
+    Args:
+        network: on `setting.device`; left in train mode.
+        lr: peak of the one-cycle schedule.
+        shift, rotate, scale, brightness, contrast, flip: as in `augment`.
+
+    Raises:
+        UsageError: a parameter out of range, or fewer than two training faces.
+        DivergedError: the training or validation loss is not finite; the message names the epoch.
+    """
+    check_training(lr=lr, weight_decay=weight_decay, batch_size=batch_size, scale=scale, flip=flip)
+    if len(train.images) < 2:
+        raise UsageError("training needs at least two faces")
+    device = setting.device.torch
+    network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay, fused=device.type != "mps")
+    steps = math.ceil(len(train.images) / batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=setting.epochs * steps)
+    val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
+
+    for epoch in range(1, setting.epochs + 1):
+        start = time.perf_counter()
+        network.train()
+        total = torch.zeros((), device=device)
+        moves = generator(setting.seed, "augment", epoch)
+        order = torch.randperm(len(train.images), generator=generator(setting.seed, "order", epoch)).to(device)
+        with global_seed(setting.seed, "dropout", epoch):
+            for index in order.tensor_split(steps):
+                pictures, keypoints = augment(
+                    train.pictures(index),
+                    train.keypoints[index],
+                    moves,
+                    shift=shift,
+                    rotate=rotate,
+                    scale=scale,
+                    brightness=brightness,
+                    contrast=contrast,
+                    flip=flip,
+                )
+                with torch.autocast(device.type, torch.bfloat16, enabled=setting.device.precision == "bf16"):
+                    predicted = network(pictures)
+                loss = F.mse_loss(predicted.float().reshape(keypoints.shape), train.target(keypoints))
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total += loss.detach() * len(index)
+        train_mse = total.item() / len(train.images)
+        val_mse = batched_mse(network, val_pictures, val_target)
+        if not (math.isfinite(train_mse) and math.isfinite(val_mse)):
+            raise DivergedError(f"the loss is not finite in epoch {epoch}")
+        yield EpochRecord(
+            epoch=epoch,
+            train_mse=train_mse,
+            val_mse=val_mse,
+            val_score=score_from_mse(val_mse),
+            seconds=time.perf_counter() - start,
+        )
+
+
+PREFIX = "training."
+
+
+def training_defaults() -> dict[str, Scalar]:
+    """The training parameters by dotted name with their defaults: the keyword-only part of `fit`."""
+    parameters = inspect.signature(fit).parameters.values()
+    return {PREFIX + p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def check_training(*, lr: float, weight_decay: float, batch_size: int, scale: float, flip: float) -> None:
+    """Refuses training parameters out of range, by name."""
+    for name, value, fine, wanted in (
+        ("lr", lr, lr > 0, "above 0"),
+        ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
+        ("batch_size", batch_size, batch_size >= 2, "at least 2"),
+        ("scale", scale, 0 <= scale < 1, "at least 0 and below 1"),
+        ("flip", flip, 0 <= flip <= 1, "between 0 and 1"),
+    ):
+        if not fine:
+            raise UsageError(f"training.{name} must be {wanted}, got {value}")
