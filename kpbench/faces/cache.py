@@ -38,7 +38,8 @@ def cached(key: str, build: Callable[[], Parts]) -> Parts:
     try:
         _write(file, parts)
     except OSError as error:
-        note = f"the faces could not be kept in {shown(file.parent)} ({error.strerror or error}): the next start is as slow"
+        why = error.strerror or error
+        note = f"the faces could not be kept in {shown(file.parent)} ({why}): the next start takes as long"
         return replace(parts, notes=(*parts.notes, note))
     return parts
 

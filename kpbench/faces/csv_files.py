@@ -41,7 +41,7 @@ def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
     return {part: files[place] for part, place in places.items() if place in files}
 
 
-def read(files: Mapping[str, DataFile], *, progress: Progress) -> Parts:
+def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     """The parts in the files that `find` found, rows with missing labels among them.
 
     Raises:

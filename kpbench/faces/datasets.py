@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpbench.errors import UsageError, nearest
+from kpbench.faces import synthetic
 from kpbench.faces.cache import cached
 from kpbench.faces.faces import Splits
 from kpbench.faces.files import shown
@@ -26,8 +27,6 @@ class DataSet:
 
 
 def _draw(progress: Progress) -> Parts:
-    from kpbench.faces import synthetic  # FIXME top once it exists
-
     def build() -> Parts:
         progress("drawing faces", 0.0)
         parts = Parts(synthetic.generate(SYNTHETIC_FACES, seed=0))
@@ -58,22 +57,31 @@ def load(source: str, *, val_share: float, test_share: float, seed: int, progres
     """
     report = silent if progress is None else progress
     if source in DATASETS:
-        name, where, parts = source, source, DATASETS[source].read(report)
+        parts = DATASETS[source].read(report)
+        name = where = source
     else:
         path = _as_path(source)
-        name, where, parts = _slug(path), shown(path), read_path(path, progress=report)
+        parts = read_path(path, report)
+        name, where = _slug(path), shown(path)
     return split(name, complete_only(where, parts), val_share=val_share, test_share=test_share, seed=seed)
 
 
 def _as_path(source: str) -> Path:
     looks = any(mark in source for mark in "/\\") or source.startswith((".", "~"))
     named = source.lower().endswith((".zip", ".csv"))
-    if not source.strip() or not (looks or named or Path(source).exists()):
+    if not source.strip() or not (looks or named or _exists(source)):
         raise UsageError(f"unknown data set {shown(source)!r}: {nearest(source, DATASETS)}; or give a path")
     try:
         return Path(source).expanduser()
     except RuntimeError as error:
         raise UsageError(f"cannot find {shown(source)}: {error}; give the whole path") from None
+
+
+def _exists(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except OSError:  # a name too long for any file
+        return False
 
 
 def _slug(path: Path) -> str:

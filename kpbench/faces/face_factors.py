@@ -25,7 +25,7 @@ def draw_person(rng: np.random.Generator) -> Draw:
     """What a person keeps over all pictures: skin, hair, beard, brows, eyes, nose, glasses habit, dress."""
     male = rng.random() < 0.62
     age = _between(rng, 0.0, 1.0)
-    skin = float(np.clip(0.36 + _bell(rng, 0.14, 2.2), 0.09, 0.62))
+    skin = float(np.clip(0.4 + _bell(rng, 0.13, 2.4), 0.1, 0.62))
     grey = age > 0.55 and rng.random() < 0.6
     hair = _between(rng, 0.25, 0.6) if grey else (_between(rng, 0.14, 0.35) if rng.random() < 0.25 else _between(rng, 0.01, 0.1))
     bald = male and age > 0.4 and rng.random() < 0.4
@@ -41,7 +41,7 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "fringe": float(not bald and rng.random() < 0.3),
         "parting": _between(rng, -0.8, 0.8),
         "hair_volume": 0.02 if bald else (_between(rng, 0.15, 0.45) if long else _between(rng, 0.03, 0.2)),
-        "hair_length": 2.6 if long else _between(rng, -0.1, 0.5),
+        "hair_length": 2.6 if long else _between(rng, -0.35, 0.15),
         "sideburn": _between(rng, 0.0, 0.5) if male else _between(rng, 0.0, 0.2),
         "moustache": _between(rng, 0.3, 0.9) * (bearded and rng.random() < 0.8),
         "chin_beard": _between(rng, 0.2, 0.9) * (bearded and rng.random() < 0.6),
@@ -53,6 +53,8 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "lash": _between(rng, 0.3, 0.7) if male else _between(rng, 0.5, 1.0),
         "eye_shadow": _between(rng, 0.0, 0.25) if male else _between(rng, 0.0, 0.6),
         "lip": _between(rng, 0.62, 0.95) if male else _between(rng, 0.4, 0.85),
+        "length": _bell(rng, 0.055, 2.2),
+        "lip_height": _bell(rng, 0.055, 2.2),
         "nose_size": 1 + _bell(rng, 0.12, 2),
         "nose_width": 1 + _bell(rng, 0.1, 2),
         "ridge": 1 + _bell(rng, 0.35, 2),
@@ -60,8 +62,8 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "mottled": _between(rng, 0.02, 0.1),
         "shine": _between(rng, 0.0, 0.35),
         "wears_glasses": 0.0 if habit < 0.7 else (0.85 if habit < 0.92 else 0.5),
-        "glasses_width": _between(rng, 0.26, 0.38),
-        "glasses_height": _between(rng, 0.15, 0.27),
+        "glasses_width": _between(rng, 0.32, 0.43),
+        "glasses_height": _between(rng, 0.19, 0.31),
         "glasses_round": _between(rng, 0.25, 0.95),
         "glasses_rim": _between(rng, 0.018, 0.06),
         "glasses_grey": _between(rng, 0.01, 0.3),
@@ -86,13 +88,13 @@ def draw_picture(rng: np.random.Generator, person: Draw) -> Draw:
     speaking = rng.random() < 0.5
     smiling = rng.random() < 0.4
     return {
-        "yaw": _bell(rng, 14.0, 2.5),
-        "pitch": _bell(rng, 8.0, 2.5),
+        "yaw": _bell(rng, 12.5, 2.6),
+        "pitch": _bell(rng, 10.5, 2.4),
         "roll": _bell(rng, 4.6, 2.6),
-        "scale": 26.44 * (1 + _bell(rng, 0.062, 2.5)),
+        "scale": 26.44 * (1 + _bell(rng, 0.07, 2.5)),
         "shift_x": _bell(rng, 1.25, 2.5),
-        "shift_y": _bell(rng, 2.1, 2.5),
-        "mouth_open": _between(rng, 0.05, 1.0) ** 1.5 if speaking else _between(rng, 0.0, 0.06),
+        "shift_y": _bell(rng, 2.2, 2.5),
+        "mouth_open": _between(rng, 0.1, 1.05) if speaking else _between(rng, 0.0, 0.12),
         "smile": _between(rng, 0.3, 1.2) if smiling else _bell(rng, 0.2, 2),
         "pucker": _between(rng, 0.2, 1.0) if rng.random() < 0.12 else 0.0,
         "brow_raise": _bell(rng, 0.6, 2.2),
@@ -102,13 +104,13 @@ def draw_picture(rng: np.random.Generator, person: Draw) -> Draw:
         "light_angle": _bell(rng, 55.0, 2.2),
         "light_height": _between(rng, -5.0, 65.0),
         "key": _between(rng, 0.35, 1.1),
-        "ambient": _between(rng, 0.25, 0.8),
+        "ambient": _between(rng, 0.15, 0.6),
         "shadow": _between(rng, 0.3, 1.0),
         "exposure": _bell(rng, 0.28, 2.3) + (0.9 if rng.random() < 0.035 else 0.0),
-        "contrast": float(np.clip(0.92 + _bell(rng, 0.2, 2), 0.35, 1.4)) * (0.55 if rng.random() < 0.06 else 1.0),
+        "contrast": float(np.clip(1.35 + _bell(rng, 0.28, 2), 0.5, 2.0)) * (0.55 if rng.random() < 0.06 else 1.0),
         "blur": 0.55 + _between(rng, 0.0, 1.0) ** 2 * 1.3 + (0.7 if rng.random() < 0.1 else 0.0),
         "motion": _between(rng, 0.0, 1.6) if rng.random() < 0.12 else 0.0,
-        "noise": 0.8 + _between(rng, 0.0, 1.0) ** 3 * 7.0,
+        "noise": 0.6 + _between(rng, 0.0, 1.0) ** 3 * 5.0,
         "compression": _between(rng, 0.1, 1.0) ** 2,
         "glasses": glasses,
         "glare": _between(rng, 0.0, 1.0) ** 2,

@@ -13,8 +13,10 @@ from kpbench.faces.soft_shapes import Grid, Pixels, bump, column, inside, mix, r
 GRID = Grid(-2.15, -2.7, 0.05, 109, 87)
 """The cells of the height map in the head frame, right and down from its upper left corner."""
 
-NOTHING = -9.0
+NOTHING = -4.0
 """The height where there is no head."""
+
+_FINE = Grid(GRID.x0, GRID.y0, GRID.step / 2, 2 * GRID.height - 1, 2 * GRID.width - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +101,9 @@ def raise_relief(points: Floats, factors: Factors) -> Relief:
     add(-0.07 + 0.04 * cheek, eye_x * 1.35, lip - 0.05, 0.24, 0.3)
     tip_y = at(30, 1)
     along = np.clip((y - eye_y) / (tip_y - eye_y), 0, 1)
-    under = inside(y - (tip_y + wing) * 0.5, 0.22)
-    bridge_width = (np.float32(0.1) + np.float32(0.07) * along) * nose_width
-    height += nose * (np.float32(0.07) + np.float32(0.34) * along) * under * ramp((y - eye_y + 0.2) * 3) * bump(
+    under = inside(y - (tip_y + wing) * 0.5, 0.3)
+    bridge_width = (np.float32(0.11) + np.float32(0.05) * along) * nose_width
+    height += nose * (np.float32(0.09) + np.float32(0.28) * along) * under * ramp((y - eye_y + 0.2) * 3) * bump(
         ((x - at(30, 0) * along) / bridge_width) ** 2
     )
     add(0.13 * nose, 0.0, tip_y, 0.12, 0.11)
@@ -119,10 +121,11 @@ def raise_relief(points: Floats, factors: Factors) -> Relief:
     height -= fold * bump((line / np.float32(0.06)) ** 2)
 
     beyond = np.abs(x) - face[:, :, None]
-    neck_width = np.float32(1.02)
-    neck = np.float32(-1.5) + np.sqrt(np.maximum(np.float32(1) - (x / neck_width) ** 2, np.float32(0)))
+    neck_width = np.float32(0.8) + 0.18 * column(np.asarray(factors["male"], float))
+    neck = np.float32(-1.35) + np.float32(0.85) * np.sqrt(np.maximum(np.float32(1) - (x / neck_width) ** 2, np.float32(0)))
     neck = np.where((np.abs(x) < neck_width) & (y > 0.8), neck, np.float32(NOTHING))
-    locks = np.where(np.abs(x) < hair[:, :, None], np.float32(-1.15) - beyond * np.float32(0.9), np.float32(NOTHING))
+    curtain = (np.abs(x) < hair[:, :, None]) & ((np.abs(x) > 0.86) | (y < 0.8))
+    locks = np.where(curtain, np.float32(-1.15) - beyond * np.float32(0.9), np.float32(NOTHING))
     ear = ((np.abs(x) - face[:, 48][:, None, None] - 0.03) / 0.16) ** 2 + ((y - 0.0) / 0.36) ** 2
     locks = np.maximum(locks, np.where(ear < 1, np.float32(-1.3), np.float32(NOTHING)))
     height = np.where(beyond < 0, height, np.maximum(neck, locks)).astype(np.float32)
@@ -196,9 +199,10 @@ def meet(relief: Relief, view: View, seen_x: Pixels, seen_y: Pixels) -> tuple[Pi
     y0 = turn[:, 0, 1] * seen_x + turn[:, 1, 1] * seen_y
     z0 = turn[:, 0, 2] * seen_x + turn[:, 1, 2] * seen_y
     dx, dy, dz = turn[:, 2, 0], turn[:, 2, 1], turn[:, 2, 2]
+    fine = _doubled(relief.height)
     low = np.full_like(x0, np.float32(NOTHING))
     for depth in np.arange(-2.6, 1.01, 0.2, dtype=np.float32):
-        ground = GRID.nearest(relief.height, x0 + depth * dx, y0 + depth * dy)
+        ground = _FINE.nearest(fine, x0 + depth * dx, y0 + depth * dy)
         np.copyto(low, depth, where=ground >= z0 + depth * dz)
     hit = low > np.float32(NOTHING)
     low = np.where(hit, low, np.float32(-2.6))
@@ -206,10 +210,20 @@ def meet(relief: Relief, view: View, seen_x: Pixels, seen_y: Pixels) -> tuple[Pi
     for _ in range(4):
         width = width * np.float32(0.5)
         there = low + width
-        ground = GRID.sample([relief.height], x0 + there * dx, y0 + there * dy)[0]
+        ground = _FINE.nearest(fine, x0 + there * dx, y0 + there * dy)
         low = np.where(ground >= z0 + there * dz, there, low)
     low = low + width * np.float32(0.5)
     return x0 + low * dx, y0 + low * dy, z0 + low * dz, hit
+
+
+def _doubled(field: Pixels) -> Pixels:
+    """The map on a grid of half the step, by straight lines."""
+    n, height, width = field.shape
+    out = np.empty((n, 2 * height - 1, 2 * width - 1), dtype=np.float32)
+    out[:, ::2, ::2] = field
+    out[:, ::2, 1::2] = (field[:, :, 1:] + field[:, :, :-1]) * np.float32(0.5)
+    out[:, 1::2] = (out[:, 2::2] + out[:, :-2:2]) * np.float32(0.5)
+    return out
 
 
 __all__ = ["GRID", "NOTHING", "Relief", "light_relief", "meet", "mix", "raise_relief"]

@@ -136,8 +136,10 @@ def expressed(points: Floats, factors: dict[str, NDArray[np.generic]]) -> Floats
     drop[[65, 66, 67]] = (1.0, 1.05, 1.0)
     drop[3:14] = (0.05, 0.2, 0.45, 0.7, 0.9, 1.0, 0.9, 0.7, 0.45, 0.2, 0.05)
     drop[[48, 54, 60, 64]] = 0.3
-    drop[[50, 51, 52, 61, 62, 63]] = -0.08
-    y += 0.42 * value["mouth_open"] * drop
+    drop[[50, 51, 52, 61, 62, 63]] = -0.05
+    # First the lips are closed: the model's mean mouth and its modes leave them apart.
+    gap = (y[:, 66] - y[:, 62])[:, None]
+    y += (0.45 * value["mouth_open"] - gap) * drop
     # A smile pulls the corners out and up and thins the lips.
     pull = np.zeros(68)
     pull[[48, 60]], pull[[54, 64]] = -1.0, 1.0
@@ -218,7 +220,10 @@ def view_of(factors: dict[str, NDArray[np.generic]], keypoints: Floats) -> View:
     turn = _matrix([[cos["yaw"], zero, sin["yaw"]], [zero, one, zero], [-sin["yaw"], zero, cos["yaw"]]])
     rotation = sum(turn[:, :, j, None] * nod[:, None, j, :] for j in range(3))
     roll = _matrix([[cos["roll"], -sin["roll"]], [sin["roll"], cos["roll"]]])
-    middle = _apply(np.asarray(rotation), keypoints)[..., :2].mean(axis=1)
+    seen = _apply(np.asarray(rotation), keypoints)
+    middle = seen[..., :2].mean(axis=1)
+    # Crops hold on to the eyes more than to the mouth: their height is set half by the eyes, 0.37 above the middle.
+    middle[:, 1] += 0.5 * (seen[:, :2, 1].mean(axis=1) + 0.37 - middle[:, 1])
     shift = np.stack([np.asarray(factors["shift_x"], np.float64), np.asarray(factors["shift_y"], np.float64)], axis=1)
     centre = read_figures()["kaggle_centre_mean"] + shift
     return View(np.asarray(rotation), middle, roll, np.asarray(factors["scale"], dtype=np.float64), centre)

@@ -163,13 +163,13 @@ def text_lines(file: DataFile) -> Iterator[str]:
                 yield line
     except UnicodeDecodeError:
         raise UsageError(
-            f"{file.where}, line {number + 1}: not UTF-8 text (packed, or a picture?); save it as CSV in UTF-8"
+            f"{file.where}, near line {number + 1}: not UTF-8 text (packed, or a picture?); save it as CSV in UTF-8"
         ) from None
     except _BROKEN_ZIP as error:
         if file.member is None:
             raise UsageError(f"cannot read {file.where} past line {number}: {shown(error)}") from None
         raise UsageError(
-            f"{file.where}, line {number + 1}: the zip is broken here ({shown(error) or type(error).__name__}): "
+            f"{file.where}, near line {number + 1}: the zip is broken ({shown(error) or type(error).__name__}): "
             "fetch it again"
         ) from None
 

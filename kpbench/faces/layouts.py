@@ -1,10 +1,9 @@
 """The layouts a data set at a path may have; the first that finds its files reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from kpbench.errors import UsageError
 from kpbench.faces import csv_files
@@ -12,17 +11,11 @@ from kpbench.faces.cache import cached
 from kpbench.faces.files import DataFile, content_digest, files_at, shown
 from kpbench.faces.parts import Parts, Progress
 
+Find = Callable[[Mapping[str, DataFile]], dict[str, DataFile]]
+"""From all files, by relative name, the files of a layout, by part; empty where the files are something else."""
 
-class Find(Protocol):
-    """The files of a layout by part, empty where the files at hand are something else."""
-
-    def __call__(self, files: Mapping[str, DataFile], /) -> dict[str, DataFile]: ...
-
-
-class Read(Protocol):
-    """The faces in the files that `Find` found."""
-
-    def __call__(self, files: Mapping[str, DataFile], /, *, progress: Progress) -> Parts: ...
+Read = Callable[[Mapping[str, DataFile], Progress], Parts]
+"""From the files of a layout, by part, the faces in them."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
-def read_path(path: Path, *, progress: Progress) -> Parts:
+def read_path(path: Path, progress: Progress) -> Parts:
     """The parts of the data set in a folder, a zip or a single file, from the cache where they were read before.
 
     Raises:
@@ -51,7 +44,7 @@ def read_path(path: Path, *, progress: Progress) -> Parts:
         found = layout.find(files)
         if found:
             key = f"{name} {layout.version} {content_digest(found)}"
-            return cached(key, partial(layout.read, found, progress=progress))
+            return cached(key, partial(layout.read, found, progress))
     expected = "; or ".join(layout.expects for layout in LAYOUTS.values())
     if "" in files:
         raise UsageError(f"{shown(path)} is no data set: give a folder, a .zip or a .csv with {expected}")

@@ -77,9 +77,13 @@ class Grid:
         return column_, row
 
     def nearest(self, field: Pixels, x: Pixels, y: Pixels) -> Pixels:
-        """The value of the nearest cell below and left, clamped at the borders."""
+        """The value of the nearest cell, clamped at the borders."""
         column_, row = self._place(x, y)
-        index = row.astype(np.int32) * np.int32(self.width) + column_.astype(np.int32)
+        column_ += np.float32(0.5)
+        row += np.float32(0.5)
+        index = row.astype(np.int32)
+        index *= np.int32(self.width)
+        index += column_.astype(np.int32)
         index += (np.arange(len(field), dtype=np.int32) * (self.height * self.width)).reshape(-1, *[1] * (x.ndim - 1))
         return field.ravel().take(index)
 

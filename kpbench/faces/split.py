@@ -57,7 +57,11 @@ def split(name: str, parts: Parts, *, val_share: float, test_share: float, seed:
 
 def _groups(faces: Faces, seed: int) -> list[str]:
     """For each face the seeded hash of its person, or of its picture: equal for faces that must stay together."""
-    things = map(bytes, faces.images) if faces.subjects is None else (b"%d" % person for person in faces.subjects)
+    things = (
+        (image.tobytes() for image in faces.images)
+        if faces.subjects is None
+        else (b"%d" % person for person in faces.subjects)
+    )
     return [hashlib.sha256(b"%d " % seed + thing).hexdigest() for thing in things]
 
 

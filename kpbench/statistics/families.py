@@ -32,9 +32,7 @@ def exploratory_p(p: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(value) for value in multipletests(values, method="fdr_bh")[1]) if values.size else ()
 
 
-def tested_levels(
-    p: Sequence[float], *, alpha: float = 0.05, correction: Correction = "holm"
-) -> tuple[float, ...]:
+def tested_levels(p: Sequence[float], *, alpha: float = 0.05, correction: Correction = "holm") -> tuple[float, ...]:
     """The alpha at which the family's procedure tested each contrast; its interval is shown at 1 minus that.
 
     Holm visits the m contrasts from the smallest p: the i-th is tested at alpha / (m - i + 1), and where one is

@@ -58,9 +58,7 @@ def score_interval(mse: Sequence[float], *, confidence: float = 0.95) -> ScoreIn
         check_confidence(confidence)
         return ScoreInterval(score=score, low=None, high=None, n=1)
     interval = t_interval(log_scores, confidence=confidence)
-    return ScoreInterval(
-        score=score, low=float(np.exp(interval.low)), high=float(np.exp(interval.high)), n=values.size
-    )
+    return ScoreInterval(score=score, low=float(np.exp(interval.low)), high=float(np.exp(interval.high)), n=values.size)
 
 
 def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:

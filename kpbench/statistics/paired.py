@@ -46,9 +46,7 @@ def paired_t(differences: ArrayLike) -> PairedT:
         limit = 0.0 if same else math.copysign(math.inf, mean)
         return PairedT(n=sample.size, mean=mean, sd=sd, t=limit, p=1.0 if same else 0.0, d_z=limit)
     test = stats.ttest_1samp(sample, 0.0)
-    return PairedT(
-        n=sample.size, mean=mean, sd=sd, t=float(test.statistic), p=float(test.pvalue), d_z=mean / sd
-    )
+    return PairedT(n=sample.size, mean=mean, sd=sd, t=float(test.statistic), p=float(test.pvalue), d_z=mean / sd)
 
 
 def equivalence_p(differences: ArrayLike, margin: float) -> float:

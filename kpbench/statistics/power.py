@@ -14,6 +14,7 @@ from kpbench.statistics.verdicts import MINIMUM_SEEDS
 
 MOST_SEEDS = 1_000_000
 LARGEST_D = 1e4
+LARGEST_LOG = 700.0
 
 
 def power_at(d_z: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> float:
@@ -70,9 +71,7 @@ def detectable_d(n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: 
     return float(optimize.brentq(missing, 0.0, high))
 
 
-def detectable_percent(
-    sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1
-) -> float:
+def detectable_percent(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> float:
     """The smallest true change of MSE, in percent, that `n` seeds find with the power.
 
     Stated as an increase: 5 stands for a ratio of 1.05, and for its mirror image 1 / 1.05 on the log scale.
@@ -83,7 +82,8 @@ def detectable_percent(
     Raises:
         ValueError: as `detectable_d`.
     """
-    return percent_change(math.exp(sd * detectable_d(n, alpha=alpha, power=power, contrasts=contrasts)))
+    shift = sd * detectable_d(n, alpha=alpha, power=power, contrasts=contrasts)
+    return percent_change(float(np.exp(min(shift, LARGEST_LOG))))
 
 
 @dataclass(frozen=True)

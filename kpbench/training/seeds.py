@@ -1,16 +1,11 @@
-"""Seeds derived by hashing, never from a global state."""
+"""Torch's random states, each derived for one role."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-
-def derive(seed: int, *roles: str | int) -> int:
-    """A 63-bit seed for one role (`derive(3, "shuffle", epoch)`), independent of every other role's."""
-    text = ":".join(str(part) for part in (seed, *roles))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+from kpbench.seeds import derive
 
 
 def generator(seed: int, *roles: str | int) -> torch.Generator:

@@ -1,0 +1,105 @@
+"""The Optuna journal of a study: the one truth about its trials, written by the driver alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import optuna
+from optuna.samplers import PartialFixedSampler, RandomSampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from kpbench.cell import Scalar, cell_id
+
+INTERRUPTED = "interrupted"
+LIVES = 3
+"""How often a cell may be lost with its driver before it counts as failed."""
+
+
+class Journal:
+    """Trials of one study: started with given parameters, reported, and told how they truly ended."""
+
+    def __init__(self, path: Path) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # Only one driver opens a study (its lock sees to that), so a lock that is still here belongs to a dead one.
+        path.with_name(path.name + ".lock").unlink(missing_ok=True)
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        self._study = optuna.create_study(
+            storage=storage, study_name="kpbench", direction="maximize", load_if_exists=True
+        )
+        self._live: dict[int, Trial] = {}
+
+    def history(self) -> list[FrozenTrial]:
+        """Every trial that counts: running, complete, pruned, failed; not those lost with their driver."""
+        return [t for t in self._study.get_trials(deepcopy=False) if INTERRUPTED not in t.user_attrs]
+
+    def count(self, state: TrialState) -> int:
+        """How many trials that count are in `state`."""
+        return sum(1 for trial in self.history() if trial.state is state)
+
+    def start(self, params: Mapping[str, Scalar]) -> Trial:
+        """A new trial whose suggestions will be `params`."""
+        self._study.sampler = PartialFixedSampler(dict(params), RandomSampler(seed=0))
+        trial = self._study.ask()
+        self._live[trial.number] = trial
+        return trial
+
+    def report(self, number: int, score: float, epoch: int) -> None:
+        """The score of a running trial after an epoch; an epoch that was reported before is left as it is."""
+        self._live[number].report(score, epoch)
+
+    def scores_at(self, epoch: int, *, except_for: int) -> list[float]:
+        """The scores that other trials, not failed ones, reported at `epoch`."""
+        return [
+            trial.intermediate_values[epoch]
+            for trial in self.history()
+            if trial.number != except_for
+            and trial.state is not TrialState.FAIL
+            and epoch in trial.intermediate_values
+        ]
+
+    def complete(self, number: int, score: float) -> None:
+        """The trial trained to its last epoch."""
+        self._study.tell(self._live.pop(number), score)
+
+    def prune(self, number: int) -> None:
+        """The scheduler stopped the trial."""
+        self._study.tell(self._live.pop(number), state=TrialState.PRUNED)
+
+    def fail(self, number: int) -> None:
+        """The trial diverged, ran out of memory, crashed or raised."""
+        self._study.tell(self._live.pop(number), state=TrialState.FAIL)
+
+    def running(self) -> list[FrozenTrial]:
+        """Trials that were started and never told."""
+        return [t for t in self.history() if t.state is TrialState.RUNNING]
+
+    def adopt(self, trial: FrozenTrial) -> None:
+        """Takes up a running trial of an earlier driver, so that it can be told."""
+        self._live[trial.number] = Trial(self._study, trial._trial_id)
+
+    def interrupt(self, trial: FrozenTrial) -> bool:
+        """Ends a running trial that was lost with its driver, as FAIL and not counted; False if it had lives left.
+
+        A cell that was lost `LIVES` times is left to count as failed: it probably is what kills the driver.
+        """
+        lost = sum(
+            1
+            for other in self._study.get_trials(deepcopy=False)
+            if INTERRUPTED in other.user_attrs and cell_id(other.params) == cell_id(trial.params)
+        )
+        spent = lost + 1 >= LIVES
+        live = Trial(self._study, trial._trial_id)
+        if not spent:
+            live.set_user_attr(INTERRUPTED, True)
+        self._study.tell(live, state=TrialState.FAIL)
+        return spent
+
+    def lost(self) -> list[dict[str, Scalar]]:
+        """Parameters of cells that were interrupted and not tried again since, oldest first."""
+        seen = {cell_id(trial.params) for trial in self.history()}
+        found: dict[str, dict[str, Scalar]] = {}
+        for trial in self._study.get_trials(deepcopy=False):
+            if INTERRUPTED in trial.user_attrs and cell_id(trial.params) not in seen:
+                found.setdefault(cell_id(trial.params), dict(trial.params))
+        return list(found.values())

@@ -1,0 +1,83 @@
+"""Faces as pictures for a page: a PNG in a data URI under the keypoints as SVG."""
+
+import base64
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpbench.report.report_input import Examples
+
+
+@dataclass(frozen=True)
+class Point:
+    """One keypoint in the picture: true and predicted place, in pixels from its top left corner; None where unknown."""
+
+    truth: tuple[float, float] | None
+    predicted: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class FacePicture:
+    """One face ready to be drawn.
+
+    Attributes:
+        image: data URI of a grey PNG.
+        error: root mean squared coordinate error in pixels, as given.
+        distance: mean distance between true and predicted keypoints in pixels; NaN where none is known.
+    """
+
+    label: str
+    image: str
+    points: tuple[Point, ...]
+    error: float
+    distance: float
+
+
+def png(grey: NDArray[np.uint8]) -> bytes:
+    """A grey picture (H, W) uint8 as the bytes of a PNG file."""
+    height, width = grey.shape
+    lines = b"".join(b"\0" + grey[row].tobytes() for row in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def data_uri(grey: NDArray[np.uint8]) -> str:
+    """A grey picture (H, W) uint8 as a data URI."""
+    return f"data:image/png;base64,{base64.b64encode(png(grey)).decode()}"
+
+
+def face_pictures(examples: Examples) -> tuple[FacePicture, ...]:
+    """Each example as a picture; a keypoint's whole-number coordinate is the middle of its pixel."""
+    return tuple(
+        FacePicture(
+            label=examples.label[at],
+            image=data_uri(examples.images[at, 0]),
+            points=tuple(
+                Point(_place(truth), _place(predicted))
+                for truth, predicted in zip(examples.truth[at], examples.predicted[at], strict=True)
+            ),
+            error=float(examples.error[at]),
+            distance=_distance(examples.truth[at], examples.predicted[at]),
+        )
+        for at in range(len(examples.images))
+    )
+
+
+def _place(point: Sequence[float] | NDArray[np.floating]) -> tuple[float, float] | None:
+    x, y = float(point[0]), float(point[1])
+    return (round(x + 0.5, 2), round(y + 0.5, 2)) if math.isfinite(x) and math.isfinite(y) else None
+
+
+def _distance(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
+    distance = np.hypot(*(np.asarray(predicted, dtype=np.float64) - truth).T)
+    known = distance[np.isfinite(distance)]
+    return float(known.mean()) if len(known) else math.nan

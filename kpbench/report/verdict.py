@@ -1,0 +1,143 @@
+"""The verdict of a study in plain sentences that never say more than the rows do."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from kpbench.plots.factors import describe, varying
+from kpbench.plots.scores import counts, error_pixels, show_score
+from kpbench.plots.standings import standings
+from kpbench.report.report_input import Best, ReportInput
+
+Tone = Literal["good", "bad", "open"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A headline, further sentences, and whether the mark is passed (`good`), missed (`bad`) or not known (`open`)."""
+
+    tone: Tone
+    headline: str
+    more: tuple[str, ...] = ()
+
+
+def tally(study: ReportInput) -> dict[str, int]:
+    """Trials by state, counted from the rows where the study does not say."""
+    states = ("complete", "pruned", "failed")
+    if study.trials:
+        return {state: int(study.trials.get(state, 0)) for state in states}
+    return {state: sum(row.role == "trial" and row.state == state for row in study.rows) for state in states}
+
+
+def plural(count: int, one: str, *, many: str = "") -> str:
+    """`1 run`, `2 runs`, `1,200 runs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def verdict(study: ReportInput) -> Verdict:
+    """What can be said of the study: nothing yet, a tuning score, or a sealed-test score against pass mark and floors."""
+    found = tally(study)
+    ended = f"{found['complete']:,} complete, {found['pruned']:,} stopped early, {found['failed']:,} failed"
+    if not any(found.values()) and not study.rows:
+        return Verdict("open", "No run has ended yet.", ("The page fills as the study goes on.",))
+    if study.best is None:
+        return Verdict("open", "No run is complete with a score yet.", (f"Trials so far: {ended}.",))
+    best = study.best
+    if best.test_mean is None or math.isnan(best.test_mean):
+        return _without_finals(study, best)
+    return _with_finals(study, best, best.test_mean)
+
+
+def cell_words(study: ReportInput, best: Best) -> str:
+    """What sets the best cell apart from the others, or its identity where only one was tried."""
+    return describe(best.params, varying([row for row in study.rows if row.role == "trial"])) or f"cell {best.cell}"
+
+
+def _without_finals(study: ReportInput, best: Best) -> Verdict:
+    floors = _scores(study.floor, "val")
+    headline = f"Best so far: {cell_words(study, best)}, validation score {show_score(best.val_score)}."
+    more = [
+        "This is the score it was chosen by, so it flatters the cell: "
+        "no final run with fresh seeds is complete, and nothing is known of the sealed test."
+    ]
+    more.append(_against(best.val_score, study.pass_mark, floors, "validation"))
+    return Verdict("open", headline, tuple(more))
+
+
+def _with_finals(study: ReportInput, best: Best, score: float) -> Verdict:
+    floors = _scores(study.floor, "test")
+    beaten = [value for value in floors.values() if score <= value]
+    passed = score >= study.pass_mark
+    headline = f"{_capital(cell_words(study, best))} scores {show_score(score)} on the sealed test"
+    if beaten:
+        headline += ", no better than a method without a network."
+    elif passed:
+        headline += f": above the pass mark of {show_score(study.pass_mark)}."
+    else:
+        headline += f": below the pass mark of {show_score(study.pass_mark)}."
+    more = [_seeds(best, study.pass_mark)]
+    if math.isfinite(score) and score > 0:
+        more.append(f"A score of {show_score(score)} is an error of {error_pixels(score):.2f} px (RMSE of a coordinate).")
+    more.append(_against(score, study.pass_mark, floors, "sealed test"))
+    return Verdict("bad" if beaten or not passed else "good", headline, tuple(more))
+
+
+def _seeds(best: Best, pass_mark: float) -> str:
+    if best.seeds <= 1:
+        return "One fresh seed, so the spread between seeds is not known and there is no interval."
+    if best.test_interval is None:
+        return f"Geometric mean of {best.seeds} fresh seeds, too few for an interval."
+    low, high = best.test_interval
+    text = f"Geometric mean of {best.seeds} fresh seeds, 95 % interval {show_score(low)} to {show_score(high)}"
+    if low < pass_mark < high:
+        return f"{text}, which includes the pass mark: more seeds are needed to be sure of either side."
+    return f"{text}."
+
+
+def _against(score: float, pass_mark: float, floors: Mapping[str, float], split: str) -> str:
+    if not floors:
+        return "No floor was measured, so what a method without a network reaches is not known."
+    named = [f"{name} {show_score(value)}" for name, value in floors.items()]
+    below = [name for name, value in floors.items() if score <= value]
+    text = f"Floors on the {'validation split' if split == 'validation' else split}: {_and(named)}"
+    if below:
+        text += f"; the score is not above {_and(below)}, so a network has not earned its place"
+    high = [name for name, value in floors.items() if value >= pass_mark]
+    if high:
+        text += f"; the pass mark of {show_score(pass_mark)} is already reached by {_and(high)}"
+    return f"{text}."
+
+
+def winners_curse(study: ReportInput) -> str:
+    """How the best cell's tuning score compares with its fresh validation scores; says so where it cannot be told."""
+    best = study.best
+    if best is None:
+        return ""
+    found = next((cell for cell in standings(study.rows) if cell.cell == best.cell), None)
+    if found is None or not found.fresh:
+        return (
+            f"The best cell's {show_score(best.val_score)} was also what it was chosen by. Without runs on fresh seeds, "
+            "how much of it is luck is not known."
+        )
+    fresh = found.fresh_score
+    seeds = plural(len(found.fresh), "fresh seed")
+    text = f"The best cell had validation score {show_score(best.val_score)} when it was chosen and {show_score(fresh)} "
+    text += f"with {seeds}"
+    if math.isfinite(fresh) and math.isfinite(best.val_score):
+        change = 100 * (fresh / best.val_score - 1)
+        text += f" ({'+' if change >= 0 else '−'}{abs(change):.1f} %)"
+    return f"{text}. The highest of many noisy scores is a lucky one; the fresh seeds are what to expect."
+
+
+def _scores(floor: Mapping[str, Mapping[str, float]], split: str) -> dict[str, float]:
+    known = {name: scores[split] for name, scores in floor.items() if counts(scores.get(split))}
+    return {name: known[name] for name in sorted(known, key=lambda name: known[name])}
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

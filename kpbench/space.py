@@ -1,0 +1,350 @@
+"""A search space: what may vary, read from TOML; enumerated or suggested from."""
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from kpbench.cell import Params, Scalar, cell_id
+from kpbench.errors import UsageError, nearest
+
+SECTIONS = ("network", "training")
+TOP = ("title", "description", "family", "baseline", *SECTIONS)
+Defaults = Mapping[str, Mapping[str, Scalar]]
+"""Family -> every parameter it knows (its own and training's) by dotted name, with the default."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a list of values; a fixed value is a list of one."""
+
+    values: tuple[Scalar, ...]
+    when: Mapping[str, tuple[Scalar, ...]]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two bounds, both included; whole where both are whole."""
+
+    low: int | float
+    high: int | float
+    log: bool
+    when: Mapping[str, tuple[Scalar, ...]]
+
+
+Parameter = Choice | Range
+
+
+class Suggests(Protocol):
+    """The part of an Optuna trial that a space needs."""
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """One of `choices`."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        """A whole number."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """A number."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What may vary and from what baseline; parameters stand in an order in which conditions come first.
+
+    Attributes:
+        parameters: dotted name -> `Choice` or `Range`, fixed values included.
+        baseline: dotted name -> the level that an ablation compares with.
+        text: the file's text; a study keeps it.
+    """
+
+    name: str
+    title: str
+    parameters: Mapping[str, Parameter]
+    baseline: Mapping[str, Scalar]
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits over the definition's meaning (not its comments or spacing)."""
+        meaning = json.dumps(tomllib.loads(self.text), sort_keys=True)
+        return hashlib.sha256(meaning.encode()).hexdigest()[:16]
+
+    @property
+    def factors(self) -> dict[str, Parameter]:
+        """The parameters that can take more than one value."""
+        return {name: p for name, p in self.parameters.items() if isinstance(p, Range) or len(p.values) > 1}
+
+    @property
+    def size(self) -> int | None:
+        """The number of cells; None where a range is a continuum or too large to count cell by cell."""
+        bound = 1
+        for parameter in self.parameters.values():
+            levels = _levels(parameter)
+            if levels is None:
+                return None
+            bound *= len(levels)
+        return sum(1 for _ in self.cells()) if bound <= 1_000_000 else None
+
+    def cells(self) -> Iterator[dict[str, Scalar]]:
+        """Every cell of a finite space, each once, the last parameter varying fastest.
+
+        Raises:
+            UsageError: a parameter is a continuous range.
+        """
+        yield from self._extend({}, list(self.parameters.items()))
+
+    def _extend(self, chosen: dict[str, Scalar], rest: list[tuple[str, Parameter]]) -> Iterator[dict[str, Scalar]]:
+        if not rest:
+            yield dict(chosen)
+            return
+        (name, parameter), *others = rest
+        if not _applies(parameter, chosen):
+            yield from self._extend(chosen, others)
+            return
+        levels = _levels(parameter)
+        if levels is None:
+            raise UsageError(f"search space '{self.name}' cannot be enumerated: {name} is a continuous range")
+        for level in levels:
+            yield from self._extend({**chosen, name: level}, others)
+
+    def suggest(self, trial: Suggests) -> dict[str, Scalar]:
+        """One cell, each varying parameter asked of an Optuna trial under its dotted name."""
+        chosen: dict[str, Scalar] = {}
+        for name, parameter in self.parameters.items():
+            if not _applies(parameter, chosen):
+                continue
+            if isinstance(parameter, Choice):
+                fixed = len(parameter.values) == 1
+                chosen[name] = parameter.values[0] if fixed else trial.suggest_categorical(name, parameter.values)
+            elif isinstance(parameter.low, int) and isinstance(parameter.high, int):
+                chosen[name] = trial.suggest_int(name, parameter.low, parameter.high, log=parameter.log)
+            else:
+                chosen[name] = trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
+        return chosen
+
+    def probes(self) -> Iterator[dict[str, Scalar]]:
+        """Cells that show each choice and both ends of each range at least once, the rest at its first value.
+
+        What `check` of a space too large to enumerate looks at.
+        """
+        ends = {
+            name: p.values if isinstance(p, Choice) else (p.low, p.high) for name, p in self.parameters.items()
+        }
+        seen = set()
+        for name, values in ends.items():
+            for value in values:
+                cell = self._settle({other: v[0] for other, v in ends.items()} | {name: value}, name)
+                if cell_id(cell) not in seen:
+                    seen.add(cell_id(cell))
+                    yield cell
+
+    def _settle(self, wanted: dict[str, Scalar], shown: str) -> dict[str, Scalar]:
+        """`wanted` with conditions kept: what `shown` depends on is set so that it applies, the rest is dropped."""
+        for name, allowed in self.parameters[shown].when.items():
+            wanted[name] = wanted[name] if wanted[name] in allowed else allowed[0]
+        chosen: dict[str, Scalar] = {}
+        for name, parameter in self.parameters.items():
+            if _applies(parameter, chosen):
+                chosen[name] = wanted[name]
+        return chosen
+
+
+def _applies(parameter: Parameter, chosen: Params) -> bool:
+    return all(chosen.get(name) in allowed for name, allowed in parameter.when.items())
+
+
+def _levels(parameter: Parameter) -> tuple[Scalar, ...] | None:
+    if isinstance(parameter, Choice):
+        return parameter.values
+    if isinstance(parameter.low, int) and isinstance(parameter.high, int):
+        return tuple(range(parameter.low, parameter.high + 1))
+    return (parameter.low,) if parameter.low == parameter.high else None
+
+
+def read_space(path: Path, defaults: Defaults) -> SearchSpace:
+    """The search space defined in a TOML file, checked against what the families and training know.
+
+    A bare value is fixed, a list is a choice, `{ low, high, log }` is a range (whole bounds: whole numbers),
+    `{ choices | value | low, high, when = { name = [values] } }` applies only under a condition on another parameter.
+    A parameter that only some of the space's families know is given to those alone.
+
+    Raises:
+        UsageError: not TOML, a misspelt or unknown key, a value of another type than the parameter's, low > high, an
+            empty list, a condition or a baseline outside the space. The file, the key and the remedy are named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+
+    def refuse(key: str, problem: str) -> UsageError:
+        return UsageError(f"{path}: {key}: {problem}")
+
+    for key in table:
+        if key not in TOP:
+            raise refuse(key, f"unknown key; {nearest(key, TOP)}")
+    if "family" not in table:
+        raise refuse("family", f"missing; name one or a list of {', '.join(sorted(defaults))}")
+    entries: dict[str, Any] = {"family": table["family"]}
+    for section in SECTIONS:
+        values = table.get(section, {})
+        if not isinstance(values, dict):
+            raise refuse(section, f"must be a table, [{section}]")
+        entries |= {f"{section}.{key}": value for key, value in values.items()}
+
+    parameters: dict[str, Parameter] = {}
+    for key, value in entries.items():
+        try:
+            parameters[key] = _read_parameter(value)
+        except ValueError as error:
+            raise refuse(key, str(error)) from error
+    families = parameters["family"]
+    if isinstance(families, Range):
+        raise refuse("family", "must be a name or a list of names")
+    for family in families.values:
+        if family not in defaults:
+            raise refuse("family", f"unknown family '{family}'; {nearest(str(family), defaults)}")
+    known = {str(family): defaults[str(family)] for family in families.values}
+
+    for key, parameter in list(parameters.items()):
+        if key == "family":
+            continue
+        owners = tuple(family for family, names in known.items() if key in names)
+        if not owners:
+            everything = {name for names in known.values() for name in names}
+            raise refuse(key, f"no such parameter of {', '.join(known)}; {nearest(key, everything)}")
+        try:
+            parameter = _as_type_of(parameter, known[owners[0]][key])
+        except ValueError as error:
+            raise refuse(key, str(error)) from error
+        if len(owners) < len(known) and "family" not in parameter.when:
+            parameter = _under(parameter, {**parameter.when, "family": owners})
+        parameters[key] = parameter
+    for key, parameter in parameters.items():
+        for name, allowed in parameter.when.items():
+            other = parameters.get(name)
+            if other is None or name == key:
+                raise refuse(f"{key}.when", f"'{name}' is no other parameter of this space")
+            if isinstance(other, Choice) and (missing := [v for v in allowed if v not in other.values]):
+                raise refuse(f"{key}.when", f"{name} is never {missing[0]!r}")
+    ordered = _conditions_first(parameters)
+    if ordered is None:
+        raise refuse("when", "conditions go round in a circle")
+    space = SearchSpace(path.stem, str(table.get("title", path.stem)), ordered, _baseline(table, ordered, refuse), text)
+    return space
+
+
+def complete(params: Params, defaults: Defaults) -> dict[str, Scalar]:
+    """A cell with every default written out, so that its identity does not hang on a later release's defaults."""
+    known = defaults[str(params["family"])]
+    return {"family": params["family"], **{name: params.get(name, value) for name, value in known.items()}}
+
+
+def _read_parameter(value: Any) -> Parameter:
+    if not isinstance(value, dict):
+        return Choice(_values(value if isinstance(value, list) else [value]), {})
+    for key in value:
+        if key not in (keys := ("choices", "value", "low", "high", "log", "when")):
+            raise ValueError(f"unknown key '{key}'; {nearest(key, keys)}")
+    when = value.get("when", {})
+    if not isinstance(when, dict):
+        raise ValueError("'when' must be a table: when = { name = [values] }")
+    condition = {name: _values(v if isinstance(v, list) else [v]) for name, v in when.items()}
+    kinds = [kind for kind in ("choices", "value", "low") if kind in value]
+    if len(kinds) != 1:
+        raise ValueError("give exactly one of a value, choices, or low and high")
+    if kinds == ["choices"]:
+        if not isinstance(value["choices"], list):
+            raise ValueError("choices must be a list")
+        return Choice(_values(value["choices"]), condition)
+    if kinds == ["value"]:
+        return Choice(_values([value["value"]]), condition)
+    low, high, log = value["low"], value.get("high"), value.get("log", False)
+    if not all(_is_number(bound) for bound in (low, high)):
+        raise ValueError("low and high must both be numbers")
+    if not isinstance(log, bool):
+        raise ValueError("log must be true or false")
+    if low > high:
+        raise ValueError(f"low {low} is greater than high {high}")
+    if log and low <= 0:
+        raise ValueError(f"a log range must start above 0, low is {low}")
+    return Range(low, high, log, condition)
+
+
+def _values(values: list[Any]) -> tuple[Scalar, ...]:
+    if not values:
+        raise ValueError("the list is empty; give at least one value")
+    for value in values:
+        if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
+            raise ValueError(f"{value!r} is no number, text, true or false")
+    if len({(type(value), value) for value in values}) < len(values):
+        raise ValueError("a value stands twice in the list")
+    return tuple(values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _as_type_of(parameter: Parameter, default: Scalar) -> Parameter:
+    """The parameter with its values in the type of the default; a whole number stands for a decimal one."""
+
+    def convert(value: Scalar) -> Scalar:
+        if type(default) is float and type(value) is int:
+            return float(value)
+        if type(value) is not type(default):
+            words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+            raise ValueError(f"must be {words[type(default)]}, got {value!r}")
+        return value
+
+    if isinstance(parameter, Choice):
+        return Choice(tuple(convert(value) for value in parameter.values), parameter.when)
+    low, high = convert(parameter.low), convert(parameter.high)
+    if isinstance(low, str) or isinstance(high, str):
+        raise ValueError("a range needs a number")
+    return Range(low, high, parameter.log, parameter.when)
+
+
+def _under(parameter: Parameter, when: Mapping[str, tuple[Scalar, ...]]) -> Parameter:
+    if isinstance(parameter, Choice):
+        return Choice(parameter.values, when)
+    return Range(parameter.low, parameter.high, parameter.log, when)
+
+
+def _conditions_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter] | None:
+    ordered: dict[str, Parameter] = {}
+    rest = dict(parameters)
+    while rest:
+        ready = [name for name, parameter in rest.items() if all(other in ordered for other in parameter.when)]
+        if not ready:
+            return None
+        for name in ready:
+            ordered[name] = rest.pop(name)
+    return ordered
+
+
+def _baseline(table: dict[str, Any], parameters: Mapping[str, Parameter], refuse: Any) -> dict[str, Scalar]:
+    baseline = table.get("baseline", {})
+    if not isinstance(baseline, dict):
+        raise refuse("baseline", "must be a table, [baseline]")
+    flat: dict[str, Any] = {}
+    for key, value in baseline.items():
+        flat |= {f"{key}.{name}": v for name, v in value.items()} if isinstance(value, dict) else {key: value}
+    for key, value in flat.items():
+        if key not in parameters:
+            raise refuse(f"baseline.{key}", f"no parameter of this space; {nearest(key, parameters)}")
+        parameter = parameters[key]
+        inside = (
+            value in parameter.values
+            if isinstance(parameter, Choice)
+            else _is_number(value) and parameter.low <= value <= parameter.high
+        )
+        if not inside:
+            raise refuse(f"baseline.{key}", f"{value!r} is outside the space")
+    return flat

@@ -1,0 +1,53 @@
+"""Exploratory contrasts over keypoints or slices of the test set, held to a false discovery rate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kpbench.statistics.evidence import ratio_interval
+from kpbench.statistics.families import exploratory_p
+from kpbench.statistics.intervals import Interval, t_interval
+from kpbench.statistics.paired import paired_t
+
+
+@dataclass(frozen=True)
+class SliceContrast:
+    """The MSE ratio of level over baseline on one slice; exploratory, without a verdict.
+
+    Attributes:
+        ci: at `confidence`, not adjusted.
+        p_adjusted: Benjamini and Hochberg over the slices.
+    """
+
+    ratio: float
+    ci: Interval
+    p: float
+    p_adjusted: float
+
+
+def compare_slices(level: ArrayLike, baseline: ArrayLike, *, confidence: float = 0.95) -> tuple[SliceContrast, ...]:
+    """The paired contrast of log MSE on each slice (a keypoint, a group of faces), in their order.
+
+    Args:
+        level, baseline: (seeds, slices) MSE, positive and finite, rows paired by seed; at least 2 seeds.
+
+    Raises:
+        ValueError: other shapes, or an MSE that is not positive and finite.
+    """
+    pair = np.asarray(level, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    if pair[0].shape != pair[1].shape or pair[0].ndim != 2 or pair[0].shape[0] < 2:
+        raise ValueError("give two tables of at least 2 seeds by slices, of the same shape")
+    if not all(bool(np.all(np.isfinite(side) & (side > 0.0))) for side in pair):
+        raise ValueError("every MSE must be positive and finite")
+    columns = list((np.log(pair[0]) - np.log(pair[1])).T)
+    p = [paired_t(column).p for column in columns]
+    return tuple(
+        SliceContrast(
+            ratio=float(np.exp(column.mean())),
+            ci=ratio_interval(t_interval(column, confidence=confidence)),
+            p=raw,
+            p_adjusted=adjusted,
+        )
+        for column, raw, adjusted in zip(columns, p, exploratory_p(p), strict=True)
+    )

@@ -1,0 +1,73 @@
+"""A trained model as a file: export it, load it again."""
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from kpbench.benchmark import first_problem
+from kpbench.cell import Scalar, Value
+from kpbench.errors import UsageError
+from kpbench.networks.families import build
+from kpbench.training.seeds import global_seed
+
+
+class ModelCard(Value):
+    """The JSON beside a model's weights: what is needed to build the network again and to trust its score."""
+
+    benchmark: str
+    params: dict[str, Scalar]
+    seed: int
+    epochs: int
+    data: str
+    device: str
+    kpbench: str
+
+
+def save_model(network: nn.Module, card: ModelCard, stem: Path) -> Path:
+    """Writes `<stem>.safetensors` and `<stem>.json`, each whole or not at all; returns the former's path."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    path = stem.with_name(stem.name + ".safetensors")
+    _write_whole(stem.with_name(stem.name + ".json"), (card.model_dump_json(indent=2) + "\n").encode())
+    _write_whole(path, save(weights))
+    return path
+
+
+def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+    """The network in `path` (its `.safetensors` or the `.json` beside it), on the CPU in eval mode.
+
+    Raises:
+        UsageError: a file is missing, torn, or does not fit the network that the JSON describes.
+    """
+    weights, description = path.with_suffix(".safetensors"), path.with_suffix(".json")
+    for file in (weights, description):
+        if not file.is_file():
+            raise UsageError(f"no model file {file}; a model is a .safetensors file with a .json beside it")
+    try:
+        card = ModelCard(**json.loads(description.read_text(encoding="utf-8")))
+    except (ValidationError, TypeError) as error:
+        raise UsageError(f"{description}: not a model description: {first_problem(error)}") from error
+    except ValueError as error:
+        raise UsageError(f"{description}: not JSON: {error}") from error
+    try:
+        with global_seed(card.seed, "weights"):
+            network = build(card.params)
+        network.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {reason}") from error
+    return network.eval(), card
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
