@@ -20,8 +20,8 @@ from kpbench.networks.families import FAMILIES, build, family_defaults
 from kpbench.space import Defaults
 from kpbench.submission import ModelCard, save_model
 from kpbench.training.device import Device
-from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults
 from kpbench.training.fit import PREFIX as TRAINING
+from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults
 from kpbench.training.seeds import global_seed
 
 THREADS = 1

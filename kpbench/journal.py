@@ -53,9 +53,7 @@ class Journal:
         return [
             trial.intermediate_values[epoch]
             for trial in self.history()
-            if trial.number != except_for
-            and trial.state is not TrialState.FAIL
-            and epoch in trial.intermediate_values
+            if trial.number != except_for and trial.state is not TrialState.FAIL and epoch in trial.intermediate_values
         ]
 
     def complete(self, number: int, score: float) -> None:
@@ -79,9 +77,10 @@ class Journal:
         self._live[trial.number] = Trial(self._study, trial._trial_id)
 
     def interrupt(self, trial: FrozenTrial) -> bool:
-        """Ends a running trial that was lost with its driver, as FAIL and not counted; False if it had lives left.
+        """Ends a running trial that was lost with its driver as FAIL; True if that counts as a failure.
 
-        A cell that was lost `LIVES` times is left to count as failed: it probably is what kills the driver.
+        It does not, and the cell is tried again, until it has been lost `LIVES` times: then it probably is what kills
+        the driver.
         """
         lost = sum(
             1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from optuna.trial import TrialState
 
-from kpbench.cell import EpochRecord, Params, RunResult, Scalar, State, cell_id
+from kpbench.cell import EpochRecord, Params, RunResult, Scalar, State
 from kpbench.events import Advanced, Ended, Notify, Started
 from kpbench.jobs import Failure, Job, Progress
 from kpbench.journal import Journal
@@ -134,7 +134,9 @@ class Trials:
             if len(found := rows.get(trial.number, [])) == self.seeds:
                 self.journal.adopt(trial)
                 self._tell(trial.number, found)
-            elif self.journal.interrupt(trial):
+                continue
+            self.study.drop_rows_of(trial.number)
+            if self.journal.interrupt(trial):
                 cell = self.complete(self.space.suggest(_Given(trial.params)))
                 job = self._job(trial.number, cell)
                 lost = Failure(reason="crash", detail="lost with its driver again and again; it may be what kills it")

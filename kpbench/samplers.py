@@ -62,7 +62,7 @@ def propose(
         return next(_unseen(space, seen, legal, seed), None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        scratch = optuna.create_study(direction="maximize", sampler=sampler.make(derive(seed, len(history))))
+        scratch = optuna.create_study(direction="maximize", sampler=sampler.make(derive(seed, len(history)) % 2**32))
         scratch.add_trials(history)
         finite = space.size is not None
         for _ in range(RESAMPLES if finite else 50 * RESAMPLES):

@@ -132,9 +132,7 @@ class SearchSpace:
 
         What `check` of a space too large to enumerate looks at.
         """
-        ends = {
-            name: p.values if isinstance(p, Choice) else (p.low, p.high) for name, p in self.parameters.items()
-        }
+        ends = {name: p.values if isinstance(p, Choice) else (p.low, p.high) for name, p in self.parameters.items()}
         seen = set()
         for name, values in ends.items():
             for value in values:

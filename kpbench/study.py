@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,6 @@ class Reading(Value):
     when: str
     command: str
     model: str
-    test_score: float
 
 
 class Study:
@@ -99,9 +98,20 @@ class Study:
             lines.flush()
             os.fsync(lines.fileno())
 
+    def test_reading(self, command: str, model: str) -> Callable[[], None]:
+        """What writes down that `command` opens the sealed test for `model`; for `SealedFaces.open`."""
+        return lambda: self.append(READINGS, Reading(when=now(), command=command, model=model))
+
     def rows(self) -> list[RunResult]:
         """Every row so far."""
         return read_lines(self.folder / ROWS, RunResult)
+
+    def drop_rows_of(self, trial: int) -> None:
+        """Removes rows of a trial that was cut between its seeds' rows and will be trained again."""
+        rows = self.rows()
+        kept = [row for row in rows if row.trial != trial]
+        if len(kept) < len(rows):
+            self.write(ROWS, "".join(row.model_dump_json() + "\n" for row in kept))
 
     def write(self, file: str, content: str | bytes) -> Path:
         """Writes a file of the study whole or not at all."""
@@ -133,7 +143,9 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
         lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
-        raise UsageError(f"study {folder} is in use by another process; wait for it, or choose another --name") from None
+        raise UsageError(
+            f"study {folder} is in use by another process; wait for it, or choose another --name"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}; choose another --out") from error
     try:

@@ -35,7 +35,7 @@ def row(
     detail: str | None = None,
     noise: random.Random | None = None,
 ) -> RunResult:
-    """One row; `trial=None` makes it a final run. Its curve climbs to `score` where that is a positive finite number."""
+    """One row, a final run for `trial=None`; its curve climbs to `score` where that is positive and finite."""
     wobble = noise or random.Random(0)
     curve = []
     if score is not None and 0 < score < math.inf:
@@ -43,7 +43,9 @@ def row(
             at = score * (0.22 + 0.78 * (epoch / epochs) ** 0.6) * math.exp(wobble.gauss(0, 0.02) * (epoch < epochs))
             mse = 1 / (2 * at)
             curve.append(
-                EpochRecord(epoch=epoch, train_mse=mse * (1.4 - 0.7 * epoch / epochs), val_mse=mse, val_score=at, seconds=1.5)
+                EpochRecord(
+                    epoch=epoch, train_mse=mse * (1.4 - 0.7 * epoch / epochs), val_mse=mse, val_score=at, seconds=1.5
+                )
             )
     return RunResult.model_validate(
         {
@@ -108,7 +110,10 @@ def tuned_rows(count: int, *, epochs: int = 12, finals: int = 3) -> list[RunResu
                     ("nan", "loss is NaN in epoch 2"),
                     ("oom", "CUDA out of memory: tried to allocate 2.3 GiB"),
                     ("crash", "the worker process died with signal 9"),
-                    ("error", "RuntimeError: Given groups=1, weight of size [64, 32, 3, 3], expected input[256, 16, 24, 24]"),
+                    (
+                        "error",
+                        "RuntimeError: Given groups=1, weight of size [64, 32, 3, 3], expected input[256, 16, 24, 24]",
+                    ),
                 ]
             )
             rows.append(row(params, trial=trial, state="failed", score=None, epochs=2, reason=reason, detail=detail))
@@ -122,7 +127,15 @@ def tuned_rows(count: int, *, epochs: int = 12, finals: int = 3) -> list[RunResu
     for seed in range(finals):
         score = _score(best.params, noise)
         rows.append(
-            row(dict(best.params), seed=1000 + seed, trial=None, score=score, test=1.1 * score, epochs=epochs, noise=noise)
+            row(
+                dict(best.params),
+                seed=1000 + seed,
+                trial=None,
+                score=score,
+                test=1.1 * score,
+                epochs=epochs,
+                noise=noise,
+            )
         )
     return rows
 
@@ -149,18 +162,31 @@ def _score(params: dict[str, Scalar], noise: random.Random) -> float:
 FLOOR = {"mean face": {"val": 74.2, "test": 76.1}, "ridge on pixels": {"val": 96.4, "test": 101.8}}
 
 
-def examples() -> Examples:
-    """Three shaded ovals with keypoints and predictions that miss by about 1, 2 and 6 pixels."""
+def examples(*, each: int = 1) -> Examples:
+    """`each` times three shaded ovals with keypoints and predictions that miss by about 1, 2 and 6 pixels."""
     noise = np.random.default_rng(3)
     y, x = np.mgrid[0:96, 0:96]
     oval = np.clip(1.25 - np.hypot((x - 48) / 36, (y - 48) / 46), 0, 1)
     images = np.stack([(255 * oval * light).astype(np.uint8) for light in (1.0, 0.75, 0.5)])[:, None]
-    shape = [(66, 36), (30, 36), (60, 37), (73, 37), (37, 37), (23, 37), (57, 28), (79, 29), (39, 28), (17, 29), (48, 56)]
+    shape = [
+        (66, 36),
+        (30, 36),
+        (60, 37),
+        (73, 37),
+        (37, 37),
+        (23, 37),
+        (57, 28),
+        (79, 29),
+        (39, 28),
+        (17, 29),
+        (48, 56),
+    ]
     shape += [(63, 75), (33, 75), (48, 72), (48, 83)]
     truth = np.repeat(np.array(shape, dtype=np.float32)[None], 3, axis=0)
     predicted = truth + noise.normal(0, 1, truth.shape).astype(np.float32) * np.array([0.8, 1.6, 4.5])[:, None, None]
     error = np.sqrt(np.mean((truth - predicted) ** 2, axis=(1, 2)))
-    return Examples(images, truth, predicted, error, ("best", "median", "worst"))
+    repeated = [np.repeat(array, each, axis=0) for array in (images, truth, predicted, error)]
+    return Examples(*repeated, label=[label for label in ("best", "median", "worst") for _ in range(each)])
 
 
 def study(rows: list[RunResult], *, name: str = "cnn-small", with_examples: bool = True) -> ReportInput:

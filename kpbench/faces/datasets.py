@@ -91,4 +91,4 @@ def _slug(path: Path) -> str:
     if stem.lower() in ("training", "train", "data", "archive") and whole.parent.name:
         stem = whole.parent.name
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:40].strip("_") or "faces"
+    return re.sub(r"[^a-z0-9]+", "_", plain)[:40].strip("_") or "faces"

@@ -17,8 +17,12 @@ def _blurred(picture: Pixels, sd: Pixels, axis: int) -> Pixels:
     total = weights[0] + 2 * sum(weights[1:])
 
     def shifted(k: int) -> Pixels:
-        return np.take(padded, range(_REACH + k, _REACH + k + SIZE), axis=axis) if False else (
-            padded[:, _REACH + k : _REACH + k + SIZE] if axis == 1 else padded[:, :, _REACH + k : _REACH + k + SIZE]
+        return (
+            np.take(padded, range(_REACH + k, _REACH + k + SIZE), axis=axis)
+            if False
+            else (
+                padded[:, _REACH + k : _REACH + k + SIZE] if axis == 1 else padded[:, :, _REACH + k : _REACH + k + SIZE]
+            )
         )
 
     out = shifted(0) * (weights[0] / total)
@@ -54,7 +58,9 @@ def _compressed(picture: Pixels, strength: Pixels) -> Pixels:
     spectrum = along(cosines, along(cosines, blocks, 2), 4)
     order = np.arange(_BLOCK, dtype=np.float32)
     weight = 3 + 3.2 * (order[:, None] + order[None, :])
-    grain = np.maximum(strength[:, :, :, None, None] * weight[None, None, :, None, :] * np.float32(1.6), np.float32(0.5))
+    grain = np.maximum(
+        strength[:, :, :, None, None] * weight[None, None, :, None, :] * np.float32(1.6), np.float32(0.5)
+    )
     spectrum = np.rint(spectrum / grain) * grain
     return along(cosines.T, along(cosines.T, spectrum, 2), 4).reshape(n, SIZE, SIZE)
 

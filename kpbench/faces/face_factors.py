@@ -25,9 +25,13 @@ def draw_person(rng: np.random.Generator) -> Draw:
     """What a person keeps over all pictures: skin, hair, beard, brows, eyes, nose, glasses habit, dress."""
     male = rng.random() < 0.62
     age = _between(rng, 0.0, 1.0)
-    skin = float(np.clip(0.4 + _bell(rng, 0.13, 2.4), 0.1, 0.62))
-    grey = age > 0.55 and rng.random() < 0.6
-    hair = _between(rng, 0.25, 0.6) if grey else (_between(rng, 0.14, 0.35) if rng.random() < 0.25 else _between(rng, 0.01, 0.1))
+    skin = float(np.clip(0.42 + _bell(rng, 0.12, 2.5), 0.12, 0.64))
+    grey = age > 0.6 and rng.random() < 0.5
+    hair = (
+        _between(rng, 0.25, 0.6)
+        if grey
+        else (_between(rng, 0.12, 0.3) if rng.random() < 0.16 else _between(rng, 0.01, 0.1))
+    )
     bald = male and age > 0.4 and rng.random() < 0.4
     long = rng.random() < (0.08 if male else 0.7)
     bearded = male and rng.random() < 0.38
@@ -37,7 +41,8 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "age": age,
         "skin": skin,
         "hair": min(hair, skin * 1.1),
-        "hairline": _between(rng, -2.15, -1.75) if bald else _between(rng, -1.75, -1.25),
+        "hairline": _between(rng, -2.4, -1.9) if bald else _between(rng, -1.9, -1.35),
+        "temples": _between(rng, 0.0, 1.0) * male,
         "fringe": float(not bald and rng.random() < 0.3),
         "parting": _between(rng, -0.8, 0.8),
         "hair_volume": 0.02 if bald else (_between(rng, 0.15, 0.45) if long else _between(rng, 0.03, 0.2)),
@@ -47,12 +52,12 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "chin_beard": _between(rng, 0.2, 0.9) * (bearded and rng.random() < 0.6),
         "cheek_beard": _between(rng, 0.2, 0.8) * (bearded and rng.random() < 0.5),
         "stubble": _between(rng, 0.0, 0.35) * male,
-        "brow_width": _between(rng, 0.05, 0.1) if male else _between(rng, 0.03, 0.07),
-        "brow_dark": _between(rng, 0.35, 0.9),
+        "brow_width": _between(rng, 0.065, 0.12) if male else _between(rng, 0.045, 0.085),
+        "brow_dark": _between(rng, 0.5, 0.97),
         "iris": _between(rng, 0.02, 0.16),
         "lash": _between(rng, 0.3, 0.7) if male else _between(rng, 0.5, 1.0),
         "eye_shadow": _between(rng, 0.0, 0.25) if male else _between(rng, 0.0, 0.6),
-        "lip": _between(rng, 0.62, 0.95) if male else _between(rng, 0.4, 0.85),
+        "lip": _between(rng, 0.55, 0.85) if male else _between(rng, 0.35, 0.75),
         "length": _bell(rng, 0.055, 2.2),
         "lip_height": _bell(rng, 0.055, 2.2),
         "nose_size": 1 + _bell(rng, 0.12, 2),
@@ -84,7 +89,9 @@ def draw_picture(rng: np.random.Generator, person: Draw) -> Draw:
     if rng.random() < float(person["hat_habit"]):
         occluder = "hat"
     else:
-        occluder = "hand" if chance < 0.03 else "microphone" if chance < 0.06 else "caption" if chance < 0.075 else "none"
+        occluder = (
+            "hand" if chance < 0.03 else "microphone" if chance < 0.06 else "caption" if chance < 0.075 else "none"
+        )
     speaking = rng.random() < 0.5
     smiling = rng.random() < 0.4
     return {
@@ -102,15 +109,15 @@ def draw_picture(rng: np.random.Generator, person: Draw) -> Draw:
         "gaze_x": _bell(rng, 0.06, 1.8),
         "gaze_y": _bell(rng, 0.02, 1.8),
         "light_angle": _bell(rng, 55.0, 2.2),
-        "light_height": _between(rng, -5.0, 65.0),
+        "light_height": _between(rng, 0.0, 70.0),
         "key": _between(rng, 0.35, 1.1),
         "ambient": _between(rng, 0.15, 0.6),
-        "shadow": _between(rng, 0.3, 1.0),
-        "exposure": _bell(rng, 0.28, 2.3) + (0.9 if rng.random() < 0.035 else 0.0),
-        "contrast": float(np.clip(1.35 + _bell(rng, 0.28, 2), 0.5, 2.0)) * (0.55 if rng.random() < 0.06 else 1.0),
+        "shadow": _between(rng, 0.2, 0.85),
+        "exposure": _bell(rng, 0.2, 2.3) + (0.7 if rng.random() < 0.03 else 0.0),
+        "contrast": float(np.clip(1.25 + _bell(rng, 0.17, 2), 0.5, 1.8)) * (0.6 if rng.random() < 0.06 else 1.0),
         "blur": 0.55 + _between(rng, 0.0, 1.0) ** 2 * 1.3 + (0.7 if rng.random() < 0.1 else 0.0),
         "motion": _between(rng, 0.0, 1.6) if rng.random() < 0.12 else 0.0,
-        "noise": 0.6 + _between(rng, 0.0, 1.0) ** 3 * 5.0,
+        "noise": 0.5 + _between(rng, 0.0, 1.0) ** 4 * 5.0,
         "compression": _between(rng, 0.1, 1.0) ** 2,
         "glasses": glasses,
         "glare": _between(rng, 0.0, 1.0) ** 2,
@@ -119,7 +126,7 @@ def draw_picture(rng: np.random.Generator, person: Draw) -> Draw:
         "occluder_y": _between(rng, 0.0, 1.0),
         "occluder_tilt": _bell(rng, 0.5, 2),
         "occluder_grey": _between(rng, 0.01, 0.5),
-        "background": _between(rng, 0.0, 1.0) ** 2 * 0.75 + 0.01,
+        "background": _between(rng, 0.0, 1.0) ** 2 * 0.42 + 0.01,
         "clutter": _between(rng, 0.0, 1.0) ** 2,
     }
 

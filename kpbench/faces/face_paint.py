@@ -10,16 +10,27 @@ from kpbench.faces.soft_shapes import Grid, Pixels, bump, column, curve, inside,
 STEPS = 33
 """Steps of a curve table."""
 
-LEFT, RIGHT = 1, -1
+Window = tuple[slice, slice, slice]
 
 
 class Canvas:
-    """The places to paint on: head-frame x, y, z of every pixel, and the points and factors of each face."""
+    """The places to paint on: head-frame x, y of every pixel, and the points (also in pixels) and factors of each face.
 
-    def __init__(self, x: Pixels, y: Pixels, z: Pixels, points: Floats, factors: Factors) -> None:
-        self.x, self.y, self.z = x, y, z
-        self.points = points
+    A feature is painted in a window around its landmarks that is wide enough for its softest edge.
+    """
+
+    def __init__(self, x: Pixels, y: Pixels, points: Floats, pixels: Floats, factors: Factors) -> None:
+        self.x, self.y = x, y
+        self.points, self.pixels = points, pixels
         self.factors = factors
+
+    def around(self, landmarks: list[int], margin: float) -> tuple["Canvas", Window]:
+        """The part of the canvas within `margin` pixels of some landmarks of any face, and its place in the whole."""
+        seen = self.pixels[:, landmarks]
+        low = np.clip(np.floor(seen.min(axis=(0, 1)) - margin), 0, self.x.shape[-1] - 2).astype(int)
+        high = np.clip(np.ceil(seen.max(axis=(0, 1)) + margin), low + 2, self.x.shape[-1]).astype(int)
+        place = (slice(None), slice(low[1], high[1]), slice(low[0], high[0]))
+        return Canvas(self.x[place], self.y[place], self.points, self.pixels, self.factors), place
 
     def factor(self, name: str) -> Pixels:
         """A factor as (B, 1, 1)."""
@@ -66,13 +77,15 @@ def paint_skin(canvas: Canvas, grain: Pixels) -> Pixels:
     brow_y = canvas.point(24)[1]
     aside = np.abs(x)
     age = canvas.factor("age")
-    around = bump(((aside - eye_x) / 0.3) ** 2 + ((y - eye_y - 0.02) / 0.17) ** 2)
-    dark = 0.12 * around + 0.25 * canvas.factor("eye_shadow") * bump(((aside - eye_x) / 0.26) ** 2 + ((y - eye_y + 0.1) / 0.1) ** 2)
+    around = bump(((aside - eye_x) / 0.28) ** 2 + ((y - eye_y + 0.06) / 0.17) ** 2)
+    dark = 0.22 * around + 0.25 * canvas.factor("eye_shadow") * bump(
+        ((aside - eye_x) / 0.26) ** 2 + ((y - eye_y + 0.1) / 0.1) ** 2
+    )
     dark = dark + 0.18 * age * bump(((aside - eye_x) / 0.2) ** 2 + ((y - eye_y - 0.2) / 0.05) ** 2)
     # Two nostrils and the shade under the tip.
     width = canvas.factor("nose_width")
     nostril = bump(((aside - 0.105 * width) / 0.06) ** 2 + ((y - wing + 0.035) / 0.032) ** 2)
-    dark = dark + 0.75 * nostril + 0.18 * bump((x / 0.2) ** 2 + ((y - wing - 0.02) / 0.05) ** 2)
+    dark = dark + 0.6 * nostril + 0.08 * bump((x / 0.2) ** 2 + ((y - wing - 0.02) / 0.05) ** 2)
     crease = segment_distance(aside, y, (0.245 * width, wing - 0.16), (0.25 * width, wing - 0.02))
     dark = dark + 0.3 * bump((crease / np.float32(0.025)) ** 2)
     # Forehead lines and frown.
@@ -82,37 +95,49 @@ def paint_skin(canvas: Canvas, grain: Pixels) -> Pixels:
     dark = dark + 0.15 * age * bump(((aside - 0.1) / 0.025) ** 2 + ((y - brow_y - 0.08) / 0.1) ** 2)
     lip_side = canvas.point(54)[0] - canvas.point(48)[0]
     fold = segment_distance(aside, y, (0.3 * width, wing - 0.06), (lip_side / 2 + 0.14, canvas.point(54)[1] + 0.02))
-    dark = dark + (0.06 + 0.18 * age + 0.12 * np.maximum(canvas.factor("smile"), 0)) * bump((fold / np.float32(0.035)) ** 2)
+    dark = dark + (0.06 + 0.18 * age + 0.12 * np.maximum(canvas.factor("smile"), 0)) * bump(
+        (fold / np.float32(0.035)) ** 2
+    )
     skin = skin * (1 - np.minimum(dark, np.float32(0.9)))
     # Beard: moustache, chin, cheeks, and the stubble that covers all three.
     below = canvas.point(57)[1]
     stache = bump((x / 0.3) ** 2 + ((y - (wing * 0.42 + top * 0.58)) / 0.085) ** 2)
     chin = ramp((y - below - 0.02) * 5) * bump((x / 0.36) ** 2)
-    jaw = ramp((aside - lip_side / 2 - 0.1) * 5) * ramp((y - 0.35 - 0.55 * (1.4 - aside)) * 3) + ramp((y - below - 0.12) * 4)
+    jaw = ramp((aside - lip_side / 2 - 0.1) * 5) * ramp((y - 0.35 - 0.55 * (1.4 - aside)) * 3) + ramp(
+        (y - below - 0.12) * 4
+    )
     beard = 1 - (1 - canvas.factor("moustache") * stache) * (1 - canvas.factor("chin_beard") * chin)
     beard = 1 - (1 - beard) * (1 - canvas.factor("cheek_beard") * np.minimum(jaw, 1))
-    beard = 1 - (1 - beard) * (1 - canvas.factor("stubble") * np.minimum(np.maximum(jaw, np.maximum(chin, stache)), 1) * 0.7)
+    beard = 1 - (1 - beard) * (
+        1 - canvas.factor("stubble") * np.minimum(np.maximum(jaw, np.maximum(chin, stache)), 1) * 0.7
+    )
     strands = canvas.factor("hair") * (1 + 0.5 * grain)
     return mix(skin, strands, np.minimum(beard, np.float32(0.93)))
 
 
-def paint_brows(canvas: Canvas, colour: Pixels, grain: Pixels) -> Pixels:
+def paint_brows(canvas: Canvas, colour: Pixels, grain: Pixels) -> None:
     """Brows along the landmarks 17-21 and 22-26, thick inside and thin outside."""
     for points in ([21, 20, 19, 18, 17], [22, 23, 24, 25, 26]):
-        s, n, length, frame = canvas.strip(points[0], points[-1])
-        middle = curve(canvas.table(points[0], points, length, frame), s)
-        thick = canvas.factor("brow_width") * (np.float32(1.15) - np.float32(0.7) * np.clip(s, 0, 1)) * (1 + 0.2 * grain)
+        part, place = canvas.around(points, 9)
+        s, n, length, frame = part.strip(points[0], points[-1])
+        middle = curve(part.table(points[0], points, length, frame), s)
+        thick = (
+            canvas.factor("brow_width")
+            * (np.float32(1.15) - np.float32(0.7) * np.clip(s, 0, 1))
+            * (1 + 0.2 * grain[place])
+        )
         cover = inside(np.abs(n - middle - thick * 0.25) - thick, 0.08)
         cover = cover * ramp((s + 0.05) * 14) * ramp((1.04 - s) * 12)
         dark = canvas.factor("brow_dark") * cover * (1 - 0.3 * np.clip(s, 0, 1))
-        colour = mix(colour, np.minimum(canvas.factor("hair") * 0.8 + 0.01, canvas.factor("skin") * 0.55), dark)
-    return colour
+        shade = np.minimum(canvas.factor("hair") * 0.8 + 0.01, canvas.factor("skin") * 0.5)
+        colour[place] = mix(colour[place], shade, dark)
 
 
-def paint_eyes(canvas: Canvas, colour: Pixels, shade: Pixels) -> Pixels:
-    """Eyes between the lids: white, iris, pupil, highlight; lashes and the fold of the lid. Returns lit colours."""
-    lit = colour * shade
-    for upper, lower, side in (([36, 37, 38, 39], [36, 41, 40, 39], RIGHT), ([42, 43, 44, 45], [42, 47, 46, 45], LEFT)):
+def paint_eyes(whole: Canvas, picture: Pixels, bright: Pixels) -> None:
+    """Eyes between the lids on a lit picture: white, iris, pupil, highlight; lashes and the fold of the lid."""
+    for upper, lower in (([36, 37, 38, 39], [36, 41, 40, 39]), ([42, 43, 44, 45], [42, 47, 46, 45])):
+        canvas, place = whole.around([*upper, *lower], 8)
+        lit, shade = picture[place], bright[place]
         s, n, length, frame = canvas.strip(upper[0], upper[-1])
         top = curve(canvas.table(upper[0], upper, length, frame), s)
         bottom = curve(canvas.table(upper[0], lower, length, frame), s)
@@ -126,8 +151,11 @@ def paint_eyes(canvas: Canvas, colour: Pixels, shade: Pixels) -> Pixels:
         white = (0.2 + 0.55 * canvas.factor("skin")) * shade * (1 - 0.45 * ramp(1 - (n - top) * 14))
         iris = mix(white, canvas.factor("iris") * (0.5 + 0.5 * shade), inside(far - 0.118, 0.05))
         iris = mix(iris, 0.008, inside(far - 0.05, 0.04))
-        spark = bump(((canvas.x - cx - column(np.sin(np.radians(canvas.factors["light_angle"].astype(float))) * 0.045)) / 0.022) ** 2
-                     + ((canvas.y - cy + 0.04) / 0.022) ** 2)
+        spark = bump(
+            ((canvas.x - cx - column(np.sin(np.radians(canvas.factors["light_angle"].astype(float))) * 0.045)) / 0.022)
+            ** 2
+            + ((canvas.y - cy + 0.04) / 0.022) ** 2
+        )
         iris = mix(iris, canvas.factor("skin") * 1.6, np.minimum(spark * canvas.factor("key"), 1) * 0.8)
         lit = mix(lit, iris, opening)
         long_ends = ramp((s + 0.06) * 12) * ramp((1.08 - s) * 12)
@@ -136,11 +164,13 @@ def paint_eyes(canvas: Canvas, colour: Pixels, shade: Pixels) -> Pixels:
         lit = lit * (1 - long_ends * (0.2 + 0.25 * lash) * inside(np.abs(n - bottom) - 0.01, 0.05))
         fold = top - 0.085 - 0.02 * canvas.factor("brow_raise")
         lit = lit * (1 - 0.32 * ramp((s + 0.02) * 5) * ramp((1.12 - s) * 6) * inside(np.abs(n - fold) - 0.012, 0.06))
-    return lit
+        picture[place] = lit
 
 
-def paint_mouth(canvas: Canvas, lit: Pixels, shade: Pixels) -> Pixels:
-    """Lips within the landmarks 48-59 and what opens between 60-67: teeth, dark, tongue. Takes and returns lit colours."""
+def paint_mouth(whole: Canvas, picture: Pixels, bright: Pixels) -> None:
+    """Lips within the landmarks 48-59 of a lit picture, and what opens between 60-67: teeth, dark, tongue."""
+    canvas, place = whole.around(list(range(48, 60)), 8)
+    lit, shade = picture[place], bright[place]
     s, n, length, frame = canvas.strip(48, 54)
 
     def line(through: list[int]) -> Pixels:
@@ -162,8 +192,10 @@ def paint_mouth(canvas: Canvas, lit: Pixels, shade: Pixels) -> Pixels:
     tongue = ramp((deep - 0.2) * 6) * 0.1
     inside_mouth = mix(np.float32(0.015) + tongue * shade * canvas.factor("lip"), 0.5 * shade, teeth)
     lit = mix(lit, inside_mouth, gap)
-    corner = np.float32(0.5) * inside(np.abs(n - inner_top) - 0.014, 0.05) * ramp((s + 0.05) * 12) * ramp((1.05 - s) * 12)
-    return lit * (1 - corner * (0.8 + 0.3 * ramp(np.abs(s - 0.5) * 6 - 1.5)))
+    corner = (
+        np.float32(0.5) * inside(np.abs(n - inner_top) - 0.014, 0.05) * ramp((s + 0.05) * 12) * ramp((1.05 - s) * 12)
+    )
+    picture[place] = lit * (1 - corner * (0.8 + 0.3 * ramp(np.abs(s - 0.5) * 6 - 1.5)))
 
 
 def comb(x: Pixels, y: Pixels, noise: Pixels, factors: Factors) -> Pixels:
@@ -173,7 +205,9 @@ def comb(x: Pixels, y: Pixels, noise: Pixels, factors: Factors) -> Pixels:
     cells = noise.shape[-1]
 
     def wrapped(value: Pixels) -> Pixels:
-        folded = np.abs(value - np.float32(2 * cells - 2) * np.floor(value / np.float32(2 * cells - 2) + np.float32(0.5)))
+        folded = np.abs(
+            value - np.float32(2 * cells - 2) * np.floor(value / np.float32(2 * cells - 2) + np.float32(0.5))
+        )
         return np.minimum(folded, np.float32(cells - 1))
 
     grid = Grid(0.0, 0.0, 1.0, cells, cells)
@@ -185,11 +219,19 @@ def hair_cover(canvas: Canvas, half_width: Pixels, jagged: Pixels) -> Pixels:
     x, y = canvas.x, canvas.y
     aside = np.abs(x)
     # Receding at the temples, lower at the sides; a fringe falls from the parting.
-    line = canvas.factor("hairline") + 0.16 * ramp((aside - 0.3) * 2) * -1 + 1.25 * ramp((aside - 0.75) * 1.25)
+    curl = aside * np.float32(0.72)
+    curl = curl * curl
+    line = (
+        canvas.factor("hairline")
+        - 0.22 * canvas.factor("temples") * bump(((aside - 0.65) / 0.3) ** 2)
+        + curl * curl * 0.8
+    )
     fall = canvas.factor("fringe") * (0.55 - 0.35 * bump(((x - canvas.factor("parting")) / 0.35) ** 2))
-    line = line + fall + 0.09 * jagged
-    cover = inside(y - line, 0.14)
+    line = line + fall + (0.03 + 0.03 * canvas.factor("fringe")) * jagged
+    cover = inside(y - line, 0.2)
     burn = canvas.factor("sideburn")
     side = ramp((aside - half_width + 0.14) * 9) * inside(y - burn, 0.2)
-    beyond = ramp((aside - np.maximum(half_width, 0.86 + 0.06 * jagged)) * 12) * inside(y - canvas.factor("hair_length"), 0.3)
+    beyond = ramp((aside - np.maximum(half_width, 0.86 + 0.06 * jagged)) * 12) * inside(
+        y - canvas.factor("hair_length"), 0.3
+    )
     return np.maximum(np.maximum(cover, side), beyond)

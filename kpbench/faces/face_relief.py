@@ -57,7 +57,10 @@ def _outline(points: Floats, factors: Factors) -> tuple[NDArray[np.float32], NDA
         face[i] = np.where(rows < ear_y, skull, face[i])
         back[i] = np.interp(rows, y, np.r_[(depth[0:8] + depth[16:8:-1]) / 2, depth[8], depth[8]])
         fade = np.clip((length[i] + 0.25 - rows) / 0.35, 0, 1)
-        crown = np.sqrt(np.clip(1 - np.clip((ear_y - rows) / (ear_y - top + volume[i] * 1.3), 0, 1) ** 2.4, 0, 1)) * ear_width
+        crown = (
+            np.sqrt(np.clip(1 - np.clip((ear_y - rows) / (ear_y - top + volume[i] * 1.3), 0, 1) ** 2.4, 0, 1))
+            * ear_width
+        )
         curtain = np.where(rows < ear_y, crown, ear_width * (1 - 0.03 * (rows - ear_y) ** 2))
         hair[i] = np.where(fade > 0, curtain + volume[i] * fade, 0.0)
     smooth = gaussian_filter1d(face, 1.0, axis=1)
@@ -78,10 +81,14 @@ def raise_relief(points: Floats, factors: Factors) -> Relief:
     middle = _profile(points)[:, :, None]
     width = np.maximum(face, np.float32(0.02))[:, :, None]
     off = np.clip(np.abs(x) / width, 0, 1)
-    round_off = np.sqrt(np.maximum(np.float32(1) - off * off * (np.float32(0.75) + np.float32(0.25) * off), np.float32(0)))
+    round_off = np.sqrt(
+        np.maximum(np.float32(1) - off * off * (np.float32(0.75) + np.float32(0.25) * off), np.float32(0))
+    )
     height = back[:, :, None] + (middle - back[:, :, None]) * round_off
 
-    def add(size: float | Pixels, cx: Pixels | float, cy: Pixels | float, sx: float | Pixels, sy: float | Pixels) -> None:
+    def add(
+        size: float | Pixels, cx: Pixels | float, cy: Pixels | float, sx: float | Pixels, sy: float | Pixels
+    ) -> None:
         """A bump, and its mirror image when it lies off the middle line."""
         across = bump(((x - cx) / sx) ** 2)
         if not (isinstance(cx, float) and cx == 0.0):
@@ -101,16 +108,20 @@ def raise_relief(points: Floats, factors: Factors) -> Relief:
     add(-0.07 + 0.04 * cheek, eye_x * 1.35, lip - 0.05, 0.24, 0.3)
     tip_y = at(30, 1)
     along = np.clip((y - eye_y) / (tip_y - eye_y), 0, 1)
-    under = inside(y - (tip_y + wing) * 0.5, 0.3)
-    bridge_width = (np.float32(0.11) + np.float32(0.05) * along) * nose_width
-    height += nose * (np.float32(0.09) + np.float32(0.28) * along) * under * ramp((y - eye_y + 0.2) * 3) * bump(
-        ((x - at(30, 0) * along) / bridge_width) ** 2
+    under = inside(y - (tip_y + wing) * 0.5, 0.36)
+    bridge_width = (np.float32(0.13) + np.float32(0.04) * along) * nose_width
+    height += (
+        nose
+        * (np.float32(0.09) + np.float32(0.28) * along)
+        * under
+        * ramp((y - eye_y + 0.2) * 3)
+        * bump(((x - at(30, 0) * along) / bridge_width) ** 2)
     )
-    add(0.13 * nose, 0.0, tip_y, 0.12, 0.11)
+    add(0.13 * nose, 0.0, tip_y + 0.02, 0.14, 0.12)
     add(0.15 * nose, 0.2 * nose_width, wing - 0.07, 0.085, 0.085)
     add(-0.04, 0.0, (wing + lip) / 2, 0.05, 0.09)
-    add(0.09, 0.0, lip + 0.06, 0.3, 0.07)
-    add(0.1, 0.0, at(57, 1) - 0.07, 0.26, 0.07)
+    add(0.06, 0.0, lip + 0.06, 0.3, 0.08)
+    add(0.08, 0.0, at(57, 1) - 0.07, 0.26, 0.08)
     add(-0.09, 0.0, at(57, 1) + 0.13, 0.26, 0.09)
     add(-0.05, (at(54, 0) - at(48, 0)) / 2, (at(54, 1) + at(48, 1)) / 2, 0.09, 0.09)
     add(0.1, 0.0, chin - 0.3, 0.26, 0.17)
@@ -122,7 +133,9 @@ def raise_relief(points: Floats, factors: Factors) -> Relief:
 
     beyond = np.abs(x) - face[:, :, None]
     neck_width = np.float32(0.8) + 0.18 * column(np.asarray(factors["male"], float))
-    neck = np.float32(-1.35) + np.float32(0.85) * np.sqrt(np.maximum(np.float32(1) - (x / neck_width) ** 2, np.float32(0)))
+    neck = np.float32(-1.35) + np.float32(0.85) * np.sqrt(
+        np.maximum(np.float32(1) - (x / neck_width) ** 2, np.float32(0))
+    )
     neck = np.where((np.abs(x) < neck_width) & (y > 0.8), neck, np.float32(NOTHING))
     curtain = (np.abs(x) < hair[:, :, None]) & ((np.abs(x) > 0.86) | (y < 0.8))
     locks = np.where(curtain, np.float32(-1.15) - beyond * np.float32(0.9), np.float32(NOTHING))
@@ -163,10 +176,17 @@ def light_relief(relief: Relief, factors: Factors, view: View) -> tuple[Pixels, 
     fill = (np.float32(0.9) - slope_y * np.float32(-0.25) + slope_x * lx * np.float32(0.4)) / length
     lit = np.float32(1) - column(np.asarray(factors["shadow"], float)) * _shadow(height, lx, ly, lz)
     hollow = gaussian_filter1d(gaussian_filter1d(height, 3.0, axis=1), 3.0, axis=2) - height
-    hollow = np.clip(hollow, np.float32(-0.05), np.float32(0.16))
+    hollow = np.clip(hollow, np.float32(-0.05), np.float32(0.13))
     key, ambient = column(np.asarray(factors["key"], float)), column(np.asarray(factors["ambient"], float))
-    soft = ramp(facing * np.float32(0.8) + np.float32(0.2)) * np.float32(0.35) + np.maximum(facing, np.float32(0)) * np.float32(0.65)
-    bright = key * soft * lit + ambient * np.maximum(fill, np.float32(0.25)) * (np.float32(1) - np.float32(3.0) * hollow)
+    soft = ramp(facing * np.float32(0.8) + np.float32(0.2)) * np.float32(0.35) + np.maximum(
+        facing, np.float32(0)
+    ) * np.float32(0.65)
+    bounce = np.float32(0.16) * key * np.maximum(slope_y * np.float32(-1) / length, 0)
+    bright = (
+        key * soft * lit
+        + bounce
+        + ambient * np.maximum(fill, np.float32(0.25)) * (np.float32(1) - np.float32(3.0) * hollow)
+    )
     half = np.stack([camera[:, 0], camera[:, 1], camera[:, 2] + 1], axis=1)
     half = np.einsum("bij,bi->bj", view.rotation, half / np.sqrt((half * half).sum(axis=1, keepdims=True)))
     gloss = (column(half[:, 2]) - slope_x * column(half[:, 0]) - slope_y * column(half[:, 1])) / length
@@ -189,31 +209,46 @@ def _shadow(height: Pixels, lx: Pixels, ly: Pixels, lz: Pixels) -> Pixels:
     return gaussian_filter1d(gaussian_filter1d(ramp(dark), 0.8, axis=1), 0.8, axis=2)
 
 
-def meet(relief: Relief, view: View, seen_x: Pixels, seen_y: Pixels) -> tuple[Pixels, Pixels, Pixels, NDArray[np.bool_]]:
-    """Where each pixel's ray first meets the head: x, y, z in the head frame, and whether it does.
+def meet(relief: Relief, view: View, seen_x: Pixels, seen_y: Pixels) -> tuple[Pixels, Pixels, NDArray[np.bool_]]:
+    """Where each pixel's ray first meets the head: x, y in the head frame, and whether it does.
 
     The ray is marched from the front in steps of 0.2 units, then the step that crosses is halved.
     """
     turn = view.rotation.astype(np.float32)[:, :, :, None, None]
-    x0 = turn[:, 0, 0] * seen_x + turn[:, 1, 0] * seen_y
-    y0 = turn[:, 0, 1] * seen_x + turn[:, 1, 1] * seen_y
-    z0 = turn[:, 0, 2] * seen_x + turn[:, 1, 2] * seen_y
-    dx, dy, dz = turn[:, 2, 0], turn[:, 2, 1], turn[:, 2, 2]
-    fine = _doubled(relief.height)
+    x0, y0, z0 = (turn[:, 0, i] * seen_x + turn[:, 1, i] * seen_y for i in range(3))
+    dx, dy, dz = (turn[:, 2, i] for i in range(3))
+    # In cells of the doubled grid, half a cell on so that cutting off the decimals picks the nearest one.
+    per_cell = np.float32(1 / _FINE.step)
+    column0 = (x0 - np.float32(_FINE.x0)) * per_cell + np.float32(0.5)
+    row0 = (y0 - np.float32(_FINE.y0)) * per_cell + np.float32(0.5)
+    heights = _doubled(relief.height).ravel()
+    first = (np.arange(len(x0), dtype=np.int32) * (_FINE.height * _FINE.width))[:, None, None]
+    place, index, cell = np.empty_like(x0), np.empty(x0.shape, np.int32), np.empty(x0.shape, np.int32)
+
+    def cells(start: Pixels, slope: Pixels, depth: Pixels | np.float32, count: int, out: NDArray[np.int32]) -> None:
+        np.add(start, slope * (depth * per_cell), out=place)
+        np.maximum(place, np.float32(0), out=place)
+        np.minimum(place, np.float32(count - 1), out=place)
+        np.copyto(out, place, casting="unsafe")
+
+    def within(depth: Pixels | np.float32) -> NDArray[np.bool_]:
+        """Whether the point at this depth of each ray is inside the head."""
+        cells(row0, dy, depth, _FINE.height, index)
+        cells(column0, dx, depth, _FINE.width, cell)
+        np.multiply(index, np.int32(_FINE.width), out=index)
+        np.add(index, cell, out=index)
+        np.add(index, first, out=index)
+        return np.asarray(heights.take(index) >= z0 + depth * dz)
+
     low = np.full_like(x0, np.float32(NOTHING))
-    for depth in np.arange(-2.6, 1.01, 0.2, dtype=np.float32):
-        ground = _FINE.nearest(fine, x0 + depth * dx, y0 + depth * dy)
-        np.copyto(low, depth, where=ground >= z0 + depth * dz)
+    for depth in np.arange(-2.6, 0.81, 0.2, dtype=np.float32):
+        np.copyto(low, depth, where=within(depth))
     hit = low > np.float32(NOTHING)
-    low = np.where(hit, low, np.float32(-2.6))
-    width = np.float32(0.2)
-    for _ in range(4):
-        width = width * np.float32(0.5)
-        there = low + width
-        ground = _FINE.nearest(fine, x0 + there * dx, y0 + there * dy)
-        low = np.where(ground >= z0 + there * dz, there, low)
-    low = low + width * np.float32(0.5)
-    return x0 + low * dx, y0 + low * dy, z0 + low * dz, hit
+    np.maximum(low, np.float32(-2.6), out=low)
+    for width in (0.1, 0.05, 0.025, 0.0125):
+        low += np.float32(width) * within(low + np.float32(width))
+    low += np.float32(0.00625)
+    return x0 + low * dx, y0 + low * dy, hit
 
 
 def _doubled(field: Pixels) -> Pixels:

@@ -97,14 +97,22 @@ def _towards_kaggle(mean: Floats) -> Floats:
 
     between(range(17, 22), 9, 8)
     between(range(22, 27), 6, 7)
-    for upper, lower, outer, inner, centre in (((36, 37, 38, 39), (41, 40), 5, 4, 1), ((45, 44, 43, 42), (46, 47), 3, 2, 0)):
+    for upper, lower, outer, inner, centre in (
+        ((36, 37, 38, 39), (41, 40), 5, 4, 1),
+        ((45, 44, 43, 42), (46, 47), 3, 2, 0),
+    ):
         between(list(upper), outer, inner)
         between(list(lower), outer, inner)
         extra = (miss[centre] - (miss[outer] + miss[inner]) / 2) * 1.5
         move[[*upper[1:3], *lower]] += extra * np.array([1.0, 1.0, 0.4, 0.4])[:, None]
     move[27:31] = miss[10] * np.array([0.25, 0.5, 0.75, 1.0])[:, None]
     move[31:36] = miss[10]
-    for outline, middle in (((48, 49, 50, 51), 13), ((54, 53, 52, 51), 13), ((48, 59, 58, 57), 14), ((54, 55, 56, 57), 14)):
+    for outline, middle in (
+        ((48, 49, 50, 51), 13),
+        ((54, 53, 52, 51), 13),
+        ((48, 59, 58, 57), 14),
+        ((54, 55, 56, 57), 14),
+    ):
         between(list(outline), 12 if outline[0] == 48 else 11, middle)
     for inner_point, outer_point in zip(range(60, 68), (48, 50, 51, 52, 54, 56, 57, 58), strict=True):
         move[inner_point] = move[outer_point]
@@ -187,15 +195,18 @@ class View:
         seen = _apply(self.rotation, points)[..., :2] - self.middle[:, None, :]
         return self.centre[:, None, :] + self.scale[:, None, None] * _apply(self.roll, seen)
 
+    def take(self, index: NDArray[np.intp]) -> "View":
+        """The views of some of the faces."""
+        return View(self.rotation[index], self.middle[index], self.roll[index], self.scale[index], self.centre[index])
+
     def unproject(self, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Camera-frame x and y, each (B, size, size), of every pixel of a square picture."""
         grid = np.arange(size, dtype=np.float64)
         x = (grid[None, None, :] - self.centre[:, 0, None, None]) / self.scale[:, None, None]
         y = (grid[None, :, None] - self.centre[:, 1, None, None]) / self.scale[:, None, None]
-        turn = self.roll[:, :, :, None, None]
-        seen_x = turn[:, 0, 0] * x + turn[:, 1, 0] * y + self.middle[:, 0, None, None]
-        seen_y = turn[:, 0, 1] * x + turn[:, 1, 1] * y + self.middle[:, 1, None, None]
-        return seen_x.astype(np.float32), seen_y.astype(np.float32)
+        turn, middle = self.roll[:, :, :, None, None], self.middle[:, :, None, None]
+        seen = [((turn[:, 0, i] * x + middle[:, i]).astype(np.float32), turn[:, 1, i] * y) for i in (0, 1)]
+        return seen[0][0] + seen[0][1].astype(np.float32), seen[1][0] + seen[1][1].astype(np.float32)
 
 
 def _apply(matrices: Floats, points: Floats) -> Floats:

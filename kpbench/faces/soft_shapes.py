@@ -25,18 +25,25 @@ def bump(squared: Pixels) -> Pixels:
 
 def ramp(value: Pixels) -> Pixels:
     """The smooth step 3x^2 - 2x^3 from 0 at x <= 0 to 1 at x >= 1."""
-    x = np.clip(value, np.float32(0), np.float32(1))
-    return x * x * (np.float32(3) - np.float32(2) * x)
+    x = np.maximum(value, np.float32(0))
+    np.minimum(x, np.float32(1), out=x)
+    rest = np.float32(3) - np.float32(2) * x
+    rest *= x
+    rest *= x
+    return rest
 
 
-def inside(distance: Pixels, soft: float | Pixels) -> Pixels:
+def inside(distance: Pixels, soft: float) -> Pixels:
     """1 where the signed distance is negative and 0 where positive, with an edge `soft` wide."""
-    return ramp(np.float32(0.5) - distance / np.float32(soft) if isinstance(soft, float) else 0.5 - distance / soft)
+    return ramp(np.float32(0.5) - distance * np.float32(1 / soft))
 
 
 def mix(below: Pixels, above: Pixels | float, cover: Pixels) -> Pixels:
     """`above` laid over `below` with opacity `cover`."""
-    return below + (above - below) * cover
+    out = above - below
+    out *= cover
+    out += below
+    return out
 
 
 def segment_distance(x: Pixels, y: Pixels, start: tuple[Pixels, Pixels], end: tuple[Pixels, Pixels]) -> Pixels:
@@ -72,8 +79,10 @@ class Grid:
 
     def _place(self, x: Pixels, y: Pixels) -> tuple[Pixels, Pixels]:
         scale = np.float32(1 / self.step)
-        column_ = np.clip((x - np.float32(self.x0)) * scale, np.float32(0), np.float32(self.width - 1.001))
-        row = np.clip((y - np.float32(self.y0)) * scale, np.float32(0), np.float32(self.height - 1.001))
+        column_, row = (x - np.float32(self.x0)) * scale, (y - np.float32(self.y0)) * scale
+        for place, cells in ((column_, self.width), (row, self.height)):
+            np.maximum(place, np.float32(0), out=place)
+            np.minimum(place, np.float32(cells - 1.001), out=place)
         return column_, row
 
     def nearest(self, field: Pixels, x: Pixels, y: Pixels) -> Pixels:

@@ -10,14 +10,14 @@ from kpbench.faces.face_factors import Draw, Factors, draw_person, draw_picture,
 from kpbench.faces.face_paint import Canvas, comb, hair_cover, paint_brows, paint_eyes, paint_mouth, paint_skin
 from kpbench.faces.face_relief import GRID, light_relief, meet, raise_relief
 from kpbench.faces.face_shape import Floats, expressed, reduce_to_15, shape_model, view_of
-from kpbench.faces.face_surroundings import paint_background, paint_clothes, plane, put_before, wear_glasses
+from kpbench.faces.face_surroundings import paint_background, paint_clothes, plane, put_before
 from kpbench.faces.faces import SIZE, Faces
 from kpbench.faces.soft_shapes import Pixels, column, enlarge, mix, ramp
 
 VERSION = 1
 """Changes whenever the pixels for a seed do; part of a cache's key."""
 
-BATCH = 16
+BATCH = 8
 """Faces drawn at once; small enough for a processor's cache. No face depends on it."""
 
 _PEOPLE, _PICTURES = 1, 2
@@ -65,7 +65,11 @@ def _draw_people(n: int, seed: int) -> tuple[NDArray[np.int64], Factors, Floats]
             left = draw_size(rng)
             person = draw_person(rng)
             even, odd = rng.standard_normal((2, len(model.even))).clip(-2.2, 2.2)
-            own = model.mean + 0.85 * np.einsum("k,kpd->pd", even, model.even) + 0.5 * np.einsum("k,kpd->pd", odd, model.odd)
+            own = (
+                model.mean
+                + 0.85 * np.einsum("k,kpd->pd", even, model.even)
+                + 0.5 * np.einsum("k,kpd->pd", odd, model.odd)
+            )
         left -= 1
         rng = np.random.default_rng([seed, _PICTURES, i, 0])
         picture = draw_picture(rng, person)
@@ -81,7 +85,23 @@ def _draw_people(n: int, seed: int) -> tuple[NDArray[np.int64], Factors, Floats]
     return subjects, factors, expressed(np.stack(shapes), factors)
 
 
-def _draw_faces(points: Floats, factors: Factors, chances: list[np.random.Generator]) -> tuple[NDArray[np.uint8], Floats]:
+def _softened(picture: Pixels, hit: NDArray[np.bool_]) -> Pixels:
+    """The picture with the stairs of the head's outline smoothed away."""
+
+    def binomial(field: Pixels) -> Pixels:
+        for axis in (1, 2):
+            wide = np.pad(field, [(0, 0)] + [(1, 1) if a == axis else (0, 0) for a in (1, 2)], mode="edge")
+            before, after = (wide[:, :-2], wide[:, 2:]) if axis == 1 else (wide[:, :, :-2], wide[:, :, 2:])
+            field = field * np.float32(0.5) + (before + after) * np.float32(0.25)
+        return field
+
+    part = binomial(hit.astype(np.float32))
+    return mix(picture, binomial(picture), np.minimum(part * (1 - part) * 5, 1))
+
+
+def _draw_faces(
+    points: Floats, factors: Factors, chances: list[np.random.Generator]
+) -> tuple[NDArray[np.uint8], Floats]:
     """Images (B, 96, 96) and keypoints (B, 15, 2) of faces with the given points and factors."""
 
     def noise(*shape: int) -> Pixels:
@@ -93,17 +113,19 @@ def _draw_faces(points: Floats, factors: Factors, chances: list[np.random.Genera
     view = view_of(factors, solid)
     seen = view.unproject(SIZE)
     bright, shine = light_relief(relief, factors, view)
-    x, y, z, hit = meet(relief, view, *seen)
+    x, y, hit = meet(relief, view, *seen)
     shade, gloss = GRID.sample([bright, shine], x, y)
     blotches = enlarge(noise(24, 24), SIZE) * 0.7 + enlarge(noise(7, 7), SIZE) * 0.5
     jagged = comb(x, y, noise(24, 24), factors)
 
-    canvas = Canvas(x, y, z, points, factors)
-    skin = paint_skin(canvas, blotches)
-    skin = paint_brows(canvas, skin, jagged)
-    lit = paint_eyes(canvas, skin, shade)
-    lit = paint_mouth(canvas, lit, shade)
-    lit = lit + gloss * column(np.asarray(factors["shine"], float)) * 0.6
+    pixels = view.project(np.concatenate([points, relief.at(points)[..., None]], axis=-1))
+    canvas = Canvas(x, y, points, pixels, factors)
+    lit = paint_skin(canvas, blotches)
+    paint_brows(canvas, lit, jagged)
+    lit *= shade
+    paint_eyes(canvas, lit, shade)
+    paint_mouth(canvas, lit, shade)
+    lit += gloss * column(np.asarray(factors["shine"], float)) * 0.6
 
     rows = np.clip((y - GRID.y0) / np.float32(GRID.step), 0, GRID.height - 1).astype(np.intp)
     faces = np.arange(len(points))[:, None, None]
@@ -112,11 +134,12 @@ def _draw_faces(points: Floats, factors: Factors, chances: list[np.random.Genera
     strands = column(np.asarray(factors["hair"], float)) * (1 + 0.4 * jagged) * (0.25 + 0.75 * shade)
     lit = mix(lit, np.maximum(strands, np.float32(0.003)), hair)
 
-    room = paint_background(factors, noise(5, 5), noise(13, 13), np.stack([rng.random((4, 5), dtype=np.float32) for rng in chances]))
+    room = paint_background(
+        factors, noise(5, 5), noise(13, 13), np.stack([rng.random((4, 5), dtype=np.float32) for rng in chances])
+    )
     room = paint_clothes(factors, room, *plane(view, *seen, -0.9), noise(24, 24))
     low = ramp((np.float32(1.75) - y) * 2 + np.abs(x) * 0.0)
-    lit = np.where(hit, lit * (0.75 + 0.25 * low), room)
-    lit = wear_glasses(factors, lit, view, seen, points)
-    lit = put_before(factors, lit, view, seen, points, noise(24, 24))
+    lit = _softened(np.where(hit, lit * (0.75 + 0.25 * low), room), hit)
+    put_before(factors, lit, view, seen, points, noise(24, 24))
     grey = photograph(lit, factors, noise(SIZE, SIZE))
     return np.rint(np.clip(grey, 0, 255)).astype(np.uint8), view.project(solid)

@@ -1,13 +1,13 @@
 """What a plot takes beside the rows and what it gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import plotly.graph_objects as go
 
 from kpbench.plots.colours import light
-from kpbench.plots.scores import ScoreAxis, drawable, show_score
+from kpbench.plots.scores import ScoreAxis, drawable, rounded, show_score
 
 Mark = Literal["line", "dot", "ring", "cross", "bar", "diamond", "square"]
 
@@ -47,6 +47,7 @@ class Panel:
     """One figure with a heading (may be empty) and a sentence for those who cannot see it.
 
     Attributes:
+        key: the legend of this figure alone, drawn by the page below it.
         least_width: pixels below which the figure is scrolled sideways in its own box instead of squeezed.
         levels: the figure's numbers as a table: column names first, then one tuple of texts a line; may be empty.
     """
@@ -54,6 +55,7 @@ class Panel:
     title: str
     figure: go.Figure
     alt: str
+    key: tuple[Key, ...] = ()
     least_width: int = 0
     levels: tuple[tuple[str, ...], ...] = ()
 
@@ -63,7 +65,7 @@ class Drawing:
     """What a plot gives back: panels (none when there is nothing to draw), a legend and sentences.
 
     Attributes:
-        key: the legend, drawn by the page beside the panels.
+        key: the legend the panels share, drawn by the page above them.
         notes: what was left out of the drawing, or why there is none; one sentence each.
     """
 
@@ -111,8 +113,25 @@ def score_layout(axis: ScoreAxis, *, title: str) -> dict[str, object]:
     }
 
 
-def reference_lines(marks: Marks, axis: ScoreAxis, *, split: str) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
-    """The lines of the pass mark and the floors that lie on the axis: (score, colour role, dash), and all their keys."""
+def add_lines(
+    figure: go.Figure, lines: Sequence[tuple[float, str, str]], ends: tuple[float, float], *, upright: bool
+) -> None:
+    """Draw reference lines (score, colour role, dash) behind what follows, between the ends of the other axis."""
+    for score, role, dash in lines:
+        along, across = [rounded(score)] * 2, list(ends)
+        figure.add_scatter(
+            x=along if upright else across,
+            y=across if upright else along,
+            mode="lines",
+            line={"color": light(role), "width": 1.5, "dash": dash},
+            hoverinfo="skip",
+        )
+
+
+def reference_lines(
+    marks: Marks, axis: ScoreAxis, *, split: str
+) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
+    """The pass mark and the floors that lie on the axis as (score, colour role, dash), and the keys of all of them."""
     lines = []
     keys = []
     pairs = zip(marks.on(split).items(), DASHES * 8, strict=False)

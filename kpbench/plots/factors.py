@@ -40,7 +40,7 @@ def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
 def _factor(name: str, rows: Sequence[RunResult]) -> Factor:
     found = {(isinstance(value, bool), value): value for value in (row.params.get(name) for row in rows)}
     levels = sorted(found.values(), key=_order)
-    numbers = [float(value) for value in levels if _is_number(value)]
+    numbers = [float(value) for value in levels if isinstance(value, int | float) and _is_number(value)]
     others = [value for value in levels if value is not None and not _is_number(value)]
     if len(numbers) > MANY and not others:
         log = numbers[0] > 0 and numbers[-1] / numbers[0] >= 30
@@ -69,8 +69,17 @@ def show_level(value: Scalar | None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return show_number(value)
     return str(value)
+
+
+def show_number(value: float, *, digits: int = 3) -> str:
+    """A number with so many significant digits, in powers of ten below 0.001 and above 100,000: `2.4e-5`."""
+    if value and math.isfinite(value) and not 1e-3 <= abs(value) < 1e5:
+        digits_text, _, power = f"{value:.{digits - 1}e}".partition("e")
+        trimmed = digits_text.rstrip("0").rstrip(".") if "." in digits_text else digits_text
+        return f"{trimmed}e{int(power)}"
+    return f"{value:.{digits}g}"
 
 
 def short_name(name: str) -> str:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.colours import light
-from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, reference_lines, score_layout
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, add_lines, calm, reference_lines, score_layout
 from kpbench.plots.factors import clipped, describe, varying
 from kpbench.plots.scores import ScoreAxis, drawable, rounded, score_axis, show_score, unscored
 from kpbench.plots.standings import Standing, standings
@@ -44,16 +44,17 @@ class Rung:
 
 
 def ladder(rows: Sequence[RunResult], marks: Marks, *, top: int = TOP) -> tuple[Rung, ...]:
-    """The first `top` cells with a usable score, those trained again or chosen, and the floors, in order of validation score."""
-    factors = varying(rows)
+    """The first `top` cells with a usable score, those trained again or chosen, and the floors.
+
+    In order of the standings; each floor stands above the first cell whose validation score is lower.
+    """
+    factors = varying([row for row in rows if row.role == "trial"])
     rungs = []
     for place, cell in enumerate(standings(rows), start=1):
         again = bool(cell.fresh or cell.test or cell.cell == marks.chosen)
-        if not math.isnan(cell.tuning_score) and (place <= top or again) or again:
+        if (not math.isnan(cell.tuning_score) and (place <= top or again)) or again:
             what = describe(cell.params, factors)
-            rungs.append(
-                Rung(place, f"#{place}", what, cell, cell.tuning_score, cell.fresh_score, cell.test_score)
-            )
+            rungs.append(Rung(place, f"#{place}", what, cell, cell.tuning_score, cell.fresh_score, cell.test_score))
     for name, scores in marks.floor.items():
         floor = Rung(None, name, "floor", None, scores.get("val", math.nan), math.nan, scores.get("test", math.nan))
         at = next((index for index, rung in enumerate(rungs) if _below(rung, floor.tuning)), len(rungs))
@@ -100,16 +101,23 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
 
 def _figure(rungs: Sequence[Rung], axis: ScoreAxis, lines: Sequence[tuple[float, str, str]]) -> go.Figure:
     figure = go.Figure()
-    for at, rung in enumerate(rungs):
-        ends = [score for score in (rung.tuning, rung.fresh, rung.test) if drawable(score)]
-        if len(ends) > 1:
-            figure.add_shape(
-                type="line", x0=min(ends), x1=max(ends), y0=at, y1=at, line={"color": light("rule"), "width": 2}
-            )
-    for score, role, dash in lines:
-        figure.add_vline(x=score, line={"color": light(role), "width": 1.5, "dash": dash}, layer="below")
+    foot, head = len(rungs) - 0.4, -0.6
+    add_lines(figure, lines, (foot, head), upright=True)
+    ends = [
+        (at, [score for score in (rung.tuning, rung.fresh, rung.test) if drawable(score)])
+        for at, rung in enumerate(rungs)
+    ]
+    spans = [(at, rounded(min(found)), rounded(max(found))) for at, found in ends if len(found) > 1]
+    figure.add_scatter(
+        x=[x for _, low, high in spans for x in (low, high, None)],
+        y=[y for at, _, _ in spans for y in (at, at, None)],
+        mode="lines",
+        line={"color": light("other"), "width": 2},
+        hoverinfo="skip",
+    )
     for nudge, (series, mark, role) in zip((0.0, -0.16, 0.16), SERIES, strict=True):
-        points = [(at, score) for at, rung in enumerate(rungs) for score in rung.seeds(series) if drawable(score)]
+        several = [(at, rung.seeds(series)) for at, rung in enumerate(rungs) if len(rung.seeds(series)) > 1]
+        points = [(at, score) for at, seeds in several for score in seeds if drawable(score)]
         figure.add_scatter(
             x=[rounded(score) for _, score in points],
             y=[at + nudge for at, _ in points],
@@ -123,14 +131,19 @@ def _figure(rungs: Sequence[Rung], axis: ScoreAxis, lines: Sequence[tuple[float,
             x=[rounded(score) for _, _, score in means],
             y=[at for at, _, _ in means],
             mode="markers",
-            marker={"symbol": SYMBOLS[mark], "size": 10, "color": light(role), "line": {"width": 2}},
+            marker={
+                "symbol": SYMBOLS[mark],
+                "size": 10,
+                "color": light(role),
+                "line": {"width": 2 if mark == "ring" else 0, "color": light(role)},
+            },
             text=[_hover(rung, series) for _, rung, _ in means],
             hoverinfo="text",
         )
     calm(figure, height=78 + 24 * len(rungs), left=10)
     figure.update_xaxes(**score_layout(axis, title="score, higher is better"))
     figure.update_yaxes(
-        range=[len(rungs) - 0.4, -0.6],
+        range=[foot, head],
         tickmode="array",
         tickvals=list(range(len(rungs))),
         ticktext=[escape(clipped(rung.label, length=18), quote=False) for rung in rungs],

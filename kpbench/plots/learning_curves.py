@@ -10,19 +10,17 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.colours import RANKED, light
-from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, reference_lines, score_layout
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, add_lines, calm, reference_lines, score_layout
 from kpbench.plots.factors import Factor, clipped, describe, varying
 from kpbench.plots.scores import drawable, rounded, score_axis, show_score, spread
 from kpbench.plots.standings import Standing, standings
+from kpbench.statistics.scale import rmse_px
 
 MOST_CURVES = 150
 """Curves drawn behind those of the leading cells."""
 
 MOST_POINTS = 50
 """Points drawn of one curve."""
-
-PIXELS = 48.0
-"""Pixels in one unit of the benchmark's coordinates (k - 48) / 48."""
 
 Group = Literal["leading", "complete", "pruned", "failed"]
 
@@ -57,7 +55,8 @@ def learning_curves(rows: Sequence[RunResult], *, most: int = MOST_CURVES) -> Cu
     """
     leaders = tuple(cell for cell in standings(rows) if not math.isnan(cell.tuning_score))[: len(RANKED)]
     places = {cell.cell: place for place, cell in enumerate(leaders)}
-    leading, others = [], []
+    leading: list[Curve] = []
+    others: list[Curve] = []
     for row in rows:
         if row.role != "trial":
             continue
@@ -76,7 +75,7 @@ def learning_curves(rows: Sequence[RunResult], *, most: int = MOST_CURVES) -> Cu
 
 
 def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float, float], ...]:
-    """By epoch the RMSE in pixels on the training and the validation split: root of the mean MSE over the cell's complete runs.
+    """(epoch, training, validation): RMSE in pixels from the mean MSE over the cell's complete runs.
 
     Epochs that not every one of these runs reached with finite losses are left out.
     """
@@ -89,8 +88,8 @@ def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float,
     return tuple(
         (
             epoch,
-            PIXELS * math.sqrt(math.fsum(train for train, _ in pairs) / len(pairs)),
-            PIXELS * math.sqrt(math.fsum(val for _, val in pairs) / len(pairs)),
+            rmse_px(math.fsum(train for train, _ in pairs) / len(pairs)),
+            rmse_px(math.fsum(val for _, val in pairs) / len(pairs)),
         )
         for epoch, pairs in sorted(found.items())
         if len(pairs) == len(runs)
@@ -103,20 +102,6 @@ def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     if not curves.drawn:
         return Drawing(notes=("No run has a learning curve yet.",))
     panels = [_score_panel(curves, marks, varying(rows))]
-    keys = [
-        Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place])
-        for place in range(len(curves.leaders))
-        if any(curve.place == place for curve in curves.drawn)
-    ]
-    groups = {curve.group for curve in curves.drawn}
-    labels = {"complete": "other complete runs", "pruned": "stopped early (at the bar)", "failed": "failed (at the cross)"}
-    colours = {"complete": "other", "pruned": "pruned", "failed": "failed"}
-    shapes = {"complete": "solid", "pruned": "dot", "failed": "dash"}
-    for group, label in labels.items():
-        if group in groups:
-            keys.append(Key(label, colours[group], "line", shapes[group]))
-    axis = score_axis((score for curve in curves.drawn for score in curve.scores), marks=[marks.pass_mark])
-    keys += reference_lines(marks, axis, split="val")[1]
     notes = []
     if curves.others > curves.others_drawn:
         notes.append(
@@ -127,24 +112,35 @@ def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     errors = best_errors(rows, best) if best else ()
     if len(errors) > 1:
         panels.append(_error_panel(errors))
-    return Drawing(tuple(panels), tuple(keys), tuple(notes))
+    return Drawing(tuple(panels), notes=tuple(notes))
+
+
+LOOKS: dict[Group, tuple[str, str, str, str | None]] = {
+    "complete": ("other complete runs", "other", "solid", None),
+    "pruned": ("stopped early (at the bar)", "pruned", "dot", "line-ns-open"),
+    "failed": ("failed (at the cross)", "failed", "dash", "x-thin-open"),
+}
+"""For the curves behind the leading ones: label, colour role, dash and the mark at their end."""
 
 
 def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Panel:
     lines_at = [marks.pass_mark, *marks.on("val").values()]
     axis = score_axis((score for curve in curves.drawn for score in curve.scores), marks=lines_at)
     figure = go.Figure()
-    for score, role, dash in reference_lines(marks, axis, split="val")[0]:
-        figure.add_hline(y=score, line={"color": light(role), "width": 1.5, "dash": dash}, layer="below")
-    looks: dict[Group, tuple[str, str, str | None]] = {
-        "complete": ("other", "solid", None),
-        "pruned": ("pruned", "dot", "line-ns-open"),
-        "failed": ("failed", "dash", "x-thin-open"),
-    }
-    for group, (role, dash, symbol) in looks.items():
+    lines, line_keys = reference_lines(marks, axis, split="val")
+    keys = [
+        Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place])
+        for place in range(len(curves.leaders))
+        if any(curve.place == place for curve in curves.drawn)
+    ]
+    calm(figure, height=400)
+    ends = _epochs(figure, [epoch for curve in curves.drawn for epoch in curve.epochs])
+    add_lines(figure, lines, ends, upright=False)
+    for group, (label, role, dash, symbol) in LOOKS.items():
         found = [curve for curve in curves.drawn if curve.group == group]
         if not found:
             continue
+        keys.append(Key(label, role, "line", dash))
         figure.add_scatter(
             x=[x for curve in found for x in (*curve.epochs, None)],
             y=[y for curve in found for y in (*map(rounded, curve.scores), None)],
@@ -158,7 +154,12 @@ def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Pan
                 x=[curve.epochs[-1] for curve in found],
                 y=[rounded(curve.scores[-1]) for curve in found],
                 mode="markers",
-                marker={"symbol": symbol, "size": 7, "color": light(role), "line": {"width": 1.5, "color": light(role)}},
+                marker={
+                    "symbol": symbol,
+                    "size": 6,
+                    "color": light(role),
+                    "line": {"width": 1.5, "color": light(role)},
+                },
                 text=[f"trial {curve.trial}, {group}<br>{show_score(curve.scores[-1])}" for curve in found],
                 hoverinfo="text",
             )
@@ -177,18 +178,30 @@ def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Pan
             hovertext=f"<b>#{curve.place + 1}</b> {what}",
             hoverinfo="x+y+text",
         )
-    calm(figure, height=400)
-    figure.update_xaxes(title={"text": "epoch", "standoff": 6}, rangemode="tozero", nticks=8)
     figure.update_yaxes(**score_layout(axis, title="validation score"))
     best = max(curves.drawn, key=lambda curve: curve.scores[-1])
     alt = f"Validation score by epoch of {len(curves.drawn)} runs; the highest ends at {show_score(best.scores[-1])} "
-    return Panel("Validation score by epoch", figure, alt + f"after epoch {best.epochs[-1]}.")
+    alt += f"after epoch {best.epochs[-1]}."
+    return Panel("Validation score by epoch", figure, alt, key=(*keys, *line_keys))
+
+
+def _epochs(figure: go.Figure, epochs: Sequence[int]) -> tuple[float, float]:
+    """Set the epoch axis; its ends."""
+    first, last = min(epochs), max(epochs)
+    room = 0.025 * (last - first) or 1
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 10**6) if (last - first) / step <= 8)
+    ticks = sorted({first, *range(step * (first // step + 1), last + 1, step)})
+    figure.update_xaxes(
+        title={"text": "epoch", "standoff": 6}, range=[first - room, last + room], tickmode="array", tickvals=ticks
+    )
+    return first - room, last + room
 
 
 def _error_panel(errors: Sequence[tuple[int, float, float]]) -> Panel:
     errors = [errors[index] for index in spread(len(errors), 4 * MOST_POINTS)]
     figure = go.Figure()
-    for index, name, role, dash in ((1, "training", "other", "dash"), (2, "validation", "first", "solid")):
+    looks = ((1, "training", "second", "dash"), (2, "validation", "first", "solid"))
+    for index, name, role, dash in looks:
         figure.add_scatter(
             x=[row[0] for row in errors],
             y=[rounded(row[index]) for row in errors],
@@ -200,17 +213,15 @@ def _error_panel(errors: Sequence[tuple[int, float, float]]) -> Panel:
     high = max(max(row[1], row[2]) for row in errors)
     low = min(min(row[1], row[2]) for row in errors)
     calm(figure, height=400)
-    figure.update_layout(
-        showlegend=True,
-        legend={"x": 0.98, "xanchor": "right", "y": 0.98, "font": {"color": light("ink")}, "bgcolor": "rgba(0,0,0,0)"},
-        hovermode="x unified",
-    )
-    figure.update_xaxes(title={"text": "epoch", "standoff": 6}, rangemode="tozero", nticks=8)
+    figure.update_layout(hovermode="x unified")
+    _epochs(figure, [row[0] for row in errors])
     figure.update_yaxes(title={"text": "error, RMSE in pixels", "standoff": 8})
     if high > 4 * low > 0:
         figure.update_yaxes(type="log", title={"text": "error, RMSE in pixels (log scale)", "standoff": 8}, dtick="D2")
     else:
         figure.update_yaxes(rangemode="tozero")
     last = errors[-1]
-    alt = f"Error of the best cell by epoch: after epoch {last[0]} {last[1]:.2f} px in training, {last[2]:.2f} px on validation."
-    return Panel("Error of the best cell, mean of its runs", figure, alt)
+    alt = f"Error of the best cell by epoch: after epoch {last[0]} {last[1]:.2f} px on the training faces "
+    alt += f"and {last[2]:.2f} px on the validation faces."
+    keys = tuple(Key(f"{name} faces", role, "line", dash) for _, name, role, dash in looks)
+    return Panel("Error of the best cell, mean of its runs", figure, alt, key=keys)

@@ -10,12 +10,15 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.colours import STEPS, light
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm
-from kpbench.plots.factors import Factor, clipped, short_names, show_level, varying
+from kpbench.plots.factors import Factor, clipped, short_names, show_level, show_number, varying
 from kpbench.plots.scores import drawable, score_axis, show_score, spread
 from kpbench.plots.standings import Standing, standings
 
 MOST_LINES = 300
 """Lines drawn."""
+
+ABSENT = 0.04
+"""Where the cells that lack a ranged parameter lie on its axis."""
 
 WIDTH = 118
 """Pixels between two axes before the plot is scrolled sideways."""
@@ -48,21 +51,24 @@ class Lines:
     cells: int
 
 
-def parallel_lines(rows: Sequence[RunResult], *, most: int = MOST_LINES) -> Lines:
-    """The cells with a finite tuning score as lines; at most `most` of them, evenly spaced by rank, the first kept.
+def parallel_lines(rows: Sequence[RunResult], *, most: int = MOST_LINES, keep: str | None = None) -> Lines:
+    """The cells with a finite tuning score as lines: at most `most`, evenly spaced by rank, and the cell `keep`.
 
     Lines that share a level are set a little apart there, in order of their score, so that none hides another.
     """
     factors = varying([row for row in rows if row.role == "trial"])
     ranked = [(rank, cell) for rank, cell in enumerate(standings(rows), start=1) if drawable(cell.tuning_score)]
-    kept = [ranked[index] for index in spread(len(ranked), most)]
+    chosen = [index for index, (_, cell) in enumerate(ranked) if cell.cell == keep]
+    kept = [ranked[index] for index in sorted({*chosen, *spread(len(ranked), most)})]
     scale = score_axis(cell.tuning_score for _, cell in ranked)
     names = short_names(factors)
-    axes = [Axis(names[factor.name], _ticks(factor)) for factor in factors]
+    axes = [
+        Axis(names[factor.name], _ticks(factor, absent=any(factor.name not in cell.params for _, cell in ranked)))
+        for factor in factors
+    ]
     axes.append(Axis("score", tuple((scale.place(tick), show_score(tick)) for tick in scale.ticks)))
     lines = []
-    for _, cell in enumerate(kept):
-        rank, standing = cell
+    for rank, standing in kept:
         share = scale.place(standing.tuning_score)
         places = [_place(factor, standing, share) for factor in factors]
         lines.append(Line(rank, standing.cell, (*places, share), standing.tuning_score))
@@ -70,12 +76,18 @@ def parallel_lines(rows: Sequence[RunResult], *, most: int = MOST_LINES) -> Line
     return Lines(tuple(axes), tuple(lines), len(ranked))
 
 
-def _ticks(factor: Factor) -> tuple[tuple[float, str], ...]:
+def _ticks(factor: Factor, *, absent: bool) -> tuple[tuple[float, str], ...]:
     if not factor.ranged:
         count = len(factor.levels)
         return tuple(((index + 0.5) / count, show_level(level)) for index, level in enumerate(factor.levels))
     low, high = _ends(factor)
-    return tuple((0.04 + 0.92 * share, f"{_value(low + share * (high - low), factor):.2g}") for share in (0, 0.5, 1))
+    ticks = [(_up(share), show_number(_value(low + share * (high - low), factor), digits=2)) for share in (0, 0.5, 1)]
+    return tuple([(ABSENT, show_level(None)), *ticks] if absent else ticks)
+
+
+def _up(share: float) -> float:
+    """Where a share of a range lies on its axis: above the place of those that lack the parameter."""
+    return 0.14 + 0.83 * share
 
 
 def _ends(factor: Factor) -> tuple[float, float]:
@@ -95,9 +107,9 @@ def _place(factor: Factor, standing: Standing, share: float) -> float:
     value = factor.level(standing.params)
     if factor.ranged:
         if value is None:
-            return 0.0
+            return ABSENT + 0.06 * (share - 0.5)
         low, high = _ends(factor)
-        return 0.04 + 0.92 * (_scaled(value, factor) - low) / (high - low)
+        return _up((_scaled(value, factor) - low) / (high - low))
     count = len(factor.levels)
     index = next(at for at, level in enumerate(factor.levels) if level == value and type(level) is type(value))
     return (index + 0.5 + 0.5 * (share - 0.5)) / count
@@ -105,9 +117,9 @@ def _place(factor: Factor, standing: Standing, share: float) -> float:
 
 def draw_parallel_coordinates(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One line a cell, darker for a higher score, the best cell thick and in its own colour."""
-    found = parallel_lines(rows)
+    found = parallel_lines(rows, keep=marks.chosen)
     if len(found.axes) < 2:
-        return Drawing(notes=("No parameter varies among the runs of this study.",))
+        return Drawing(notes=("No parameter varies among the runs so far.",))
     if not found.lines:
         return Drawing(notes=("No cell has a score to draw.",))
     figure = go.Figure()
@@ -123,10 +135,13 @@ def draw_parallel_coordinates(rows: Sequence[RunResult], marks: Marks) -> Drawin
         Key(f"low score ({show_score(found.lines[0].score)})", STEPS[0], "line"),
         Key(f"high score ({show_score(found.lines[-1].score)})", STEPS[-1], "line"),
     )
-    notes = ["Lines that share a level are set apart there in order of their score. Cells without a complete run are not drawn."]
+    notes = [
+        "Lines that share a level are set apart there in order of their score. "
+        "Cells without a complete run are not drawn."
+    ]
     if found.cells > len(found.lines):
         notes.append(f"Drawn: {len(found.lines)} of {found.cells:,} cells, evenly spaced by rank.")
-    alt = f"Parallel coordinates of {len(found.lines)} cells over {len(found.axes) - 1} parameters and the validation score."
+    alt = f"Parallel coordinates of {len(found.lines)} cells over {len(found.axes) - 1} parameters and the score."
     panel = Panel("", figure, alt, least_width=WIDTH * len(found.axes))
     return Drawing((panel,), keys if len(found.lines) > 1 else keys[:1], tuple(notes))
 

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.colours import light
-from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, reference_lines, score_layout
-from kpbench.plots.factors import Factor, clipped, short_names, show_level, varying
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, add_lines, calm, reference_lines, score_layout
+from kpbench.plots.factors import Factor, clipped, short_names, show_level, show_number, varying
 from kpbench.plots.scores import (
     ScoreAxis,
     drawable,
@@ -29,6 +29,12 @@ MOST_POINTS = 1200
 BINS = 5
 """Parts a range is cut into for its means, equally wide on the axis."""
 
+LABEL = 19
+"""Letters of a level's name that are shown on the axis."""
+
+ALIGNED = (52, 112)
+"""Panels share a left margin of that many pixels, between the two; a panel with longer names has its own."""
+
 GOLDEN = 0.6180339887498949
 
 
@@ -37,7 +43,7 @@ class Level:
     """One level of a factor, or one part of its range, with the runs that had it.
 
     Attributes:
-        place: where it lies on the parameter axis: the index of a level, the middle of a part.
+        place: where it lies on the parameter axis: the index of a level, the middle of a part, NaN for nowhere.
         mean: geometric mean of the complete runs' scores, NaN for none; best: their highest.
         complete, pruned, failed: number of runs that ended so; complete counts those with a usable score.
     """
@@ -52,7 +58,10 @@ class Level:
 
 
 def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
-    """The trials grouped by the levels of a factor; a range is cut into five parts, empty ones left out."""
+    """The trials grouped by the levels of a factor, groups without a run left out.
+
+    A range is cut into five parts; the runs that do not have the parameter are a group of their own without a place.
+    """
     trials = [row for row in rows if row.role == "trial"]
     if not factor.ranged:
         groups = [(show_level(level), float(index), [row for row in trials if _same(factor.level(row.params), level)])
@@ -64,8 +73,9 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
         for index in range(BINS):
             low = ends[0] + index * width
             inside = [row for row in trials if _part(factor.level(row.params), factor, ends[0], width) == index]
-            name = f"{_unscaled(low, factor):.3g} to {_unscaled(low + width, factor):.3g}"
+            name = f"{show_number(_unscaled(low, factor))} to {show_number(_unscaled(low + width, factor))}"
             groups.append((name, _unscaled(low + width / 2, factor), inside))
+        groups.append((show_level(None), math.nan, [row for row in trials if factor.level(row.params) is None]))
     return tuple(_level(name, place, found) for name, place, found in groups if found)
 
 
@@ -107,14 +117,26 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     trials = [row for row in rows if row.role == "trial"]
     factors = varying(trials)
     if not factors:
-        return Drawing(notes=("No parameter varies among the runs of this study.",))
+        return Drawing(notes=("No parameter varies among the runs so far.",))
     shown = sorted((row for row in trials if drawable(_last_score(row))), key=_order)
     if not any(row.state == "complete" for row in shown):
         return Drawing(notes=("No run is complete with a score, so there is nothing to compare.",))
     drawn = [shown[index] for index in spread(len(shown), MOST_POINTS)]
     axis = score_axis(map(_last_score, shown), marks=[marks.pass_mark, *marks.on("val").values()])
     names = short_names(factors)
-    panels = tuple(_panel(factor, names[factor.name], trials, drawn, axis, marks) for factor in factors)
+    left = max([ALIGNED[0], *(width for width in map(_label_width, factors) if width <= ALIGNED[1])])
+    panels = tuple(
+        _panel(
+            factor,
+            name=names[factor.name],
+            trials=trials,
+            drawn=drawn,
+            axis=axis,
+            marks=marks,
+            left=max(left, _label_width(factor)),
+        )
+        for factor in factors
+    )
     keys = [Key("complete run", "run", "dot"), Key("geometric mean of complete runs", "first", "bar")]
     if any(row.state == "pruned" for row in drawn):
         keys.insert(1, Key("stopped early, last score, not in the mean", "pruned", "cross"))
@@ -124,13 +146,18 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
 def _notes(trials: Sequence[RunResult], shown: Sequence[RunResult], drawn: Sequence[RunResult]) -> tuple[str, ...]:
     notes = []
     if len(shown) > len(drawn):
-        notes.append(f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs.")
+        notes.append(
+            f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs."
+        )
     lost, infinite = unscored(trials)
     failed = sum(row.state == "failed" for row in trials) + lost
     if failed:
         notes.append(f"{failed:,} runs have no score and are in no mean; the tables count them by level.")
     if infinite:
-        notes.append(f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; their level's mean is infinite.")
+        notes.append(
+            f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
+            "the mean of their level is infinite."
+        )
     return tuple(notes)
 
 
@@ -147,32 +174,33 @@ def _order(row: RunResult) -> tuple[bool, float]:
 
 def _panel(
     factor: Factor,
+    *,
     name: str,
     trials: Sequence[RunResult],
     drawn: Sequence[RunResult],
     axis: ScoreAxis,
     marks: Marks,
+    left: int,
 ) -> Panel:
     levels = by_level(trials, factor)
     figure = go.Figure()
-    for score, role, dash in reference_lines(marks, axis, split="val")[0]:
-        figure.add_vline(x=score, line={"color": light(role), "width": 1.5, "dash": dash}, layer="below")
+    add_lines(figure, reference_lines(marks, axis, split="val")[0], _ends(factor), upright=True)
     _points(figure, factor, drawn)
     _means(figure, factor, levels)
     height = 78 + max(120, 34 * len(factor.levels)) if not factor.ranged else 320
-    calm(figure, height=height, left=10)
-    figure.update_xaxes(**score_layout(axis, title="validation score"))
+    calm(figure, height=height, left=left)
+    figure.update_xaxes(**score_layout(axis, title="score"))
     if factor.ranged:
-        figure.update_yaxes(type="log" if factor.log else "linear", automargin=True, nticks=6)
+        ends = [math.log10(end) for end in _ends(factor)] if factor.log else list(_ends(factor))
+        figure.update_yaxes(type="log" if factor.log else "linear", range=ends, nticks=6, exponentformat="e")
         if factor.log:
-            figure.update_yaxes(tickmode="auto", exponentformat="power", dtick=1)
+            figure.update_yaxes(dtick=1 if ends[1] - ends[0] > 1.3 else "D2")
     else:
         figure.update_yaxes(
-            range=[len(factor.levels) - 0.45, -0.55],
+            range=list(_ends(factor)),
             tickmode="array",
             tickvals=list(range(len(factor.levels))),
-            ticktext=[escape(clipped(show_level(level), length=20), quote=False) for level in factor.levels],
-            automargin=True,
+            ticktext=[escape(clipped(show_level(level), length=LABEL), quote=False) for level in factor.levels],
             showgrid=False,
         )
     ranked = sorted((level for level in levels if level.complete), key=lambda level: -level.mean)
@@ -191,6 +219,22 @@ def _panel(
         for level in levels
     )
     return Panel(name, figure, alt + ".", levels=(head, *body))
+
+
+def _ends(factor: Factor) -> tuple[float, float]:
+    """The ends of the parameter axis from below: levels run downwards, a range upwards."""
+    if not factor.ranged:
+        return len(factor.levels) - 0.45, -0.55
+    low, high = _scaled(factor.levels[0], factor), _scaled(factor.levels[-1], factor)
+    room = 0.05 * (high - low)
+    return _unscaled(low - room, factor), _unscaled(high + room, factor)
+
+
+def _label_width(factor: Factor) -> int:
+    """Pixels the level names of a factor need."""
+    if factor.ranged:
+        return ALIGNED[0]
+    return 16 + max(math.ceil(7.2 * min(LABEL, len(show_level(level)))) for level in factor.levels)
 
 
 def _points(figure: go.Figure, factor: Factor, drawn: Sequence[RunResult]) -> None:
@@ -217,7 +261,7 @@ def _points(figure: go.Figure, factor: Factor, drawn: Sequence[RunResult]) -> No
                 "symbol": symbol,
                 "size": 5 if len(drawn) > 300 else 7,
                 "color": light(role),
-                "opacity": 0.35 if len(drawn) > 300 else 0.6,
+                "opacity": 0.45 if len(drawn) > 300 else 0.6,
                 "line": {"width": 1 if state == "pruned" else 0, "color": light(role)},
             },
             text=[row.trial for row in kept],
@@ -226,7 +270,7 @@ def _points(figure: go.Figure, factor: Factor, drawn: Sequence[RunResult]) -> No
 
 
 def _means(figure: go.Figure, factor: Factor, levels: Sequence[Level]) -> None:
-    found = [level for level in levels if drawable(level.mean)]
+    found = [level for level in levels if drawable(level.mean) and not math.isnan(level.place)]
     if factor.ranged:
         figure.add_scatter(
             x=[rounded(level.mean) for level in found],

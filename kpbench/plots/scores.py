@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kpbench.cell import RunResult
+from kpbench.statistics.scale import rmse_px
 
 FAR = 4.0
 """Scores that span more than this factor get a logarithmic axis."""
@@ -42,10 +43,8 @@ def geometric_mean(scores: Iterable[float]) -> float:
 
 
 def error_pixels(score: float) -> float:
-    """The root mean squared coordinate error in pixels behind a score: 48 * sqrt(MSE) with MSE = 1 / (2 * score)."""
-    if score == 0:
-        return math.inf
-    return 48 * math.sqrt(1 / (2 * score))
+    """The root mean squared coordinate error in pixels behind a score: infinite for a score of 0."""
+    return rmse_px(math.inf if score == 0 else 1 / (2 * score))
 
 
 def rounded(value: float, *, digits: int = 4) -> float:

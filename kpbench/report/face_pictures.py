@@ -72,6 +72,18 @@ def face_pictures(examples: Examples) -> tuple[FacePicture, ...]:
     )
 
 
+def face_groups(examples: Examples) -> tuple[tuple[str, tuple[FacePicture, ...]], ...]:
+    """The pictures by label in order of first appearance: (label, pictures).
+
+    Where no label comes twice they stay together under an empty one, so that three faces stand side by side.
+    """
+    pictures = face_pictures(examples)
+    labels = tuple(dict.fromkeys(picture.label for picture in pictures))
+    if len(labels) == len(pictures):
+        return (("", pictures),)
+    return tuple((label, tuple(picture for picture in pictures if picture.label == label)) for label in labels)
+
+
 def _place(point: Sequence[float] | NDArray[np.floating]) -> tuple[float, float] | None:
     x, y = float(point[0]), float(point[1])
     return (round(x + 0.5, 2), round(y + 0.5, 2)) if math.isfinite(x) and math.isfinite(y) else None

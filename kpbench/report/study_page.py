@@ -18,7 +18,7 @@ from kpbench.plots.drawing import Drawing, Marks
 from kpbench.plots.plots import PLOTS
 from kpbench.plots.scores import show_score
 from kpbench.report import tables
-from kpbench.report.face_pictures import face_pictures
+from kpbench.report.face_pictures import face_groups
 from kpbench.report.report_input import ReportInput
 from kpbench.report.verdict import plural, tally, verdict, winners_curse
 
@@ -53,7 +53,7 @@ def render(study: ReportInput) -> str:
         lines=lines,
         unlisted=tables.unlisted(study.rows, lines),
         names=tables.parameter_names(study.rows),
-        faces=face_pictures(study.examples) if study.examples is not None else (),
+        faces=face_groups(study.examples) if study.examples is not None else (),
         failures=tables.failure_lines(study.rows),
         pruned=tables.pruned_sentence(study.rows),
         fixed=tables.fixed_parameters(study.rows),
@@ -63,7 +63,7 @@ def render(study: ReportInput) -> str:
         kpbench_version=_version(),
         library=library,
         program=program,
-        policy=f"default-src 'none'; script-src {_hash(library)} {_hash(program)}; style-src 'unsafe-inline'; img-src data: blob:",
+        policy=_policy(library, program),
         figures=safe_json(_figures(drawings)),
         shades=safe_json({colour.light: colour.dark for colour in COLOURS.values()}),
     )
@@ -79,10 +79,10 @@ def write(path: Path, html: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(html)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink()
         raise
 
 
@@ -114,6 +114,12 @@ def _script(text: str) -> Markup:
     if "</script" in text.lower() or "<!--" in text:
         text = text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
     return Markup(text)
+
+
+def _policy(*scripts: Markup) -> str:
+    """What the browser may do with the page: run these scripts, use its own styles and pictures, request nothing."""
+    hashes = " ".join(map(_hash, scripts))
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 def _hash(script: Markup) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Marks
-from kpbench.plots.factors import Factor, describe, show_level, short_names, varying
+from kpbench.plots.factors import Factor, short_names, show_level, varying
 from kpbench.plots.leaderboard import ladder
 from kpbench.plots.scores import counts, show_score
 from kpbench.plots.standings import Standing, standings
@@ -24,11 +24,18 @@ REASONS = {
 
 @dataclass(frozen=True)
 class LeaderLine:
-    """One line of the leaderboard's table; `kind` is `cell`, `floor` or `pass`."""
+    """One line of the leaderboard's table; `kind` is `cell`, `floor` or `pass`.
+
+    Attributes:
+        what: name of a floor or of the pass mark; empty for a cell.
+        levels: a cell's level of each factor, in the order of `parameter_names`.
+        seeds, finals: how many tuning and fresh seeds stand behind the scores.
+    """
 
     kind: str
     place: str
     what: str
+    levels: tuple[str, ...]
     cell: str
     tuning: str
     seeds: str
@@ -51,7 +58,9 @@ def leader_lines(rows: Sequence[RunResult], marks: Marks) -> tuple[LeaderLine, .
             passed = True
         if rung.standing is None:
             lines.append(
-                LeaderLine("floor", "", rung.label, "", show_score(rung.tuning), "", "", show_score(rung.test), "", "", "")
+                LeaderLine(
+                    "floor", "", rung.label, (), "", show_score(rung.tuning), "", "", show_score(rung.test), "", "", ""
+                )
             )
         else:
             lines.append(_cell_line(rung.place or 0, rung.standing, factors, marks))
@@ -62,7 +71,7 @@ def leader_lines(rows: Sequence[RunResult], marks: Marks) -> tuple[LeaderLine, .
 
 def _pass_line(pass_mark: float) -> LeaderLine:
     mark = show_score(pass_mark)
-    return LeaderLine("pass", "", "pass mark", "", mark, "", "", mark, "", "", "")
+    return LeaderLine("pass", "", "pass mark", (), "", mark, "", "", mark, "", "", "")
 
 
 def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Marks) -> LeaderLine:
@@ -74,7 +83,8 @@ def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Mar
     return LeaderLine(
         kind="cell",
         place=str(place),
-        what=describe(cell.params, factors) or "the only cell",
+        what="",
+        levels=tuple(show_level(cell.params[factor.name]) if factor.name in cell.params else "–" for factor in factors),
         cell=cell.cell,
         tuning=show_score(cell.tuning_score),
         seeds=str(len(cell.tuning)),
@@ -115,14 +125,18 @@ class FailureLine:
 
 
 def failure_lines(rows: Sequence[RunResult]) -> tuple[FailureLine, ...]:
-    """Failed runs by reason, the most frequent first; complete runs without a usable score are a reason of their own."""
+    """Failed runs by reason, most frequent first; complete runs without a usable score are a reason of their own."""
     failed: dict[str, list[RunResult]] = {}
     for row in rows:
         if row.state == "failed":
             failed.setdefault(row.reason or "unknown", []).append(row)
         elif row.state == "complete" and not counts(row.val_score):
             failed.setdefault("no score", []).append(row)
-    words = {**REASONS, "unknown": "no reason was recorded", "no score": "the run ended, but its score is not a positive number"}
+    words = {
+        **REASONS,
+        "unknown": "no reason was recorded",
+        "no score": "the run ended, but its score is not a positive number",
+    }
     lines = []
     for reason, found in sorted(failed.items(), key=lambda item: (-len(item[1]), item[0])):
         details = Counter(row.detail for row in found if row.detail).most_common(1)
@@ -144,10 +158,16 @@ def pruned_sentence(rows: Sequence[RunResult]) -> str:
     epochs = sorted(row.epochs for row in rows if row.state == "pruned")
     if not epochs:
         return ""
-    when = f"after {plural(epochs[0], 'epoch')}" if epochs[0] == epochs[-1] else f"after {epochs[0]} to {epochs[-1]} epochs"
+    when = (
+        f"after {plural(epochs[0], 'epoch')}"
+        if epochs[0] == epochs[-1]
+        else f"after {epochs[0]} to {epochs[-1]} epochs"
+    )
     middle = "" if epochs[0] == epochs[-1] else f" (median {epochs[len(epochs) // 2]})"
     were = "trial was" if len(epochs) == 1 else "trials were"
-    return f"{len(epochs):,} {were} stopped early {when}{middle}; their last scores are in no mean and on no leaderboard."
+    return (
+        f"{len(epochs):,} {were} stopped early {when}{middle}; their last scores are in no mean and on no leaderboard."
+    )
 
 
 def fixed_parameters(rows: Sequence[RunResult]) -> tuple[tuple[str, str], ...]:
@@ -159,7 +179,7 @@ def fixed_parameters(rows: Sequence[RunResult]) -> tuple[tuple[str, str], ...]:
 
 
 def parameter_names(rows: Sequence[RunResult]) -> dict[str, str]:
-    """The printed names of the factors and the full names they stand for."""
+    """For each factor the printed name and the full name it stands for."""
     names = short_names(varying([row for row in rows if row.role == "trial"]))
     return {short: full for full, short in names.items()}
 

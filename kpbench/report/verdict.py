@@ -10,6 +10,9 @@ from kpbench.plots.scores import counts, error_pixels, show_score
 from kpbench.plots.standings import standings
 from kpbench.report.report_input import Best, ReportInput
 
+SHORT = 60
+"""Letters of a cell's description that fit into the headline."""
+
 Tone = Literal["good", "bad", "open"]
 
 
@@ -36,7 +39,7 @@ def plural(count: int, one: str, *, many: str = "") -> str:
 
 
 def verdict(study: ReportInput) -> Verdict:
-    """What can be said of the study: nothing yet, a tuning score, or a sealed-test score against pass mark and floors."""
+    """What can be said: nothing yet, a tuning score, or a sealed-test score against pass mark and floors."""
     found = tally(study)
     ended = f"{found['complete']:,} complete, {found['pruned']:,} stopped early, {found['failed']:,} failed"
     if not any(found.values()) and not study.rows:
@@ -49,27 +52,34 @@ def verdict(study: ReportInput) -> Verdict:
     return _with_finals(study, best, best.test_mean)
 
 
-def cell_words(study: ReportInput, best: Best) -> str:
-    """What sets the best cell apart from the others, or its identity where only one was tried."""
-    return describe(best.params, varying([row for row in study.rows if row.role == "trial"])) or f"cell {best.cell}"
+def cell_words(study: ReportInput, best: Best) -> tuple[str, str]:
+    """A name for the best cell that fits in a headline, and a sentence on what it is where that says more."""
+    factors = varying([row for row in study.rows if row.role == "trial"])
+    words = describe(best.params, factors)
+    if not words:
+        return f"cell {best.cell}", ""
+    if len(words) <= SHORT:
+        return words, ""
+    return f"cell {best.cell}", f"The cell: {words}."
 
 
 def _without_finals(study: ReportInput, best: Best) -> Verdict:
     floors = _scores(study.floor, "val")
-    headline = f"Best so far: {cell_words(study, best)}, validation score {show_score(best.val_score)}."
-    more = [
-        "This is the score it was chosen by, so it flatters the cell: "
-        "no final run with fresh seeds is complete, and nothing is known of the sealed test."
-    ]
-    more.append(_against(best.val_score, study.pass_mark, floors, "validation"))
-    return Verdict("open", headline, tuple(more))
+    cell, what = cell_words(study, best)
+    headline = f"Best so far: {cell}, validation score {show_score(best.val_score)}."
+    tried = sum(not math.isnan(cell.tuning_score) for cell in standings(study.rows))
+    bias = "This is the score it was chosen by, so it flatters the cell: n" if tried > 1 else "N"
+    more = [f"{bias}o final run with fresh seeds is complete, and nothing is known of the sealed test."]
+    more += [what, _against(best.val_score, study.pass_mark, floors, "validation")]
+    return Verdict("open", headline, tuple(filter(None, more)))
 
 
 def _with_finals(study: ReportInput, best: Best, score: float) -> Verdict:
     floors = _scores(study.floor, "test")
     beaten = [value for value in floors.values() if score <= value]
     passed = score >= study.pass_mark
-    headline = f"{_capital(cell_words(study, best))} scores {show_score(score)} on the sealed test"
+    cell, what = cell_words(study, best)
+    headline = f"{_capital(cell)} scores {show_score(score)} on the sealed test"
     if beaten:
         headline += ", no better than a method without a network."
     elif passed:
@@ -78,9 +88,12 @@ def _with_finals(study: ReportInput, best: Best, score: float) -> Verdict:
         headline += f": below the pass mark of {show_score(study.pass_mark)}."
     more = [_seeds(best, study.pass_mark)]
     if math.isfinite(score) and score > 0:
-        more.append(f"A score of {show_score(score)} is an error of {error_pixels(score):.2f} px (RMSE of a coordinate).")
-    more.append(_against(score, study.pass_mark, floors, "sealed test"))
-    return Verdict("bad" if beaten or not passed else "good", headline, tuple(more))
+        more[0] += f" That is an error of {error_pixels(score):.2f} px (RMSE of a coordinate)."
+    more += [what, _against(score, study.pass_mark, floors, "sealed test")]
+    tone: Tone = "bad" if beaten or not passed else "good"
+    if not beaten and best.test_interval and best.test_interval[0] < study.pass_mark < best.test_interval[1]:
+        tone = "open"
+    return Verdict(tone, headline, tuple(filter(None, more)))
 
 
 def _seeds(best: Best, pass_mark: float) -> str:
@@ -116,18 +129,25 @@ def winners_curse(study: ReportInput) -> str:
         return ""
     found = next((cell for cell in standings(study.rows) if cell.cell == best.cell), None)
     if found is None or not found.fresh:
+        if sum(not math.isnan(cell.tuning_score) for cell in standings(study.rows)) < 2:
+            return ""
         return (
-            f"The best cell's {show_score(best.val_score)} was also what it was chosen by. Without runs on fresh seeds, "
-            "how much of it is luck is not known."
+            f"The best cell's {show_score(best.val_score)} was also what it was chosen by. "
+            "Without runs on fresh seeds, how much of it is luck is not known."
         )
     fresh = found.fresh_score
     seeds = plural(len(found.fresh), "fresh seed")
-    text = f"The best cell had validation score {show_score(best.val_score)} when it was chosen and {show_score(fresh)} "
+    text = (
+        f"The best cell had validation score {show_score(best.val_score)} when it was chosen and {show_score(fresh)} "
+    )
     text += f"with {seeds}"
-    if math.isfinite(fresh) and math.isfinite(best.val_score):
-        change = 100 * (fresh / best.val_score - 1)
-        text += f" ({'+' if change >= 0 else '−'}{abs(change):.1f} %)"
-    return f"{text}. The highest of many noisy scores is a lucky one; the fresh seeds are what to expect."
+    if not (math.isfinite(fresh) and math.isfinite(best.val_score)):
+        return f"{text}."
+    change = 100 * (fresh / best.val_score - 1)
+    text += f" ({'+' if change >= 0 else '−'}{abs(change):.1f} %)."
+    if change < 0:
+        return f"{text} The highest of many noisy scores is partly luck; the fresh seeds are what to expect."
+    return f"{text} The choice did not flatter it."
 
 
 def _scores(floor: Mapping[str, Mapping[str, float]], split: str) -> dict[str, float]:

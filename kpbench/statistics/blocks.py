@@ -1,5 +1,6 @@
 """The table behind every contrast: the MSE of each cell in each block (seed)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -113,7 +114,7 @@ def _planned_cells(cells: Sequence[Mapping[str, Scalar]], factors: Sequence[str]
 
 def _level(value: object) -> Scalar:
     plain = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(plain, (bool, int, float, str)) or plain != plain:
+    if not isinstance(plain, (bool, int, float, str)) or (isinstance(plain, float) and math.isnan(plain)):
         raise ValueError(f"a level must be a truth value, a number or a word, not {plain!r}")
     return plain
 

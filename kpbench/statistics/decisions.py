@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kpbench.statistics.families import Correction, adjusted_p, tested_levels
+from kpbench.statistics.families import Correction, adjusted_p, step_levels
 from kpbench.statistics.intervals import Interval, t_interval
 from kpbench.statistics.paired import PairedT, paired_t
 from kpbench.statistics.verdicts import Verdict, verdict
@@ -48,14 +48,14 @@ def decide(
         alpha: the family's error rate.
 
     Raises:
-        ValueError: a difference that is not finite, or as `tested_levels`.
+        ValueError: a difference that is not finite, or as `step_levels`.
     """
     arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
     whole = [array.size >= planned for array in arrays]
     tests = [paired_t(array) if array.size > 1 else None for array in arrays]
     entered = [test.p if test and complete else 1.0 for test, complete in zip(tests, whole, strict=True)]
     adjusted = adjusted_p(entered, correction=correction)
-    levels = tested_levels(entered, alpha=alpha, correction=correction)
+    levels = step_levels(entered, alpha=alpha, correction=correction)
     intervals = [
         t_interval(array, confidence=1.0 - level) if array.size > 1 else None
         for array, level in zip(arrays, levels, strict=True)

@@ -23,7 +23,7 @@ class Evidence:
     """What the paired differences of a contrast say.
 
     Attributes:
-        ci: interval of the MSE ratio at the level at which the family's procedure tested it (`tested_levels`).
+        ci: interval of the MSE ratio at the level at which the family's procedure tested it (`step_levels`).
         ci_single: the same at 1 - alpha, as if it were the only contrast.
         p: two-sided paired t.
         p_adjusted: for the family; None for an incomplete contrast.

@@ -11,8 +11,8 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from kpbench.statistics.intervals import ROUNDING, Interval, finite_sample
 
-EXACT_SEEDS = 14
-"""Up to this many seeds every pattern of signs is visited; beyond, 2 ** 14 of them are drawn."""
+EXACT_SEEDS = 16
+"""Up to this many seeds every pattern of signs is visited; beyond, 2 ** 16 of them are drawn."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def equivalence_p(differences: ArrayLike, margin: float) -> float:
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
-    """The two-sided permutation p under random signs: exact for up to 14 differences, else drawn with `seed`.
+    """The two-sided permutation p under random signs: exact for up to 16 differences, else drawn with `seed`.
 
     It assumes only that a difference is as likely as its mirror image. The smallest value it can reach is
     2 / 2**n, so it can fall below 0.05 only from 6 seeds on.
@@ -79,17 +79,17 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
         ValueError: as `paired_t`.
     """
     sample = finite_sample(differences)
-    if float(np.abs(sample).max()) <= ROUNDING:
-        return 1.0
-    test = stats.permutation_test(
-        (sample,),
-        np.mean,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=2**EXACT_SEEDS,
-        rng=np.random.default_rng(seed),
-    )
-    return min(1.0, float(test.pvalue))
+    # By hand: scipy.stats.permutation_test gives the same p but takes a second for 16 seeds.
+    n = sample.size
+    patterns = 1 << min(n, EXACT_SEEDS)
+    if n <= EXACT_SEEDS:
+        signs = 1 - 2 * ((np.arange(patterns)[:, np.newaxis] >> np.arange(n)) & 1)
+    else:
+        signs = 1 - 2 * np.random.default_rng(seed).integers(0, 2, size=(patterns, n))
+    observed = abs(float(sample.sum()))
+    # Sums that tie with the observed one must count in spite of rounding.
+    extreme = int(np.sum(np.abs(signs @ sample) >= observed - 1e-9 * float(np.abs(sample).sum())))
+    return extreme / patterns if n <= EXACT_SEEDS else (extreme + 1) / (patterns + 1)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def interactions_with_baseline(table: BlockTable, baseline: Mapping[str, Scalar]
 
 
 def contrast_weights(table: BlockTable, planned: PlannedContrast) -> NDArray[np.float64]:
-    """The weight of each cell's log MSE in a contrast, (cells,): they add to 1 over the level's, -1 over the baseline's.
+    """The weight of each cell's log MSE in a contrast, (cells,): 1 in all over the level's, -1 over the baseline's.
 
     Raises:
         UsageError: an unknown factor or level.
@@ -143,7 +143,8 @@ def _weights(table: BlockTable, contrasts: Sequence[PlannedContrast], at: Mappin
         place = dict(zip(table.factors, cell, strict=True))
         weights[row[cell]] = np.prod([1.0 if place[c.factor] == c.level else -1.0 for c in contrasts])
     averaged = len(list(itertools.product(*choices))) / 2 ** len(contrasts)
-    return weights / averaged
+    weights /= averaged
+    return weights
 
 
 def _other_levels(table: BlockTable, factor: str, baseline: Mapping[str, Scalar]) -> tuple[Scalar, ...]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
-from statsmodels.stats.power import TTestPower
 
 from kpbench.statistics.intervals import ROUNDING
 from kpbench.statistics.scale import log_margin, percent_change
@@ -20,6 +19,8 @@ LARGEST_LOG = 700.0
 def power_at(d_z: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> float:
     """The power of a two-sided paired t test with `n` seeds where the true mean is `d_z` sd of the differences.
 
+    By the noncentral t distribution (Cohen 1988, chapter 2), like statsmodels' `TTestPower` but finite at every effect.
+
     Args:
         contrasts: size of the family; the test is counted at alpha / contrasts, Holm's worst case.
 
@@ -29,9 +30,10 @@ def power_at(d_z: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> 
     level = _level(alpha, contrasts)
     if n < 2:
         raise ValueError("a paired test needs at least 2 seeds")
-    # The noncentral t at a huge effect underflows to NaN; there the power is 1.
-    found = float(TTestPower().power(abs(d_z), n, level, alternative="two-sided"))
-    return 1.0 if math.isnan(found) else found
+    shift, edge = abs(d_z) * math.sqrt(n), float(stats.t.isf(level / 2.0, n - 1))
+    # The tail on the wrong side underflows to NaN in scipy, and so does statsmodels' TTestPower as a whole.
+    wrong_side = float(stats.nct.cdf(-edge, n - 1, shift))
+    return float(stats.nct.sf(edge, n - 1, shift)) + (0.0 if math.isnan(wrong_side) else wrong_side)
 
 
 def seeds_for(d_z: float, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> int:

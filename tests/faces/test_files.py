@@ -115,11 +115,14 @@ def test_one_changed_bit_in_a_stored_member_is_found_by_its_checksum(course: Pat
     assert "CRC" in refusal(path)
 
 
-def test_any_damage_to_a_zip_is_harmless_or_a_usage_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_any_damage_to_a_zip_is_harmless_or_a_usage_error(tmp_path: Path, method: int) -> None:
     draw = random.Random(1)
-    whole = zipped(tmp_path / "whole.zip", {"training.csv": "a,b\n1,2\n" * 9, "val.csv": "c\n" * 40}).read_bytes()
+    whole = zipped(
+        tmp_path / "whole.zip", {"training.csv": "a,b\n1,2\n" * 9, "val.csv": "c\n" * 40}, method
+    ).read_bytes()
     refused = 0
-    for _ in range(600):
+    for _ in range(400):
         content = bytearray(whole)
         for _ in range(draw.randint(1, 3)):
             content[draw.randrange(len(content))] = draw.randrange(256)
@@ -131,7 +134,7 @@ def test_any_damage_to_a_zip_is_harmless_or_a_usage_error(tmp_path: Path) -> Non
         except UsageError as error:
             refused += 1
             assert str(error).isprintable()
-    assert refused > 200
+    assert refused > 100
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     message = refusal(path)
     assert "training.csv" in message
-    assert "encrypted" in message
+    assert "encrypted: unpack it with its password" in message
 
 
 def test_a_zip_bomb_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""`kpbench ls`."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    spaces = "spaces"
+    data = "data"
+    studies = "studies"
+    samplers = "samplers"
+
+
+def ls(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, name to description.")] = False,
+) -> int:
+    """List search spaces, data sets, studies or samplers."""
+    found = LISTS[kind](out)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return 0
+    width = max((len(name) for name in found), default=0)
+    for name, title in found.items():
+        typer.echo(f"{name:{width}}  {title}")
+    if not found:
+        typer.echo(f"no {kind} found", err=True)
+    return 0
+
+
+def _spaces(out: Path) -> dict[str, str]:
+    import tomllib
+
+    from kpbench.catalog import names
+    from kpbench.errors import UsageError
+
+    found = {}
+    for name, path in names("search_spaces").items():
+        try:
+            found[name] = str(tomllib.loads(path.read_text(encoding="utf-8")).get("title", ""))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+    return found
+
+
+def _data(out: Path) -> dict[str, str]:
+    from kpbench.faces.datasets import DATASETS
+
+    return {name: data.title for name, data in DATASETS.items()}
+
+
+def _samplers(out: Path) -> dict[str, str]:
+    from kpbench.samplers import SAMPLERS
+
+    return {name: sampler.title for name, sampler in SAMPLERS.items()}
+
+
+def _studies(out: Path) -> dict[str, str]:
+    from kpbench.study import RESULT, read_json, read_plan, studies
+
+    found = {}
+    for folder in studies(out):
+        plan, result = read_plan(folder), read_json(folder / RESULT)
+        best = (result or {}).get("best") or {}
+        score = f"test {best['test_score']:.1f}" if best.get("test_score") is not None else "not finished"
+        found[folder.name] = f"{plan.kind} of {plan.space_name} on {plan.data_name}: {score}"
+    return found
+
+
+LISTS = {Kind.spaces: _spaces, Kind.data: _data, Kind.studies: _studies, Kind.samplers: _samplers}

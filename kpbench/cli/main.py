@@ -1,0 +1,77 @@
+"""The command `kpbench`: its subcommands, and how it ends."""
+
+import shlex
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from kpbench import __version__
+from kpbench.cli import ls, report, score, search
+from kpbench.errors import UsageError
+
+OK, SOME_FAILED, WRONG_USAGE, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes: all well, some runs failed, wrong usage or preflight, `--require-pass` not met, interrupted."""
+
+COMMAND_LINE_ERROR: Any = typer.BadParameter.__base__
+"""Click's UsageError, wherever this release of typer keeps its click."""
+
+app = typer.Typer(
+    name="kpbench",
+    help="Architecture search and ablation benchmark for facial keypoint regression.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("search")(search.search)
+app.command("score")(score.score)
+app.command("report")(report.report)
+app.command("ls")(ls.ls)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kpbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Architecture search and ablation benchmark for facial keypoint regression."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> NoReturn:
+    """Runs the command line; every failure a person can mend is one line on stderr."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app(standalone_mode=False, prog_name="kpbench")
+    except COMMAND_LINE_ERROR as error:
+        place = error.ctx.command_path if error.ctx else "kpbench"
+        return _refuse(f"{error.format_message().rstrip('.')}; see '{place} --help'")
+    except UsageError as error:
+        return _refuse(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        command = shlex.join(["kpbench", *sys.argv[1:]])
+        typer.echo(f"interrupted; nothing finished is lost, continue with: {command}", err=True)
+        return INTERRUPTED
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        typer.echo(f"error: {error.strerror or error}{where}; what was finished is kept", err=True)
+        return SOME_FAILED
+    return code if isinstance(code, int) else OK
+
+
+def _refuse(message: str) -> int:
+    typer.echo("error: " + " ".join(message.split()), err=True)
+    return WRONG_USAGE

@@ -1,0 +1,103 @@
+"""`kpbench search`."""
+
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+
+def search(
+    space: Annotated[
+        str, typer.Option(help="Search space: a name (`kpbench ls spaces`) or a .toml file.")
+    ] = "cnn_small",
+    data: Annotated[
+        str, typer.Option(help="Faces: a name (`kpbench ls data`), or the path of a folder, zip or csv.")
+    ] = "synthetic",
+    n_trials: Annotated[int, typer.Option(help="Trials in the study, in total.")] = 12,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
+    sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
+    scheduler: Annotated[str, typer.Option(help="Early stopping: asha or none.")] = "asha",
+    workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the study; run seeds and the sampler's follow from it.")] = 0,
+    name: Annotated[str | None, typer.Option(help="Study folder's name.  [default: from space, data and plan]")] = None,
+    out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
+    final_cells: Annotated[
+        int, typer.Option(help="Best cells that are trained again and scored on the sealed test.")
+    ] = 1,
+    final_seeds: Annotated[int, typer.Option(help="Fresh seeds for each of them.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Check everything, say what would run, train nothing.")] = False,
+) -> int:
+    """Search a space of networks, train the best again with fresh seeds, write a report.
+
+    The same command again continues the study: trials are totals, nothing finished is trained twice.
+    """
+    from kpbench.cli.progress import View
+    from kpbench.report.study_page import render, write
+    from kpbench.report.study_reader import read_report_input
+    from kpbench.search import SearchRequest, plan, prepare_search
+    from kpbench.search import search as run_search
+    from kpbench.study import REPORT, RESULT, read_json
+
+    request = SearchRequest(
+        space=space,
+        data=data,
+        n_trials=n_trials,
+        epochs=epochs,
+        seeds=seeds,
+        sampler=sampler,
+        scheduler=scheduler,
+        workers=workers,
+        device=device,
+        seed=seed,
+        name=name,
+        out=out,
+        final_cells=final_cells,
+        final_seeds=final_seeds,
+        command=shlex.join(["kpbench", *sys.argv[1:]]),
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
+    prepared = prepare_search(request)
+    with View(quiet=quiet) as view:
+        if dry_run:
+            asked = plan(prepared, view.say)
+        else:
+            folder = run_search(prepared, view.notify, view.say)
+            write(folder / REPORT, render(read_report_input(folder)))
+    if dry_run:
+        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(f"{k:12} {v}" for k, v in asked.items()))
+        return 0
+    result = {**(read_json(folder / RESULT) or {}), "report": str(folder / REPORT)}
+    typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
+    failed = result["trials"]["failed"] + result["finals_failed"]
+    return 1 if failed or result["best"] is None else 0
+
+
+def outcome(result: dict[str, Any]) -> list[str]:
+    """The result of a search in lines for a person."""
+    trials, best = result["trials"], result["best"]
+    lines = [f"trials   {trials['complete']} complete, {trials['pruned']} pruned, {trials['failed']} failed"]
+    if best is None:
+        lines.append("best     none: no trial was completed")
+    else:
+        params = {k.removeprefix("network."): v for k, v in best["cell"].items() if not k.startswith("training.")}
+        lines.append("best     " + " ".join(f"{key}={value}" for key, value in params.items()))
+    if best and best["test_score"] is not None:
+        interval = best["test_interval"]
+        span = f", 95 % interval {interval[0]:.0f} to {interval[1]:.0f}" if interval else ""
+        lines.append(
+            f"test     {best['test_mean']:.1f}: mean of {best['seeds']} fresh seed(s) on the sealed test{span}"
+        )
+        lines.append(f"model    {best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}")
+    floor = ", ".join(f"{name} {score:.1f}" for name, score in result["floor"].items())
+    return [*lines, f"floor    {floor} (test)", f"report   {result['report']}"]

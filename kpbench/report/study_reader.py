@@ -1,0 +1,81 @@
+"""Reads a study folder into what its page is made from."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kpbench.benchmark import read_benchmark
+from kpbench.cell import RunResult
+from kpbench.report.report_input import Best, Examples, ReportInput
+from kpbench.study import (
+    EXAMPLES,
+    FLOOR,
+    READINGS,
+    RESULT,
+    ROWS,
+    SESSIONS,
+    Reading,
+    Session,
+    read_json,
+    read_lines,
+    read_plan,
+)
+
+
+def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
+    """Everything the page of the study in `folder` shows; a study under way gives what it has so far.
+
+    Args:
+        faces: embed the example faces; without them the page can be published where the pictures may not.
+
+    Raises:
+        UsageError: there is no study, or one of its files is damaged.
+    """
+    plan = read_plan(folder)
+    result = read_json(folder / RESULT) or {}
+    shown = plan.model_dump(exclude={"space_text", "benchmark_text"})
+    examples = _examples(folder / EXAMPLES) if faces else None
+    return ReportInput(
+        name=folder.name,
+        title=f"{plan.space_name} on {plan.data_name}",
+        rows=read_lines(folder / ROWS, RunResult),
+        pass_mark=read_benchmark(folder / "benchmark.toml").scorer.pass_mark,
+        floor=read_json(folder / FLOOR) or {},
+        best=_best(result.get("best")),
+        trials=result.get("trials", {}),
+        plan=shown,
+        sessions=[session.model_dump() for session in read_lines(folder / SESSIONS, Session)],
+        readings=[reading.model_dump() for reading in read_lines(folder / READINGS, Reading)],
+        examples=examples,
+        examples_note="" if faces else "Faces are left out of this page on purpose.",
+    )
+
+
+def _best(best: dict[str, Any] | None) -> Best | None:
+    if best is None:
+        return None
+    interval = best.get("test_interval")
+    return Best(
+        cell=best["cell_id"],
+        params=best["cell"],
+        val_score=best["search_score"],
+        test_score=best["test_score"],
+        model=best["model"],
+        seeds=best.get("seeds", 0),
+        test_mean=best.get("test_mean"),
+        test_interval=None if interval is None else (interval[0], interval[1]),
+    )
+
+
+def _examples(path: Path) -> Examples | None:
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return Examples(
+            images=arrays["images"],
+            truth=arrays["truth"],
+            predicted=arrays["predicted"],
+            error=arrays["error"],
+            label=[str(label) for label in arrays["label"]],
+        )

@@ -1,0 +1,27 @@
+import pytest
+
+from kpbench.scoring import score_from_mse
+from kpbench.statistics.scale import log_margin, percent_change, pixel_change, rmse_px, score_of
+
+
+@pytest.mark.parametrize("mse", [1e-9, 0.0007, 0.005, 0.0, 3.0])
+def test_the_score_is_the_scorers(mse):
+    assert score_of(mse) == score_from_mse(mse)
+
+
+@pytest.mark.parametrize(("score", "pixels"), [(100, 3.39), (261, 2.10), (703, 1.28)])
+def test_a_score_is_1152_over_the_squared_rmse(score, pixels):
+    mse = 1 / (2 * score)
+    assert rmse_px(mse) == pytest.approx(pixels, abs=0.005)
+    assert 1152 / rmse_px(mse) ** 2 == pytest.approx(score)
+
+
+def test_changes():
+    assert percent_change(0.9) == pytest.approx(-10)
+    assert rmse_px(0.002) + pixel_change(0.002, 0.81) == pytest.approx(rmse_px(0.81 * 0.002))
+
+
+@pytest.mark.parametrize("sesoi", [0.0, -0.05, float("nan"), float("inf")])
+def test_a_smallest_effect_is_a_positive_share(sesoi):
+    with pytest.raises(ValueError, match="smallest effect"):
+        log_margin(sesoi)
