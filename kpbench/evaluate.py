@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
     staged = ready.staged
     with global_seed(seed, "weights"):
         network = build(job.params).to(staged.device.torch)
-    parameters = {k.removeprefix(TRAINING): v for k, v in job.params.items() if k.startswith(TRAINING)}
+    parameters: dict[str, Any] = {k.removeprefix(TRAINING): v for k, v in job.params.items() if k.startswith(TRAINING)}
     for record in fit(network, ready.train, ready.val, Setting(job.epochs, seed, staged.device), **parameters):
         if record.epoch == job.epochs and job.models is not None:
             card = ModelCard(
@@ -143,8 +144,8 @@ def predict(network: nn.Module, faces: Faces, coordinates: Coordinates) -> NDArr
     pictures = torch.tensor(faces.images, dtype=torch.float32) / coordinates.image_divisor
     with torch.no_grad():
         output = torch.cat([network(batch) for batch in pictures.split(256)])
-    points: NDArray[np.float32] = output.reshape(len(faces), -1, 2).numpy() * coordinates.scale + coordinates.centre
-    return points
+    points = output.reshape(len(faces), -1, 2) * coordinates.scale + coordinates.centre
+    return np.asarray(points.numpy(), dtype=np.float32)
 
 
 @contextmanager

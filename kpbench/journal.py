@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
-from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -31,15 +30,20 @@ class Journal:
 
     def history(self) -> list[FrozenTrial]:
         """Every trial that counts: running, complete, pruned, failed; not those lost with their driver."""
-        return [t for t in self._study.get_trials(deepcopy=False) if INTERRUPTED not in t.user_attrs]
+        trials = self._study.get_trials(deepcopy=False)
+        return [t for t in trials if t.state is not TrialState.WAITING and INTERRUPTED not in t.user_attrs]
 
     def count(self, state: TrialState) -> int:
         """How many trials that count are in `state`."""
         return sum(1 for trial in self.history() if trial.state is state)
 
     def start(self, params: Mapping[str, Scalar]) -> Trial:
-        """A new trial whose suggestions will be `params`."""
-        self._study.sampler = PartialFixedSampler(dict(params), RandomSampler(seed=0))
+        """A new trial whose suggestions will be `params`.
+
+        One that an earlier driver enqueued and did not live to start is taken first: it is the same proposal.
+        """
+        if not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            self._study.enqueue_trial(dict(params))
         trial = self._study.ask()
         self._live[trial.number] = trial
         return trial

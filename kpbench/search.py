@@ -1,4 +1,4 @@
-"""`kpbench search`: a sampler chooses cells, the best are trained again with fresh seeds and scored on the sealed test."""
+"""`kpbench search`: a sampler chooses cells; the best are trained again and scored on the sealed test."""
 
 import io
 import json

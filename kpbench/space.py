@@ -234,8 +234,7 @@ def read_space(path: Path, defaults: Defaults) -> SearchSpace:
     ordered = _conditions_first(parameters)
     if ordered is None:
         raise refuse("when", "conditions go round in a circle")
-    space = SearchSpace(path.stem, str(table.get("title", path.stem)), ordered, _baseline(table, ordered, refuse), text)
-    return space
+    return SearchSpace(path.stem, str(table.get("title", path.stem)), ordered, _baseline(table, ordered, refuse), text)
 
 
 def complete(params: Params, defaults: Defaults) -> dict[str, Scalar]:
@@ -264,7 +263,7 @@ def _read_parameter(value: Any) -> Parameter:
     if kinds == ["value"]:
         return Choice(_values([value["value"]]), condition)
     low, high, log = value["low"], value.get("high"), value.get("log", False)
-    if not all(_is_number(bound) for bound in (low, high)):
+    if high is None or not all(_is_number(bound) for bound in (low, high)):
         raise ValueError("low and high must both be numbers")
     if not isinstance(log, bool):
         raise ValueError("log must be true or false")

@@ -1,4 +1,4 @@
-"""What varies from person to person and from picture to picture: every number behind a synthetic face."""
+"""What varies between people, scenes and pictures: every number behind a synthetic face."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,10 +6,8 @@ from numpy.typing import NDArray
 Factors = dict[str, NDArray[np.generic]]
 """name -> (N,) array, one value a face."""
 
-OCCLUDERS = ("none", "hat", "hand", "microphone", "caption")
-GLASSES = ("none", "clear", "dark")
-
 Draw = dict[str, float | str]
+"""name -> value of one person, scene or picture."""
 
 
 def _between(rng: np.random.Generator, low: float, high: float) -> float:
@@ -22,16 +20,11 @@ def _bell(rng: np.random.Generator, sd: float, most: float) -> float:
 
 
 def draw_person(rng: np.random.Generator) -> Draw:
-    """What a person keeps over all pictures: skin, hair, beard, brows, eyes, nose, glasses habit, dress."""
-    male = rng.random() < 0.62
-    age = _between(rng, 0.0, 1.0)
+    """What a person keeps over all pictures: skin, hair, beard, brows, eyes, nose, habits."""
+    male, age = rng.random() < 0.62, rng.random()
     skin = float(np.clip(0.42 + _bell(rng, 0.12, 2.5), 0.12, 0.64))
-    grey = age > 0.6 and rng.random() < 0.5
-    hair = (
-        _between(rng, 0.25, 0.6)
-        if grey
-        else (_between(rng, 0.12, 0.3) if rng.random() < 0.16 else _between(rng, 0.01, 0.1))
-    )
+    grey, fair = age > 0.6 and rng.random() < 0.5, rng.random() < 0.16
+    low, high = (0.25, 0.6) if grey else (0.12, 0.3) if fair else (0.01, 0.1)
     bald = male and age > 0.4 and rng.random() < 0.4
     long = rng.random() < (0.08 if male else 0.7)
     bearded = male and rng.random() < 0.38
@@ -39,13 +32,22 @@ def draw_person(rng: np.random.Generator) -> Draw:
     return {
         "male": float(male),
         "age": age,
+        "length": _bell(rng, 0.055, 2.2),
+        "lip_height": _bell(rng, 0.055, 2.2),
+        "lip_thickness": _bell(rng, 0.045, 2.0),
         "skin": skin,
-        "hair": min(hair, skin * 1.1),
+        "mottled": _between(rng, 0.02, 0.12),
+        "shine": _between(rng, 0.0, 0.35),
+        "nose_size": 1 + _bell(rng, 0.12, 2),
+        "nose_width": 1 + _bell(rng, 0.1, 2),
+        "ridge": 1 + _bell(rng, 0.35, 2),
+        "cheek": _bell(rng, 1.0, 2),
+        "hair": min(_between(rng, low, high), skin * 1.1),
         "hairline": _between(rng, -2.4, -1.9) if bald else _between(rng, -1.9, -1.35),
         "temples": _between(rng, 0.0, 1.0) * male,
         "fringe": float(not bald and rng.random() < 0.3),
         "parting": _between(rng, -0.8, 0.8),
-        "hair_volume": 0.02 if bald else (_between(rng, 0.15, 0.45) if long else _between(rng, 0.03, 0.2)),
+        "hair_volume": 0.02 if bald else _between(rng, 0.15, 0.45) if long else _between(rng, 0.03, 0.2),
         "hair_length": 2.6 if long else _between(rng, -0.35, 0.15),
         "sideburn": _between(rng, 0.0, 0.5) if male else _between(rng, 0.0, 0.2),
         "moustache": _between(rng, 0.3, 0.9) * (bearded and rng.random() < 0.8),
@@ -53,88 +55,87 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "cheek_beard": _between(rng, 0.2, 0.8) * (bearded and rng.random() < 0.5),
         "stubble": _between(rng, 0.0, 0.35) * male,
         "brow_width": _between(rng, 0.065, 0.12) if male else _between(rng, 0.045, 0.085),
-        "brow_dark": _between(rng, 0.5, 0.97),
+        "brow_dark": _between(rng, 0.45, 0.97),
         "iris": _between(rng, 0.02, 0.16),
         "lash": _between(rng, 0.3, 0.7) if male else _between(rng, 0.5, 1.0),
         "eye_shadow": _between(rng, 0.0, 0.25) if male else _between(rng, 0.0, 0.6),
-        "lip": _between(rng, 0.55, 0.85) if male else _between(rng, 0.35, 0.75),
-        "length": _bell(rng, 0.055, 2.2),
-        "lip_height": _bell(rng, 0.055, 2.2),
-        "nose_size": 1 + _bell(rng, 0.12, 2),
-        "nose_width": 1 + _bell(rng, 0.1, 2),
-        "ridge": 1 + _bell(rng, 0.35, 2),
-        "cheek": _bell(rng, 1.0, 2),
-        "mottled": _between(rng, 0.02, 0.1),
-        "shine": _between(rng, 0.0, 0.35),
-        "wears_glasses": 0.0 if habit < 0.7 else (0.85 if habit < 0.92 else 0.5),
+        "lip": _between(rng, 0.5, 0.8) if male else _between(rng, 0.32, 0.7),
+        "wears_glasses": 0.0 if habit < 0.7 else 0.85 if habit < 0.92 else 0.5,
         "glasses_width": _between(rng, 0.32, 0.43),
         "glasses_height": _between(rng, 0.19, 0.31),
         "glasses_round": _between(rng, 0.25, 0.95),
         "glasses_rim": _between(rng, 0.018, 0.06),
         "glasses_grey": _between(rng, 0.01, 0.3),
-        "hat_habit": 0.5 if rng.random() < 0.06 else 0.015,
-        "cloth": _between(rng, 0.01, 0.5),
-        "collar": float(rng.random() < 0.45),
+        "wears_hat": 0.5 if rng.random() < 0.07 else 0.015,
     }
 
 
-def draw_picture(rng: np.random.Generator, person: Draw) -> Draw:
-    """What changes from picture to picture: pose, expression, light, lens, what is worn or in the way."""
-    chance = rng.random()
-    glasses = "none"
-    if rng.random() < float(person["wears_glasses"]):
-        glasses = "dark" if rng.random() < (0.08 if float(person["wears_glasses"]) > 0.6 else 0.6) else "clear"
-    elif rng.random() < 0.01:
-        glasses = "dark"
-    if rng.random() < float(person["hat_habit"]):
-        occluder = "hat"
-    else:
-        occluder = (
-            "hand" if chance < 0.03 else "microphone" if chance < 0.06 else "caption" if chance < 0.075 else "none"
-        )
-    speaking = rng.random() < 0.5
-    smiling = rng.random() < 0.4
+def draw_scene(rng: np.random.Generator, person: Draw) -> Draw:
+    """What stays from picture to picture of one occasion: light, camera, place, dress and where the person looks."""
+    habit = float(person["wears_glasses"])
+    worn = rng.random() < habit if habit else rng.random() < 0.01
+    dark = rng.random() < (0.08 if habit > 0.6 else 0.6)
     return {
-        "yaw": _bell(rng, 12.5, 2.6),
-        "pitch": _bell(rng, 10.5, 2.4),
-        "roll": _bell(rng, 4.6, 2.6),
-        "scale": 26.44 * (1 + _bell(rng, 0.07, 2.5)),
-        "shift_x": _bell(rng, 1.25, 2.5),
-        "shift_y": _bell(rng, 2.2, 2.5),
-        "mouth_open": _between(rng, 0.1, 1.05) if speaking else _between(rng, 0.0, 0.12),
-        "smile": _between(rng, 0.3, 1.2) if smiling else _bell(rng, 0.2, 2),
-        "pucker": _between(rng, 0.2, 1.0) if rng.random() < 0.12 else 0.0,
-        "brow_raise": _bell(rng, 0.6, 2.2),
-        "eye_open": 0.0 if rng.random() < 0.05 else float(np.clip(0.92 + _bell(rng, 0.28, 2), 0.1, 1.35)),
-        "gaze_x": _bell(rng, 0.06, 1.8),
-        "gaze_y": _bell(rng, 0.02, 1.8),
+        "scene_yaw": _bell(rng, 9.0, 2.2),
+        "scene_pitch": _bell(rng, 6.0, 2.2),
         "light_angle": _bell(rng, 55.0, 2.2),
         "light_height": _between(rng, 0.0, 70.0),
         "key": _between(rng, 0.35, 1.1),
         "ambient": _between(rng, 0.15, 0.6),
-        "shadow": _between(rng, 0.2, 0.85),
-        "exposure": _bell(rng, 0.2, 2.3) + (0.7 if rng.random() < 0.03 else 0.0),
-        "contrast": float(np.clip(1.25 + _bell(rng, 0.17, 2), 0.5, 1.8)) * (0.6 if rng.random() < 0.06 else 1.0),
-        "blur": 0.55 + _between(rng, 0.0, 1.0) ** 2 * 1.3 + (0.7 if rng.random() < 0.1 else 0.0),
-        "motion": _between(rng, 0.0, 1.6) if rng.random() < 0.12 else 0.0,
-        "noise": 0.5 + _between(rng, 0.0, 1.0) ** 4 * 5.0,
+        "shadow": _between(rng, 0.2, 0.9),
+        "scene_exposure": _bell(rng, 0.17, 2.3) + (0.7 if rng.random() < 0.03 else 0.0),
+        "contrast": float(np.clip(1.25 + _bell(rng, 0.17, 2), 0.5, 1.8)) * (0.6 if rng.random() < 0.07 else 1.0),
+        "scene_blur": 0.4 + rng.random() ** 2 * 1.1 + (0.6 if rng.random() < 0.1 else 0.0),
+        "noise": 0.5 + rng.random() ** 4 * 5.0,
         "compression": _between(rng, 0.1, 1.0) ** 2,
-        "glasses": glasses,
-        "glare": _between(rng, 0.0, 1.0) ** 2,
-        "occluder": occluder,
-        "occluder_x": _bell(rng, 0.5, 2),
-        "occluder_y": _between(rng, 0.0, 1.0),
-        "occluder_tilt": _bell(rng, 0.5, 2),
-        "occluder_grey": _between(rng, 0.01, 0.5),
-        "background": _between(rng, 0.0, 1.0) ** 2 * 0.42 + 0.01,
-        "clutter": _between(rng, 0.0, 1.0) ** 2,
+        "glasses": ("dark" if dark else "clear") if worn else "none",
+        "hat": float(rng.random() < float(person["wears_hat"])),
+        "cloth": _between(rng, 0.01, 0.5),
+        "collar": float(rng.random() < 0.45),
+        "background": rng.random() ** 2 * 0.42 + 0.01,
+        "clutter": rng.random() ** 2,
     }
 
 
-SUBJECT_PICTURES = 13.0
-"""Pictures a person has on average, as in the course's real faces."""
+def draw_picture(rng: np.random.Generator, scene: Draw) -> Draw:
+    """What changes from picture to picture: pose, place, expression, gaze, what is in the way.
+
+    Angles in degrees (positive yaw turns to the picture's right, positive pitch up, positive roll clockwise), `scale`
+    in pixels a unit of spread, `shift_x` and `shift_y`, `blur` and `motion` in pixels.
+    """
+    chance, speaking, smiling = rng.random(), rng.random() < 0.4, rng.random() < 0.4
+    before = "hand" if chance < 0.035 else "microphone" if chance < 0.07 else "caption" if chance < 0.085 else "none"
+    return {
+        "yaw": float(scene["scene_yaw"]) + _bell(rng, 10.0, 2.5),
+        "pitch": float(scene["scene_pitch"]) + _bell(rng, 8.5, 2.4),
+        "roll": _bell(rng, 4.6, 2.6),
+        "scale": 26.44 * (1 + _bell(rng, 0.065, 2.5)),
+        "shift_x": _bell(rng, 1.4, 2.5),
+        "shift_y": _bell(rng, 2.0, 2.5),
+        "mouth_open": _between(rng, 0.1, 1.05) if speaking else _between(rng, 0.0, 0.12),
+        "smile": _between(rng, 0.3, 1.2) if smiling else _bell(rng, 0.2, 2),
+        "pucker": _between(rng, 0.2, 1.0) if rng.random() < 0.12 else 0.0,
+        "brow_raise": _bell(rng, 0.5, 2.2),
+        "eye_open": 0.0 if rng.random() < 0.06 else float(np.clip(0.92 + _bell(rng, 0.28, 2), 0.1, 1.35)),
+        "gaze_x": _bell(rng, 0.06, 1.8),
+        "gaze_y": _bell(rng, 0.02, 1.8),
+        "exposure": float(scene["scene_exposure"]) + _bell(rng, 0.1, 2.3),
+        "blur": float(scene["scene_blur"]) * _between(rng, 0.85, 1.25),
+        "motion": _between(rng, 0.0, 1.6) if rng.random() < 0.12 else 0.0,
+        "glare": rng.random() ** 2,
+        "occluder": "hat" if scene["hat"] else before,
+        "occluder_x": _bell(rng, 0.5, 2),
+        "occluder_y": rng.random(),
+        "occluder_tilt": _bell(rng, 0.5, 2),
+        "occluder_grey": _between(rng, 0.01, 0.5),
+    }
 
 
 def draw_size(rng: np.random.Generator) -> int:
-    """How many pictures a person has: 4 to about 40, 13 on average."""
-    return 4 + int(rng.gamma(1.5, (SUBJECT_PICTURES - 4) / 1.5) + 0.5)
+    """How many pictures a person has: 4 to about 40, 13 on average as in the course's real faces."""
+    return 4 + int(rng.gamma(1.5, 6.0) + 0.5)
+
+
+def draw_scene_size(rng: np.random.Generator) -> int:
+    """How many pictures a scene has: 2 to 6."""
+    return 2 + int(rng.integers(5))

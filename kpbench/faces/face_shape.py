@@ -1,4 +1,4 @@
-"""The geometry of a face: 68 points of a person with an expression, their reduction to 15, and the camera's view of them."""
+"""The geometry of a face: 68 points with an expression, their reduction to 15, and the camera's view of them."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from kpbench.faces.faces import mirrored_order
 Floats = NDArray[np.float64]
 
 IDENTITY_MODES = slice(4, 20)
-"""Modes of the shape model that are the person and the expression; the first four are yaw, pitch and what is left of roll."""
+"""Modes that are the person and the expression; the first four are yaw, pitch and what is left of roll."""
 
 _PAIRS = (
     *((i, 16 - i) for i in range(17)),
@@ -107,13 +107,10 @@ def _towards_kaggle(mean: Floats) -> Floats:
         move[[*upper[1:3], *lower]] += extra * np.array([1.0, 1.0, 0.4, 0.4])[:, None]
     move[27:31] = miss[10] * np.array([0.25, 0.5, 0.75, 1.0])[:, None]
     move[31:36] = miss[10]
-    for outline, middle in (
-        ((48, 49, 50, 51), 13),
-        ((54, 53, 52, 51), 13),
-        ((48, 59, 58, 57), 14),
-        ((54, 55, 56, 57), 14),
-    ):
-        between(list(outline), 12 if outline[0] == 48 else 11, middle)
+    between([48, 49, 50, 51], 12, 13)
+    between([54, 53, 52, 51], 11, 13)
+    between([48, 59, 58, 57], 12, 14)
+    between([54, 55, 56, 57], 11, 14)
     for inner_point, outer_point in zip(range(60, 68), (48, 50, 51, 52, 54, 56, 57, 58), strict=True):
         move[inner_point] = move[outer_point]
     return move
@@ -133,6 +130,16 @@ def shape_model() -> ShapeModel:
     return ShapeModel(mean + _towards_kaggle(mean), even[IDENTITY_MODES], (modes - even)[IDENTITY_MODES], depth)
 
 
+def drawn_shape(rng: np.random.Generator, around: Floats, even: float, odd: float) -> Floats:
+    """Random 68 points (68, 2) about given ones, with shares of the model's symmetric and one-sided variation."""
+    model = shape_model()
+    weights = rng.standard_normal((2, len(model.even))).clip(-2.2, 2.2) * [[even], [odd]]
+    varied: Floats = around + (weights[0, :, None, None] * model.even + weights[1, :, None, None] * model.odd).sum(
+        axis=0
+    )
+    return varied
+
+
 def expressed(points: Floats, factors: dict[str, NDArray[np.generic]]) -> Floats:
     """The 68 points (B, 68, 2) with each face's expression added: mouth_open, smile, pucker, brow_raise, eye_open."""
     value = {name: np.asarray(factors[name], dtype=np.float64)[:, None] for name in EXPRESSIONS}
@@ -141,13 +148,13 @@ def expressed(points: Floats, factors: dict[str, NDArray[np.generic]]) -> Floats
     # Jaw and lower lip drop with the mouth, the upper lip rises a little.
     drop = np.zeros(68)
     drop[[55, 56, 57, 58, 59]] = (0.5, 0.95, 1.0, 0.95, 0.5)
-    drop[[65, 66, 67]] = (1.0, 1.05, 1.0)
+    drop[[65, 66, 67]] = (0.95, 1.0, 0.95)
     drop[3:14] = (0.05, 0.2, 0.45, 0.7, 0.9, 1.0, 0.9, 0.7, 0.45, 0.2, 0.05)
     drop[[48, 54, 60, 64]] = 0.3
     drop[[50, 51, 52, 61, 62, 63]] = -0.05
     # First the lips are closed: the model's mean mouth and its modes leave them apart.
     gap = (y[:, 66] - y[:, 62])[:, None]
-    y += (0.45 * value["mouth_open"] - gap) * drop
+    y += 0.4 * value["mouth_open"] * drop - gap * np.maximum(drop, 0)
     # A smile pulls the corners out and up and thins the lips.
     pull = np.zeros(68)
     pull[[48, 60]], pull[[54, 64]] = -1.0, 1.0
@@ -195,7 +202,7 @@ class View:
         seen = _apply(self.rotation, points)[..., :2] - self.middle[:, None, :]
         return self.centre[:, None, :] + self.scale[:, None, None] * _apply(self.roll, seen)
 
-    def take(self, index: NDArray[np.intp]) -> "View":
+    def only(self, index: NDArray[np.intp]) -> "View":
         """The views of some of the faces."""
         return View(self.rotation[index], self.middle[index], self.roll[index], self.scale[index], self.centre[index])
 
@@ -233,8 +240,8 @@ def view_of(factors: dict[str, NDArray[np.generic]], keypoints: Floats) -> View:
     roll = _matrix([[cos["roll"], -sin["roll"]], [sin["roll"], cos["roll"]]])
     seen = _apply(np.asarray(rotation), keypoints)
     middle = seen[..., :2].mean(axis=1)
-    # Crops hold on to the eyes more than to the mouth: their height is set half by the eyes, 0.37 above the middle.
-    middle[:, 1] += 0.5 * (seen[:, :2, 1].mean(axis=1) + 0.37 - middle[:, 1])
+    # Crops hold on to the eyes more than to the mouth: the eyes are 0.37 above the middle on average.
+    middle[:, 1] += 0.6 * (seen[:, :2, 1].mean(axis=1) + 0.37 - middle[:, 1])
     shift = np.stack([np.asarray(factors["shift_x"], np.float64), np.asarray(factors["shift_y"], np.float64)], axis=1)
     centre = read_figures()["kaggle_centre_mean"] + shift
     return View(np.asarray(rotation), middle, roll, np.asarray(factors["scale"], dtype=np.float64), centre)

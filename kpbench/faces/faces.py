@@ -59,7 +59,7 @@ class Faces:
             raise ValueError(f"images must be uint8 (N, 1, 96, 96), got {self.images.dtype} {self.images.shape}")
         if self.keypoints.dtype != np.float32 or self.keypoints.shape != (n, len(KEYPOINTS), 2):
             raise ValueError(f"keypoints must be float32 (N, 15, 2), got {self.keypoints.dtype} {self.keypoints.shape}")
-        arrays = [self.images, self.keypoints, *self.conditions.values()]
+        arrays: list[NDArray[np.generic]] = [self.images, self.keypoints, *self.conditions.values()]
         if self.subjects is not None:
             arrays.append(self.subjects)
         for array in arrays:

@@ -50,5 +50,6 @@ def read_path(path: Path, progress: Progress) -> Parts:
         raise UsageError(f"{shown(path)} is no data set: give a folder, a .zip or a .csv with {expected}")
     inside = ", ".join(map(shown, list(files)[:8])) + (f" and {len(files) - 8:,} more" if len(files) > 8 else "")
     packed = [shown(name) for name in files if name.endswith("training.zip")]
-    remedy = f"; unpack {packed[0]} from it and give that" if packed else ""
+    way = "give" if path.is_dir() else "unpack it and give"
+    remedy = f"; {way} {packed[0]}" if packed else ""
     raise UsageError(f"{shown(path)} lacks {expected}; it holds {inside or 'no file'}{remedy}")

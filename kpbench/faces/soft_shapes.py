@@ -1,23 +1,26 @@
 """Soft shapes and look-ups on batches of pictures, in arithmetic that every machine rounds alike."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Pixels = NDArray[np.float32]
-"""float32 (B, H, W): one value a pixel for a batch of B faces."""
+Pixels = NDArray[Any]
+"""float32 (B, H, W): one value a pixel for a batch of B faces. `Any`, as numpy types a float32 times 0.5 as float64."""
 
 
 def column(values: ArrayLike) -> Pixels:
     """One value a face, (B,), as (B, 1, 1) that broadcasts over pixels."""
-    return np.asarray(values, dtype=np.float32)[:, None, None]
+    tall: Pixels = np.asarray(values, dtype=np.float32).reshape(-1, 1, 1)
+    return tall
 
 
 def bump(squared: Pixels) -> Pixels:
-    """A bell of unit height and unit sd, given the squared distance in sd.
+    """A bell of unit height, 0.85 wide (sd) and 0 beyond 2.83, given the squared distance.
 
     (1 - r2/8)^4 stands for exp(-r2/2): only products, which IEEE rounds alike on every processor; exp is not.
     """
-    value = np.maximum(np.float32(1) - squared * np.float32(0.125), np.float32(0))
+    value: Pixels = np.maximum(np.float32(1) - squared * np.float32(0.125), np.float32(0))
     value *= value
     value *= value
     return value
@@ -53,7 +56,8 @@ def segment_distance(x: Pixels, y: Pixels, start: tuple[Pixels, Pixels], end: tu
     along = np.clip((px * dx + py * dy) / (dx * dx + dy * dy + np.float32(1e-6)), np.float32(0), np.float32(1))
     px = px - along * dx
     py = py - along * dy
-    return np.sqrt(px * px + py * py)
+    distance: Pixels = np.sqrt(px * px + py * py)
+    return distance
 
 
 def curve(table: Pixels, position: Pixels) -> Pixels:
@@ -66,7 +70,8 @@ def curve(table: Pixels, position: Pixels) -> Pixels:
     flat = table.ravel()
     low = flat.take(left)
     left += 1
-    return low + (flat.take(left) - low) * place
+    height: Pixels = low + (flat.take(left) - low) * place
+    return height
 
 
 class Grid:
@@ -122,4 +127,24 @@ def enlarge(small: Pixels, size: int) -> Pixels:
     low = np.minimum(place.astype(np.intp), cells - 2)
     part = ramp(place - low)
     rows = small[:, low] + (small[:, low + 1] - small[:, low]) * part[None, :, None]
-    return rows[:, :, low] + (rows[:, :, low + 1] - rows[:, :, low]) * part[None, None, :]
+    picture: Pixels = rows[:, :, low] + (rows[:, :, low + 1] - rows[:, :, low]) * part[None, None, :]
+    return picture
+
+
+def smooth(field: Pixels, sd: float | Pixels, axis: int, *, reach: int = 5) -> Pixels:
+    """A field (B, H, W) blurred along axis 1 or 2 by a bell of `sd` cells, one for all or (B, 1, 1), cut at `reach`."""
+    turned = field.swapaxes(1, axis)
+    length = turned.shape[1]
+    padded = np.pad(turned, ((0, 0), (reach, reach), (0, 0)), mode="edge")
+    spread: Pixels = np.asarray(sd, dtype=np.float32).reshape(-1, 1, 1)
+    # The bell's own sd is the square root of 8/11.
+    weights = [bump(np.float32(8 / 11 * k * k) / (spread * spread)) for k in range(reach + 1)]
+    total = weights[0] + 2 * sum(weights[1:], start=np.zeros_like(spread))
+    out = turned * (weights[0] / total)
+    for k in range(1, reach + 1):
+        if (weights[k] > 0).any():
+            both = padded[:, reach + k : reach + k + length] + padded[:, reach - k : reach - k + length]
+            both *= weights[k] / total
+            out += both
+    blurred: Pixels = out.swapaxes(1, axis)
+    return blurred

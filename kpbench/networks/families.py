@@ -52,7 +52,7 @@ def count_parameters(network: nn.Module) -> int:
 
 def megabytes(network: nn.Module) -> float:
     """Bytes of weights and buffers over 10^6: what a model file holds besides its header."""
-    return sum(t.numel() * t.element_size() for t in network.state_dict().values()) / 1e6
+    return float(sum(t.numel() * t.element_size() for t in network.state_dict().values())) / 1e6
 
 
 def check_rules(params: Params, rules: Rules) -> tuple[int, float]:

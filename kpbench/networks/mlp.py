@@ -17,9 +17,10 @@ def mlp(
     dropout_rate: float = 0.1,
     activation: str = "relu",
 ) -> nn.Module:
-    """A fully connected network (N, 1, 96, 96) -> (N, 30): `depth` hidden layers of linear - norm - activation - dropout.
+    """A fully connected network (N, 1, 96, 96) -> (N, 30).
 
-    `spatial` dropout is refused: a fully connected layer has no feature maps.
+    `depth` hidden layers of linear - norm - activation - dropout, each of `width` units. What needs feature maps,
+    `spatial_batch` and `spatial`, is refused.
 
     Raises:
         UsageError: an unknown norm, dropout or activation, or a value out of range.

@@ -168,33 +168,37 @@ def _add(figure: go.Figure, lines: Sequence[Line], role: str, *, width: float, o
 
 
 def _axes(figure: go.Figure, axes: Sequence[Axis]) -> None:
-    for at, axis in enumerate(axes):
-        figure.add_shape(
-            type="line", x0=at, x1=at, y0=0, y1=1, line={"color": light("muted"), "width": 1.5}, layer="above"
-        )
-        figure.add_annotation(
-            x=at,
-            y=1.0,
-            yshift=20,
-            text=f"<b>{escape(clipped(axis.title, length=15), quote=False)}</b>",
-            xanchor="left" if at == 0 else "center",
-            xshift=-4 if at == 0 else 0,
-            showarrow=False,
-            font={"size": 12, "color": light("ink")},
-        )
-        for place, text in axis.ticks:
-            figure.add_annotation(
-                x=at,
-                y=place,
-                xshift=4,
-                xanchor="left",
-                showarrow=False,
-                text=escape(clipped(text, length=14), quote=False),
-                font={"size": 11, "color": light("ink")},
-                bgcolor=light("paper"),
-                opacity=0.85,
-                borderpad=1,
-            )
-    calm(figure, height=420, left=12, right=52, top=40, bottom=14)
+    line = {"type": "line", "y0": 0, "y1": 1, "line": {"color": light("muted"), "width": 1.5}, "layer": "above"}
+    titles = [
+        {
+            "x": at,
+            "y": 1.0,
+            "yshift": 20,
+            "text": f"<b>{escape(clipped(axis.title, length=15), quote=False)}</b>",
+            "showarrow": False,
+            "font": {"size": 12, "color": light("ink")},
+        }
+        for at, axis in enumerate(axes)
+    ]
+    ticks = [
+        {
+            "x": at,
+            "y": place,
+            "xshift": 4,
+            "xanchor": "left",
+            "showarrow": False,
+            "text": escape(clipped(text, length=14), quote=False),
+            "font": {"size": 11, "color": light("ink")},
+            "bgcolor": light("paper"),
+            "opacity": 0.85,
+            "borderpad": 1,
+        }
+        for at, axis in enumerate(axes)
+        for place, text in axis.ticks
+    ]
+    calm(figure, height=420, left=38, right=52, top=40, bottom=14)
+    figure.update_layout(
+        shapes=[{**line, "x0": at, "x1": at} for at in range(len(axes))], annotations=[*titles, *ticks]
+    )
     figure.update_xaxes(visible=False, range=[-0.02, len(axes) - 1])
     figure.update_yaxes(visible=False, range=[-0.01, 1.01])

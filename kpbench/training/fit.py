@@ -93,7 +93,7 @@ def fit(
     if len(train.images) < 2:
         raise UsageError("training needs at least two faces")
     device = setting.device.torch
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay, fused=device.type != "mps")
     steps = math.ceil(len(train.images) / batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=setting.epochs * steps)

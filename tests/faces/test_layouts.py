@@ -36,7 +36,8 @@ def test_an_empty_folder_and_a_folder_of_many_files_are_refused_briefly(tmp_path
 
 def test_kaggles_outer_zip_is_refused_with_the_zip_to_unpack(tmp_path: Path) -> None:
     write_zip(tmp_path / "outer" / "training.zip", write_course(tmp_path / "course", train=1, val=0, test=0))
-    assert "unpack training.zip" in refusal(write_zip(tmp_path / "all.zip", tmp_path / "outer"))
+    assert "unpack it and give training.zip" in refusal(write_zip(tmp_path / "all.zip", tmp_path / "outer"))
+    assert refusal(tmp_path / "outer").endswith("; give training.zip")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

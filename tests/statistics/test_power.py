@@ -17,7 +17,7 @@ def test_the_table_of_the_design(contrasts, seeds):
     assert tuple(seeds_for(d_z, contrasts=contrasts) for d_z in EFFECTS) == seeds
 
 
-@pytest.mark.parametrize("d_z", [0.0, 0.2, 0.8, 1.5])
+@pytest.mark.parametrize("d_z", [0.0, 0.2, 0.5, 0.9])
 @pytest.mark.parametrize("n", [5, 8, 32])
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
 def test_power_agrees_with_statsmodels(d_z, n, alpha):
@@ -69,11 +69,11 @@ def test_pilot_noise_of_two_cells_is_that_of_their_differences():
 
 def test_pilot_noise_pools_many_cells():
     rng = np.random.default_rng(1)
-    logs = rng.normal(size=(40, 1)) + rng.normal(0, 0.3, size=(1, 60)) + rng.normal(0, 0.1, size=(40, 60))
+    logs = rng.normal(size=(12, 1)) + rng.normal(0, 0.3, size=(1, 900)) + rng.normal(0, 0.1, size=(12, 900))
     noise = pilot_noise(np.exp(logs))
     assert noise.sd == pytest.approx(0.1 * math.sqrt(2), rel=0.05)
-    assert noise.correlation == pytest.approx(0.9, abs=0.05)
-    assert noise.df == 39 * 59
+    assert noise.correlation == pytest.approx(0.9, abs=0.02)
+    assert noise.df == 11 * 899
 
 
 def test_seeds_needed():

@@ -1,0 +1,151 @@
+"""Training: reproducible, learns, refuses, and never writes to the data."""
+
+import numpy as np
+import pytest
+import torch
+
+from kpbench.benchmark import read_benchmark
+from kpbench.catalog import find
+from kpbench.errors import UsageError
+from kpbench.evaluate import Staged, known_parameters, one_thread, predict, prepare, work
+from kpbench.faces.datasets import load
+from kpbench.jobs import Failure, Job
+from kpbench.networks.families import build
+from kpbench.space import complete
+from kpbench.submission import load_model
+from kpbench.training.device import find_device
+from kpbench.training.fit import DivergedError, Setting, fit, training_defaults
+
+BENCHMARK = read_benchmark(find("benchmarks", "facial_keypoints"))
+DEFAULTS = known_parameters()
+
+
+@pytest.fixture(scope="module")
+def splits(course):
+    return load(str(course), val_share=0.15, test_share=0.15, seed=0)
+
+
+@pytest.fixture(scope="module")
+def staged(splits):
+    train, val = splits.train, splits.val
+    arrays = train.images, train.keypoints, val.images, val.keypoints
+    return Staged(*arrays, BENCHMARK.coordinates, BENCHMARK.digest, splits.digest(), find_device("cpu"))
+
+
+def job(*, seeds=(0,), epochs=2, models=None, **params):
+    small = {"family": "cnn", "network.width": 4, "network.depth": 3, "network.head_width": 16, "training.batch_size": 8}
+    cell = complete({**small, **params}, DEFAULTS)
+    return Job(number=0, role="trial", params=cell, seeds=seeds, epochs=epochs, models=models)
+
+
+def curves(job, ready):
+    """val and train MSE by seed and epoch, times left out."""
+    return [[(r.train_mse, r.val_mse) for r in progress.seeds] for progress in work(job, ready)]
+
+
+@pytest.mark.parametrize("dropout", ["none", "standard", "spatial"])
+def test_the_same_seed_gives_the_same_numbers_whatever_runs_beside_it(staged, dropout):
+    ready = prepare(staged)
+    one = job(**{"network.dropout": dropout})
+    alone = curves(one, ready)
+    disturbed = []
+    for progress in work(one, ready):
+        torch.manual_seed(123)  # someone else draws from the global state between epochs
+        torch.rand(7)
+        disturbed.append([(r.train_mse, r.val_mse) for r in progress.seeds])
+    assert disturbed == alone
+    both = curves(job(seeds=(1, 0), **{"network.dropout": dropout}), ready)  # beside another seed
+    assert [epoch[1:] for epoch in both] == alone
+    assert both[0][0] != both[0][1]
+
+
+def test_the_global_state_and_the_thread_count_come_back(staged):
+    torch.manual_seed(3)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    list(work(job(), prepare(staged)))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_data_are_never_written_to(staged, splits):
+    before = splits.train.digest(), splits.val.digest()
+    ready = prepare(staged)
+    images = ready.train.images.clone()
+    list(work(job(), ready))
+    assert (splits.train.digest(), splits.val.digest()) == before
+    assert torch.equal(ready.train.images, images)
+    assert not staged.train_images.flags.writeable
+
+
+def test_training_learns(staged):
+    """Thirty epochs on 24 faces: the loss falls far below where it began."""
+    plain = {f"training.{k}": 0.0 for k in ("shift", "rotate", "scale", "brightness", "contrast", "flip")}
+    records = [p.seeds[0] for p in work(job(epochs=30, **plain), prepare(staged))]
+    assert [r.epoch for r in records] == list(range(1, 31))
+    assert records[-1].train_mse < records[0].train_mse / 5
+    assert records[-1].val_score > 2 * records[0].val_score
+    assert records[-1].val_score == pytest.approx(1 / (2 * records[-1].val_mse))
+
+
+def test_the_models_are_kept_and_predict_what_the_curve_says(staged, splits, tmp_path):
+    wanted = job(seeds=(0, 1), models=str(tmp_path))
+    *_, last = work(wanted, prepare(staged))
+    files = sorted(tmp_path.glob("*.safetensors"))
+    assert len(files) == 2
+    for record, file in zip(last.seeds, files, strict=True):
+        network, card = load_model(file)
+        assert card.params == wanted.params
+        points = predict(network, splits.val, BENCHMARK.coordinates)
+        mse = float(np.square((points - splits.val.keypoints) / 48).mean())
+        assert mse == pytest.approx(record.val_mse, rel=1e-4)
+
+
+def test_a_diverged_seed_is_a_failure_with_its_epoch(staged):
+    *_, last = work(job(epochs=3, **{"training.lr": 1e12, "network.norm": "none"}), prepare(staged))
+    (failure,) = last.seeds
+    assert isinstance(failure, Failure)
+    assert failure.reason == "nan"
+    assert "not finite in epoch" in failure.detail
+
+
+def test_a_fault_in_one_cell_is_a_failure_not_an_exception(staged):
+    broken = job()
+    broken = broken.model_copy(update={"params": {**broken.params, "network.depth": 9}})
+    (progress,) = work(broken, prepare(staged))
+    assert progress.seeds[0].reason == "error"
+    assert "depth 9" in progress.seeds[0].detail
+
+
+def test_out_of_memory_has_its_own_reason(staged, monkeypatch):
+    def full(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB\nand more")
+
+    monkeypatch.setattr("kpbench.evaluate.build", full)
+    (progress,) = work(job(), prepare(staged))
+    assert progress.seeds[0] == Failure(
+        reason="oom", detail="OutOfMemoryError: CUDA out of memory. Tried to allocate 2 TiB"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("lr", 0.0), ("lr", -1.0), ("weight_decay", -1.0), ("batch_size", 1), ("flip", 1.5), ("scale", 1.0)]
+)
+def test_training_parameters_out_of_range_are_refused_by_name(staged, name, value):
+    ready = prepare(staged)
+    network = build({"family": "cnn", "network.width": 4})
+    with pytest.raises(UsageError, match=f"training.{name} must be"):
+        next(fit(network, ready.train, ready.val, Setting(1, 0, staged.device), **{name: value}))
+
+
+def test_diverged_error_is_raised_by_fit_itself(staged):
+    ready = prepare(staged)
+    network = build({"family": "cnn", "network.width": 4, "network.norm": "none"})
+    with pytest.raises(DivergedError), one_thread():
+        list(fit(network, ready.train, ready.val, Setting(3, 0, staged.device), lr=1e12, batch_size=4))
+
+
+def test_the_signature_is_the_schema():
+    names = training_defaults()
+    assert names["training.lr"] == 3e-3
+    assert all(isinstance(value, float | int) for value in names.values())
+    assert not any(name.endswith(("epochs", "seed", "device")) for name in names)
