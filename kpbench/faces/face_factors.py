@@ -23,8 +23,8 @@ def draw_person(rng: np.random.Generator) -> Draw:
     """What a person keeps over all pictures: skin, hair, beard, brows, eyes, nose, habits."""
     male, age = rng.random() < 0.62, rng.random()
     skin = float(np.clip(0.42 + _bell(rng, 0.12, 2.5), 0.12, 0.64))
-    grey, fair = age > 0.6 and rng.random() < 0.5, rng.random() < 0.16
-    low, high = (0.25, 0.6) if grey else (0.12, 0.3) if fair else (0.01, 0.1)
+    grey, fair = age > 0.65 and rng.random() < 0.5, rng.random() < 0.14
+    low, high = (0.2, 0.5) if grey else (0.12, 0.3) if fair else (0.01, 0.1)
     bald = male and age > 0.4 and rng.random() < 0.4
     long = rng.random() < (0.08 if male else 0.7)
     bearded = male and rng.random() < 0.38
@@ -43,9 +43,9 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "ridge": 1 + _bell(rng, 0.35, 2),
         "cheek": _bell(rng, 1.0, 2),
         "hair": min(_between(rng, low, high), skin * 1.1),
-        "hairline": _between(rng, -2.4, -1.9) if bald else _between(rng, -1.9, -1.35),
+        "hairline": _between(rng, -2.5, -2.0) if bald else _between(rng, -2.05, -1.45),
         "temples": _between(rng, 0.0, 1.0) * male,
-        "fringe": float(not bald and rng.random() < 0.3),
+        "fringe": float(not bald and rng.random() < 0.22),
         "parting": _between(rng, -0.8, 0.8),
         "hair_volume": 0.02 if bald else _between(rng, 0.15, 0.45) if long else _between(rng, 0.03, 0.2),
         "hair_length": 2.6 if long else _between(rng, -0.35, 0.15),
@@ -59,14 +59,14 @@ def draw_person(rng: np.random.Generator) -> Draw:
         "iris": _between(rng, 0.02, 0.16),
         "lash": _between(rng, 0.3, 0.7) if male else _between(rng, 0.5, 1.0),
         "eye_shadow": _between(rng, 0.0, 0.25) if male else _between(rng, 0.0, 0.6),
-        "lip": _between(rng, 0.5, 0.8) if male else _between(rng, 0.32, 0.7),
+        "lip": _between(rng, 0.42, 0.72) if male else _between(rng, 0.28, 0.62),
         "wears_glasses": 0.0 if habit < 0.7 else 0.85 if habit < 0.92 else 0.5,
         "glasses_width": _between(rng, 0.32, 0.43),
         "glasses_height": _between(rng, 0.19, 0.31),
         "glasses_round": _between(rng, 0.25, 0.95),
         "glasses_rim": _between(rng, 0.018, 0.06),
-        "glasses_grey": _between(rng, 0.01, 0.3),
-        "wears_hat": 0.5 if rng.random() < 0.07 else 0.015,
+        "glasses_grey": 0.01 + 0.25 * rng.random() ** 2,
+        "wears_hat": 0.5 if rng.random() < 0.06 else 0.012,
     }
 
 
@@ -90,7 +90,7 @@ def draw_scene(rng: np.random.Generator, person: Draw) -> Draw:
         "compression": _between(rng, 0.1, 1.0) ** 2,
         "glasses": ("dark" if dark else "clear") if worn else "none",
         "hat": float(rng.random() < float(person["wears_hat"])),
-        "cloth": _between(rng, 0.01, 0.5),
+        "cloth": 0.01 + 0.5 * rng.random() ** 2,
         "collar": float(rng.random() < 0.45),
         "background": rng.random() ** 2 * 0.42 + 0.01,
         "clutter": rng.random() ** 2,

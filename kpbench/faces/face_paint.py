@@ -21,7 +21,7 @@ def _dark_places(canvas: Canvas) -> Pixels:
     aside, y, age = np.abs(canvas.x), canvas.y, canvas.factor("age")
     (eye_x, eye_y), brow_y = canvas.middle([42, 45]), canvas.middle([19, 24])[1]
     out, down = aside - eye_x, y - eye_y
-    dark = 0.3 * bump((out / 0.3) ** 2 + ((down + 0.05) / 0.17) ** 2)
+    dark = 0.36 * bump((out / 0.32) ** 2 + ((down + 0.04) / 0.18) ** 2)
     dark += 0.25 * canvas.factor("eye_shadow") * bump((out / 0.26) ** 2 + ((down + 0.1) / 0.1) ** 2)
     dark += 0.18 * age * bump((out / 0.2) ** 2 + ((down - 0.2) / 0.05) ** 2)
     up = brow_y - y + 0.06 * canvas.x * canvas.x
@@ -117,7 +117,7 @@ def paint_mouth(whole: Canvas, lit: Pixels, bright: Pixels) -> None:
     inner = chord.through([48, 60, 61, 62, 63, 64, 54]), chord.through([48, 60, 67, 66, 65, 64, 54])
     lip, smile = canvas.factor("lip"), canvas.factor("smile")
     lips = inside(outer[0] - n, 0.05) * inside(n - outer[1], 0.05) * ramp((s + 0.03) * 18) * ramp((1.03 - s) * 18)
-    picture = picture * (1 - lips * (1 - lip * (1.06 - 0.24 * inside(n - inner[0], 0.06))))
+    picture = picture * (1 - lips * (1 - lip * (1.06 - 0.22 * inside(n - inner[0], 0.06))))
     gloss = bump(((s - 0.5) / 0.17) ** 2 + ((n - outer[1] * 0.55 - inner[1] * 0.45) / 0.04) ** 2)
     picture *= 1 + 0.2 * gloss * lip
     gap = inside(inner[0] - n, 0.04) * inside(n - inner[1], 0.04) * ramp((s - 0.02) * 12) * ramp((0.98 - s) * 12)
@@ -126,4 +126,4 @@ def paint_mouth(whole: Canvas, lit: Pixels, bright: Pixels) -> None:
     tongue = 0.015 + 0.1 * lip * shade * ramp((deep - 0.2) * 6)
     picture = mix(picture, mix(tongue, 0.5 * shade, teeth), gap)
     between = inside(np.abs(deep) - 0.014, 0.05) * ramp((s + 0.05) * 12) * ramp((1.05 - s) * 12)
-    lit[place] = picture * (1 - between * (0.5 + 0.15 * ramp(np.abs(s - 0.5) * 6 - 1.5)))
+    lit[place] = picture * (1 - between * (0.6 + 0.15 * ramp(np.abs(s - 0.5) * 6 - 1.5)))

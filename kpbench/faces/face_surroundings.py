@@ -31,8 +31,8 @@ def paint_clothes(canvas: Canvas, picture: Pixels, fine: Pixels) -> Pixels:
     x, y = canvas.plane(-0.9)
     aside = np.abs(x)
     cloth = canvas.factor("cloth") * (1 + 0.25 * enlarge(fine, SIZE))
-    picture = mix(picture, np.maximum(cloth, np.float32(0.004)), inside(1.62 + 0.18 * aside - y, 0.1))
-    collar = inside(np.abs(aside - 0.62 - 0.55 * (2.05 - y)) - 0.2, 0.06) * inside(1.35 - y, 0.06)
+    picture = mix(picture, np.maximum(cloth, np.float32(0.004)), inside(1.38 + 0.2 * aside - y, 0.1))
+    collar = inside(np.abs(aside - 0.62 - 0.55 * (2.05 - y)) - 0.2, 0.06) * inside(1.25 - y, 0.06)
     return mix(picture, 0.62, collar * canvas.factor("collar"))
 
 

@@ -19,7 +19,7 @@ from kpbench.faces.face_surroundings import paint_background, paint_clothes, put
 from kpbench.faces.faces import SIZE, Faces
 from kpbench.faces.soft_shapes import Pixels, enlarge, mix, ramp
 
-VERSION = 1
+VERSION = 2
 """Changes whenever the pixels for a seed do; part of a cache's key."""
 
 BATCH = 8

@@ -11,6 +11,10 @@ FAR = 4.0
 """Scores that span more than this factor get a logarithmic axis."""
 
 
+NEAR = 2.5
+"""A mark within this factor of the scores is shown on their axis; one further away would squeeze them."""
+
+
 def counts(score: float | None) -> bool:
     """Whether a score can be ranked and averaged: above 0 and not NaN; infinity (an MSE of 0) counts."""
     return score is not None and score > 0
@@ -86,7 +90,7 @@ class ScoreAxis:
 
 
 def score_axis(scores: Iterable[float | None], *, marks: Iterable[float] = ()) -> ScoreAxis:
-    """An axis that holds all drawable scores, and the marks that lie within a factor of two of them.
+    """An axis that holds all drawable scores, and the marks that lie within a factor of `NEAR` of them.
 
     No drawable score at all gives the axis of the marks, and none of those an axis from 1 to 1000.
     """
@@ -95,7 +99,7 @@ def score_axis(scores: Iterable[float | None], *, marks: Iterable[float] = ()) -
     if not found:
         found = lines or [1.0, 1000.0]
     low, high = min(found), max(found)
-    near = [mark for mark in lines if low / 2 <= mark <= high * 2]
+    near = [mark for mark in lines if low / NEAR <= mark <= high * NEAR]
     low, high = min([low, *near]), max([high, *near])
     log = high / low > FAR
     if log:

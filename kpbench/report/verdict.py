@@ -115,7 +115,7 @@ def _against(score: float, pass_mark: float, floors: Mapping[str, float], split:
     below = [name for name, value in floors.items() if score <= value]
     text = f"Floors on the {'validation split' if split == 'validation' else split}: {_and(named)}"
     if below:
-        text += f"; the score is not above {_and(below)}, so a network has not earned its place"
+        text += f"; the score is not above {_and(below, word='or')}, so a network has not earned its place"
     high = [name for name, value in floors.items() if value >= pass_mark]
     if high:
         text += f"; the pass mark of {show_score(pass_mark)} is already reached by {_and(high)}"
@@ -155,8 +155,8 @@ def _scores(floor: Mapping[str, Mapping[str, float]], split: str) -> dict[str, f
     return {name: known[name] for name in sorted(known, key=lambda name: known[name])}
 
 
-def _and(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _and(words: list[str], *, word: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {word} {words[-1]}"
 
 
 def _capital(text: str) -> str:

@@ -69,6 +69,15 @@ def test_nothing_varies():
     assert (found.ratio, found.seeds_and_faces.low, found.seeds_and_faces.high) == (1.0, 1.0, 1.0)
 
 
+def test_few_seeds_widen_it_by_students_quantile():
+    errors = made(np.random.default_rng(8), seeds=4, faces=30, seed_noise=0.1)
+    wide, narrow = (seeds_by_faces(errors, PAIR, confidence=confidence) for confidence in (0.99, 0.9))
+    assert wide.seeds_and_faces.high > wide.seeds.high  # neither is the seeds interval itself
+    assert narrow.seeds_and_faces.high > narrow.seeds.high
+    ratio = math.log(wide.seeds_and_faces.high / wide.ratio) / math.log(narrow.seeds_and_faces.high / narrow.ratio)
+    assert 1.62 < ratio < 2.48  # 1.57 by the normal distribution, 2.48 by Student's on 3 degrees of freedom
+
+
 def test_both_intervals_cover_what_they_speak_of():
     rng = np.random.default_rng(6)
     truth, seeds_only, both, trials = math.exp(-0.1), 0, 0, 400

@@ -1,0 +1,131 @@
+"""Both engines do the same: same jobs, same numbers, same stops; Ray loses workers and goes on."""
+
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from kpbench.benchmark import read_benchmark
+from kpbench.catalog import find
+from kpbench.engine import inline, ray_tune
+from kpbench.evaluate import Staged, known_parameters
+from kpbench.faces.datasets import load
+from kpbench.jobs import Failure, Job
+from kpbench.space import complete
+from kpbench.training.device import find_device
+
+BENCHMARK = read_benchmark(find("benchmarks", "facial_keypoints"))
+DEFAULTS = known_parameters()
+SMALL = {"family": "cnn", "network.width": 4, "network.head_width": 8, "training.batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def staged(course):
+    splits = load(str(course), val_share=0.15, test_share=0.15, seed=0)
+    train, val = splits.train, splits.val
+    arrays = train.images, train.keypoints, val.images, val.keypoints
+    return Staged(*arrays, BENCHMARK.coordinates, BENCHMARK.digest, splits.digest(), find_device("cpu"))
+
+
+def job(number, *, epochs=2, seeds=(0,), **params):
+    cell = complete({**SMALL, "network.depth": 2 + number % 3, **params}, DEFAULTS)
+    return Job(number=number, role="trial", params=cell, seeds=seeds, epochs=epochs)
+
+
+class Listed:
+    """A queue over a list of jobs that writes down all that happens."""
+
+    def __init__(self, jobs, *, stop=lambda job, epoch: False, on_report=lambda job, epoch: None):
+        self.waiting = list(jobs)
+        self.stop, self.on_report = stop, on_report
+        self.reports, self.told, self.most, self.open = {}, {}, 0, 0
+
+    def ask(self):
+        if not self.waiting:
+            return None
+        self.open += 1
+        self.most = max(self.most, self.open)
+        return self.waiting.pop(0)
+
+    def report(self, job, progress):
+        seeds = [s.reason if isinstance(s, Failure) else (s.train_mse, s.val_mse) for s in progress.seeds]
+        self.reports.setdefault(job.number, {})[progress.epoch] = seeds
+        self.on_report(job, progress.epoch)
+        return self.stop(job, progress.epoch)
+
+    def tell(self, job, crash=None):
+        assert job.number not in self.told
+        self.open -= 1
+        self.told[job.number] = crash
+
+
+def jobs():
+    return [
+        job(0, seeds=(0, 1)),
+        job(1, epochs=4),
+        job(2, **{"training.lr": 1e12, "network.norm": "none"}, epochs=4),
+        job(3, **{"network.dropout": "spatial"}),
+        job(4),
+    ]
+
+
+def stop(job, epoch):
+    return job.number == 1 and epoch == 2
+
+
+def test_ray_does_what_the_inline_engine_does(staged):
+    alone = Listed(jobs(), stop=stop)
+    inline.run(alone, staged)
+    before = set(Path(tempfile.gettempdir()).glob("kpb-*"))
+    ray = Listed(jobs(), stop=stop)
+    ray_tune.run(ray, staged, workers=2)
+    assert ray.reports == alone.reports  # bit for bit, two workers beside each other
+    assert ray.told == alone.told == dict.fromkeys(range(5))
+    assert sorted(ray.reports[1]) == [1, 2]
+    assert ray.reports[2][max(ray.reports[2])] == ["nan"]
+    assert (alone.most, ray.most) == (1, 2)
+    assert set(Path(tempfile.gettempdir()).glob("kpb-*")) == before  # nothing of Ray's is left behind
+
+
+def test_an_error_of_the_queue_comes_out_as_it_is(staged):
+    def full(job, epoch):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        ray_tune.run(Listed(jobs(), on_report=full), staged, workers=1)
+
+
+@pytest.mark.chaos
+def test_a_killed_worker_costs_no_job(staged):
+    """A worker that dies is replaced and its job begun again; one that dies twice is told as a crash."""
+    killed = []
+
+    def kill(job, epoch):
+        times = {3: 1, 4: 2}.get(job.number, 0)
+        if epoch == 1 and killed.count(job.number) < times:
+            killed.append(job.number)
+            _kill_one_worker()
+
+    queue = Listed([job(n, epochs=30) for n in range(3, 6)], on_report=kill)
+    ray_tune.run(queue, staged, workers=1)
+    assert killed.count(3) == 1
+    assert killed.count(4) == 2
+    assert queue.told[3] is None
+    assert queue.told[5] is None
+    assert queue.told[4].reason == "crash"
+    assert len(queue.reports[3]) == 30
+
+
+def _kill_one_worker():
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                line = (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if line.startswith(b"ray::") and b"Trainable" in line:
+                os.kill(int(process.name), signal.SIGKILL)
+                return
+    raise AssertionError("no worker found")
