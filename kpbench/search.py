@@ -161,12 +161,13 @@ def search(prepared: Prepared, notify: Notify, say: Say) -> Path:
         trials.recover()
         notify(Stage("searching", request.n_trials, len(trials.journal.history())))
         _run(trials, staged, request.workers)
-        top = ranked(study.rows())[: request.final_cells]
-        finals = _finals(study, prepared, facts, notify, top, splits)
+        ranking = ranked(study.rows())
+        finalists = [cell for cell, _ in ranking[: request.final_cells]]
+        finals = _finals(study, prepared, facts, notify, finalists, splits)
         notify(Stage("training the best again with fresh seeds", len(finals.jobs)))
         _run(finals, staged, request.workers)
         floor = _floor(study, splits, benchmark, request.command, notify)
-        result = summarise(study, trials.counts(), floor, top)
+        result = summarise(study, trials.counts(), floor, ranking, finalists)
         if result["best"] and result["best"]["model"]:
             _examples(study, splits.val, benchmark, folder / result["best"]["model"])
         study.write(RESULT, json.dumps(result, indent=2) + "\n")
@@ -273,14 +274,14 @@ def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
 
 
 def _finals(
-    study: Study, prepared: Prepared, facts: Facts, notify: Notify, top: Sequence[tuple[str, float]], splits: Splits
+    study: Study, prepared: Prepared, facts: Facts, notify: Notify, finalists: Sequence[str], splits: Splits
 ) -> Planned:
     """The top cells with fresh seeds, those done already left out; each is scored officially as it ends."""
     request, rows = prepared.request, study.rows()
     done = {(row.cell, row.seed) for row in rows if row.role == "final" and row.state == "complete"}
     params = {row.cell: row.params for row in rows}
     fresh = [block_seed(request.seed, request.seeds + block) for block in range(request.final_seeds)]
-    wanted = [(cell, seed) for cell, _ in top for seed in fresh if (cell, seed) not in done]
+    wanted = [(cell, seed) for cell in finalists for seed in fresh if (cell, seed) not in done]
     jobs = [
         Job(
             number=number,
@@ -346,7 +347,8 @@ def summarise(
     study: Study,
     trials: Mapping[str, int],
     floor: Mapping[str, Mapping[str, float]],
-    top: Sequence[tuple[str, float]],
+    ranking: Sequence[tuple[str, float]],
+    finalists: Sequence[str],
 ) -> dict[str, Any]:
     """The study's outcome as `--json` prints it.
 
@@ -356,7 +358,7 @@ def summarise(
     """
     finals: dict[str, list[RunResult]] = {}
     for row in study.rows():
-        if row.role == "final" and row.state == "complete" and row.cell in dict(top):
+        if row.role == "final" and row.state == "complete" and row.cell in finalists:
             finals.setdefault(row.cell, []).append(row)
     best: dict[str, Any] | None = None
     if finals:
@@ -367,7 +369,7 @@ def summarise(
         best = {
             "cell": kept.params,
             "cell_id": kept.cell,
-            "search_score": dict(top)[kept.cell],
+            "search_score": dict(ranking)[kept.cell],
             "val_score": kept.val_score,
             "test_score": kept.test_score,
             "model": kept.model,
@@ -376,13 +378,13 @@ def summarise(
             "test_mean": mean_score(mses),
             "test_interval": None if interval is None or interval.low is None else [interval.low, interval.high],
         }
-    elif top:
-        params = next(row.params for row in study.rows() if row.cell == top[0][0])
+    elif ranking:
+        cell, score = ranking[0]
         best = {
-            "cell": params,
-            "cell_id": top[0][0],
-            "search_score": top[0][1],
-            "val_score": top[0][1],
+            "cell": next(row.params for row in study.rows() if row.cell == cell),
+            "cell_id": cell,
+            "search_score": score,
+            "val_score": score,
             "test_score": None,
             "model": None,
         }

@@ -40,7 +40,8 @@ def test_the_three_forms_of_a_parameter(tmp_path):
 
 def test_a_space_is_suggested_with_the_right_distributions(tmp_path):
     found = space(
-        tmp_path, CNN + 'depth = { low = 2, high = 4 }\nnorm = ["none", "batch"]\ndropout_rate = { low = 0.1, high = 0.5 }'
+        tmp_path,
+        CNN + 'depth = { low = 2, high = 4 }\nnorm = ["none", "batch"]\ndropout_rate = { low = 0.1, high = 0.5 }',
     )
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
     cell = found.suggest(trial)
@@ -78,7 +79,7 @@ def test_a_cell_is_completed_with_every_default():
     cell = complete({"family": "cnn", "network.depth": 2}, DEFAULTS)
     assert cell["network.depth"] == 2
     assert cell["network.kernel"] == 3
-    assert cell["training.batch_size"] == 64
+    assert cell["training.batch_size"] == 32
     assert cell_id(cell) == cell_id(dict(reversed(cell.items())))
 
 
@@ -111,8 +112,8 @@ def test_the_digest_follows_the_meaning_not_the_comments(tmp_path):
         ('famly = "cnn"', "famly: unknown key; did you mean 'family'"),
         ("title = 'x'", "family: missing"),
         ('family = "cn"', "unknown family 'cn'; did you mean 'cnn'"),
-        ('family = []', "family: the list is empty"),
-        ('family = { low = 1, high = 2 }', "family: must be a name"),
+        ("family = []", "family: the list is empty"),
+        ("family = { low = 1, high = 2 }", "family: must be a name"),
         (CNN + "dept = 3", "network.dept: no such parameter of cnn; did you mean 'network.depth'"),
         (CNN + "[training]\nlearning_rate = 1e-3", "training.learning_rate: no such parameter"),
         (CNN + "depth = []", "network.depth: the list is empty"),
@@ -133,7 +134,10 @@ def test_the_digest_follows_the_meaning_not_the_comments(tmp_path):
         (CNN + "[training]\nlr = { low = 0.1, high = inf }", "training.lr: low and high must both be numbers"),
         (CNN + "[training]\nlr = { low = 0.1, high = 1, log = 'yes' }", "training.lr: log must be true or false"),
         (CNN + "depth = { value = 3, when = 5 }", "network.depth: 'when' must be a table"),
-        (CNN + 'depth = { value = 3, when = { "network.nrm" = 1 } }', "depth.when: 'network.nrm' is no other parameter"),
+        (
+            CNN + 'depth = { value = 3, when = { "network.nrm" = 1 } }',
+            "depth.when: 'network.nrm' is no other parameter",
+        ),
         (CNN + 'norm = ["none"]\ndepth = { value = 3, when = { "network.norm" = "batch" } }', "is never 'batch'"),
         (
             CNN + 'depth = { value = 3, when = { "network.width" = 8 } }\n'

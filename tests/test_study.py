@@ -64,7 +64,9 @@ def row(trial, **more):
 
 
 def test_rows_come_back_as_they_were_written(tmp_path):
-    odd = row(1, val_mse=float("inf"), val_score=float("inf"), params={"network.norm": "ü", "a": True, "b": 1, "c": 1.0})
+    odd = row(
+        1, val_mse=float("inf"), val_score=float("inf"), params={"network.norm": "ü", "a": True, "b": 1, "c": 1.0}
+    )
     with open_study(tmp_path / "s", PLAN) as study:
         study.append(ROWS, row(0))
         study.append(ROWS, odd)

@@ -62,14 +62,20 @@ def _run() -> int:
     except UsageError as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        command = shlex.join(["kpbench", *sys.argv[1:]])
-        typer.echo(f"interrupted; nothing finished is lost, continue with: {command}", err=True)
-        return INTERRUPTED
+        return _interrupted()
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         typer.echo(f"error: {error.strerror or error}{where}; what was finished is kept", err=True)
         return SOME_FAILED
+    if code == INTERRUPTED:  # some releases of typer turn Ctrl-C into this code themselves
+        return _interrupted()
     return code if isinstance(code, int) else OK
+
+
+def _interrupted() -> int:
+    command = shlex.join(["kpbench", *sys.argv[1:]])
+    typer.echo(f"interrupted; nothing finished is lost, continue with: {command}", err=True)
+    return INTERRUPTED
 
 
 def _refuse(message: str) -> int:

@@ -65,13 +65,13 @@ def fit(
     *,
     lr: float = 3e-3,
     weight_decay: float = 1e-2,
-    batch_size: int = 64,
+    batch_size: int = 32,
     shift: float = 4.0,
     rotate: float = 8.0,
     scale: float = 0.08,
     brightness: float = 0.1,
     contrast: float = 0.2,
-    flip: float = 0.5,
+    flip: float = 0.0,
 ) -> Iterator[EpochRecord]:
     """Trains `network` in place with AdamW under a one-cycle schedule and yields a record after each epoch.
 

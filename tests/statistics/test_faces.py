@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from kpbench.statistics.faces import seeds_by_faces
 from kpbench.statistics.intervals import t_interval
@@ -69,13 +70,20 @@ def test_nothing_varies():
     assert (found.ratio, found.seeds_and_faces.low, found.seeds_and_faces.high) == (1.0, 1.0, 1.0)
 
 
-def test_few_seeds_widen_it_by_students_quantile():
-    errors = made(np.random.default_rng(8), seeds=4, faces=30, seed_noise=0.1)
-    wide, narrow = (seeds_by_faces(errors, PAIR, confidence=confidence) for confidence in (0.99, 0.9))
-    assert wide.seeds_and_faces.high > wide.seeds.high  # neither is the seeds interval itself
-    assert narrow.seeds_and_faces.high > narrow.seeds.high
-    ratio = math.log(wide.seeds_and_faces.high / wide.ratio) / math.log(narrow.seeds_and_faces.high / narrow.ratio)
-    assert 1.62 < ratio < 2.48  # 1.57 by the normal distribution, 2.48 by Student's on 3 degrees of freedom
+def test_the_width_by_the_book():
+    # Seeds and faces act separately here, so the two variances add; each is found on its own.
+    rng = np.random.default_rng(8)
+    errors = made(rng, seeds=5, faces=60, seed_noise=0.3)
+    logs = np.log(errors.mean(axis=2))
+    over_seeds = (logs[0] - logs[1]).var(ddof=1) / 5
+    drawn = errors[:, 0, rng.integers(0, 60, size=(8000, 60))].mean(axis=2)
+    over_faces = np.log(drawn[0] / drawn[1]).var(ddof=1) * 5 / 4
+    assert 0.3 < over_seeds / over_faces < 3.0
+    variance = over_seeds + over_faces
+    freedom = variance**2 / (over_seeds**2 / 4 + over_faces**2 / 59)
+    found = seeds_by_faces(errors, PAIR, resamples=8000)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    assert math.log(found.seeds_and_faces.high / found.ratio) == pytest.approx(half, rel=0.02)
 
 
 def test_both_intervals_cover_what_they_speak_of():

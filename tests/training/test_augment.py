@@ -35,7 +35,9 @@ def test_nothing_asked_nothing_moved():
     torch.testing.assert_close(points, keypoints, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("moves", [{"shift": 6.0}, {"rotate": 20.0}, {"scale": 0.2}, {"shift": 4.0, "rotate": 9.0, "scale": 0.1}])
+@pytest.mark.parametrize(
+    "moves", [{"shift": 6.0}, {"rotate": 20.0}, {"scale": 0.2}, {"shift": 4.0, "rotate": 9.0, "scale": 0.1}]
+)
 def test_the_blob_stays_under_its_keypoint(moves):
     images, keypoints = dots(16)
     pictures, points = moved(images, keypoints, **moves)

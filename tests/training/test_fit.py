@@ -33,7 +33,13 @@ def staged(splits):
 
 
 def job(*, seeds=(0,), epochs=2, models=None, **params):
-    small = {"family": "cnn", "network.width": 4, "network.depth": 3, "network.head_width": 16, "training.batch_size": 8}
+    small = {
+        "family": "cnn",
+        "network.width": 4,
+        "network.depth": 3,
+        "network.head_width": 16,
+        "training.batch_size": 8,
+    }
     cell = complete({**small, **params}, DEFAULTS)
     return Job(number=0, role="trial", params=cell, seeds=seeds, epochs=epochs, models=models)
 
@@ -128,7 +134,8 @@ def test_out_of_memory_has_its_own_reason(staged, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("lr", 0.0), ("lr", -1.0), ("weight_decay", -1.0), ("batch_size", 1), ("flip", 1.5), ("scale", 1.0)]
+    ("name", "value"),
+    [("lr", 0.0), ("lr", -1.0), ("weight_decay", -1.0), ("batch_size", 1), ("flip", 1.5), ("scale", 1.0)],
 )
 def test_training_parameters_out_of_range_are_refused_by_name(staged, name, value):
     ready = prepare(staged)

@@ -1,0 +1,175 @@
+"""The command line: results on stdout, one line an error, exit codes, the same study continued."""
+
+import json
+import sys
+
+import pytest
+
+from kpbench.cli import main as command_line
+from kpbench.study import ROWS
+
+SPACE = 'family = "cnn"\n[network]\ndepth = [2, 3]\nwidth = 4\nhead_width = 8\n[training]\nbatch_size = 8\n'
+
+
+@pytest.fixture
+def kpbench(monkeypatch, capsys, tmp_path):
+    """Calls the command in a folder of its own; answers (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["kpbench", *map(str, words)])
+        capsys.readouterr()
+        code = command_line._run()
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def options(tmp_path, course):
+    (tmp_path / "tiny.toml").write_text(SPACE)
+    return [
+        "--space", "tiny.toml", "--data", course, "--n-trials", 2, "--epochs", 1, "--workers", 0, "--final-seeds", 1,
+    ]  # fmt: skip
+
+
+def test_search_score_report_and_ls(kpbench, options, course, tmp_path):
+    code, out, err = kpbench("search", *options, "--json", "--quiet")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert set(result) >= {"study", "best", "floor", "report", "trials"}
+    assert set(result["best"]) >= {"cell", "val_score", "test_score", "model"}
+    assert result["trials"] == {"complete": 2, "pruned": 0, "failed": 0}
+    page = tmp_path / result["report"]
+    assert page.stat().st_size > 1_000_000
+    study = page.parent
+    lines = (study / ROWS).read_bytes()
+
+    code, out, err = kpbench("search", *options)  # again: nothing to train, a table for a person
+    assert code == 0
+    assert (study / ROWS).read_bytes() == lines
+    assert "best" in out
+    assert "ridge on pixels" in out
+    assert str(result["report"]) in out
+    assert "searching" in err
+
+    model = study / result["best"]["model"]
+    code, out, _ = kpbench("score", model, "--data", course, "--split", "test", "--json", "-q")
+    assert code == 0
+    scored = json.loads(out)
+    assert scored["score"] == result["best"]["test_score"]
+    assert not scored["pass"]
+    assert kpbench("score", model, "--data", course, "--require-pass", "-q")[0] == 3
+    assert "does not pass" in kpbench("score", model, "--data", course, "-q")[1]
+
+    page.unlink()
+    code, out, _ = kpbench("report", result["study"])
+    assert code == 0
+    assert page.exists()
+    code, out, _ = kpbench("report", study, "--no-faces", "--to", tmp_path / "bare.html")
+    assert code == 0
+    assert (tmp_path / "bare.html").stat().st_size < page.stat().st_size
+    assert result["study"] in kpbench("ls", "studies")[1]
+
+
+def test_ls_lists_what_there_is(kpbench):
+    assert set(json.loads(kpbench("ls", "spaces", "--json")[1])) >= {
+        "cnn_small", "cnn_tune", "fc_vs_conv", "timm_small",
+    }  # fmt: skip
+    assert "synthetic" in kpbench("ls", "data")[1]
+    assert {"grid", "random", "tpe"} <= set(json.loads(kpbench("ls", "samplers", "--json")[1]))
+    assert kpbench("ls", "studies") == (0, "", "no studies found\n")
+
+
+def test_version_and_help(kpbench):
+    from kpbench import __version__
+
+    assert kpbench("--version")[:2] == (0, f"kpbench {__version__}\n")
+    assert "search" in kpbench("--help")[1]
+    assert "search" in kpbench()[1]
+
+
+def test_a_dry_run_trains_nothing(kpbench, options, tmp_path):
+    code, out, _ = kpbench("search", *options, "--dry-run", "--json", "-q")
+    assert code == 0
+    assert json.loads(out)["trials"].startswith("2")
+    assert not (tmp_path / "reports").exists()
+
+
+BAD = [
+    (["serch"], "search"),
+    (["search", "--n-trials", "many"], "--n-trials"),
+    (["search", "--n-trials", "0"], "--n-trials must be at least 1"),
+    (["search", "--n-trials", "-3"], "--n-trials must be at least 1"),
+    (["search", "--epochs", "0"], "--epochs"),
+    (["search", "--workers", "-1"], "--workers"),
+    (["search", "--space", "cnn_smal"], "did you mean 'cnn_small'"),
+    (["search", "--space", "gone.toml"], "gone.toml"),
+    (["search", "--sampler", "tpee"], "did you mean 'tpe'"),
+    (["search", "--scheduler", "hyperband"], "scheduler"),
+    (["search", "--device", "tpu"], "unknown device 'tpu'"),
+    (["search", "--data", "synthetc"], "did you mean 'synthetic'"),
+    (["search", "--data", "./none.zip"], "none.zip"),
+    (["search", "--spcae", "x"], "--spcae"),
+    (["search", "--out", "file/x"], "file"),
+    (["score", "gone.safetensors"], "gone.safetensors"),
+    (["report", "nothing"], "no study 'nothing'"),
+    (["ls", "things"], "things"),
+]
+
+
+@pytest.mark.parametrize(("words", "names"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_a_mistake_is_one_line_that_names_it(kpbench, words, names, course, tmp_path):
+    (tmp_path / "file").write_text("")
+    if "--out" in words:
+        words = [*words, "--data", course, "-q"]
+    code, out, err = kpbench(*words)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1, err
+    assert names in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_another_plan_under_the_same_name_is_refused_with_the_difference(kpbench, options):
+    assert kpbench("search", *options, "--name", "mine", "-q")[0] == 0
+    code, _, err = kpbench("search", *options, "--name", "mine", "--seed", 4, "-q")
+    assert code == 2
+    assert "seed 0 -> 4" in err
+
+
+def test_ctrl_c_is_130_with_the_way_back(kpbench, options, monkeypatch):
+    from kpbench.queues import Trials
+
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trials, "report", pressed)
+        code, out, err = kpbench("search", *options)
+    assert code == 130
+    assert out == ""
+    assert "continue with: kpbench search --space tiny.toml" in err
+    assert kpbench("search", *options, "-q")[0] == 0
+
+
+def test_failed_runs_are_exit_code_1(kpbench, options, tmp_path):
+    (tmp_path / "tiny.toml").write_text(SPACE + "lr = 1e15\n")
+    code, out, _ = kpbench("search", *options[:-4], "--epochs", 3, "--workers", 0, "-q")
+    assert code == 1
+    assert "no trial was completed" in out
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_finished(kpbench, options, monkeypatch):
+    from kpbench.study import Study
+
+    def full(self, file, value):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "append", full)
+        code, out, err = kpbench("search", *options, "-q")
+    assert (code, out) == (1, "")
+    assert err == "error: No space left on device; what was finished is kept\n"
