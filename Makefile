@@ -1,0 +1,38 @@
+# `make search` and `make test` need Python 3.11 or later and make, nothing else.
+# On Linux pip's torch brings CUDA (several GB). For the CPU build:
+#   make search PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_EXTRA ?=
+ARGS ?=
+
+.PHONY: search test test-all check format clean
+
+search: $(VENV)/run.stamp  ## search conv depth x normalisation x dropout, write a report
+	$(BIN)/kpbench search --space cnn_small $(ARGS)
+
+test: $(VENV)/test.stamp  ## the tests; under 10 minutes on 2 cores
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(VENV)/test.stamp  ## what `make test` leaves out: slow and chaos tests
+	$(BIN)/python -m pytest -m "slow or chaos" $(ARGS)
+
+check: $(VENV)/dev.stamp  ## format, lint and types, as pre-commit and CI run them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(VENV)/%.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "kpbench needs Python 3.11 or later; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_EXTRA) -c constraints.txt -e '.[$*]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,70 @@
+"""What the documents say is so: commands parse, paths exist, spaces and counts are right."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from kpbench.catalog import find
+from kpbench.cli.main import app
+from kpbench.evaluate import known_parameters
+from kpbench.space import read_space
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(kind):
+    return re.findall(rf"```{kind}\n(.*?)```", README, flags=re.S)
+
+
+COMMANDS = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("kpbench ")])
+def test_a_command_of_the_readme_is_one(line):
+    _, name, *words = shlex.split(line)
+    group = typer.main.get_command(app)
+    command = group.get_command(group.make_context("kpbench", ["ls", "data"]), name)
+    assert command is not None
+    command.make_context(name, words)  # refuses an unknown option or a value of another type
+
+
+def test_the_readmes_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {line.split()[1] for line in COMMANDS if line.startswith("make ")}
+    assert targets == {"search", "test"}
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.M)
+
+
+def test_the_readmes_space_is_one(tmp_path):
+    (text,) = blocks("toml")
+    (tmp_path / "my.toml").write_text(text)
+    assert len(read_space(tmp_path / "my.toml", known_parameters()).factors) == 4
+
+
+def test_the_readmes_table_of_spaces_is_right():
+    found = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", README, flags=re.M))
+    assert set(found) == {p.stem for p in (ROOT / "search_spaces").glob("*.toml")}
+    for name, cells in found.items():
+        size = read_space(find("search_spaces", name), known_parameters()).size
+        assert cells == ("a continuum" if size is None else str(size))
+
+
+def test_the_paths_in_contributing_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:kpbench|tests|search_spaces|reports)/[\w./]+)`", text))
+    assert len(paths) > 10
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+def test_constraints_name_every_direct_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    wanted = {re.split(r"[\[>=<]", name)[0] for name in project["dependencies"]}
+    assert wanted - pinned == set()
+    assert "torchvision" in pinned  # timm brings it, and it has to fit torch
