@@ -11,7 +11,8 @@ from kpbench.errors import UsageError
 from kpbench.evaluate import Labelled
 from kpbench.faces.datasets import load
 from kpbench.networks.families import count_parameters
-from kpbench.scoring import official_mse, score_from_mse
+from kpbench.score import score_from_mse
+from kpbench.scoring import official_mse
 from kpbench.study import PLAN, Study
 from kpbench.submission import load_model
 

@@ -1,6 +1,5 @@
 """The two queues of work: trials that a sampler chooses, and jobs of a fixed plan."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from kpbench.jobs import Failure, Job, Progress
 from kpbench.journal import Journal
 from kpbench.samplers import Sampler, propose
 from kpbench.schedulers import Scheduler
-from kpbench.scoring import score_from_mse
+from kpbench.score import mean_score
 from kpbench.seeds import block_seed
 from kpbench.space import SearchSpace
 from kpbench.study import ROWS, Study, now
@@ -60,13 +59,6 @@ class Facts:
     device: str
     data: str
     size: Callable[[Params], tuple[int, float]]
-
-
-def mean_score(mses: Sequence[float]) -> float:
-    """The score of the geometric-mean MSE over seeds: scores are convex in the MSE, so seeds are averaged as logs."""
-    if any(mse == 0.0 for mse in mses):
-        return math.inf
-    return score_from_mse(math.exp(math.fsum(map(math.log, mses)) / len(mses)))
 
 
 def rows_of(live: Live, facts: Facts) -> list[RunResult]:

@@ -11,14 +11,13 @@ Scheduler = Callable[[int, int, float, Sequence[float]], bool]
 """(epoch, epochs, score, other trials' scores at that epoch) -> whether to stop."""
 
 
-def rungs(epochs: int) -> list[int]:
-    """The epochs at which ASHA looks: epochs/3, epochs/9, ... while at least 1, ascending."""
-    found = []
-    rung = epochs // REDUCTION
-    while rung >= 1:
-        found.append(rung)
-        rung //= REDUCTION
-    return found[::-1]
+def rung(epochs: int) -> int:
+    """The one epoch at which ASHA looks: a third of the way, 0 (never) in fewer than three epochs.
+
+    Earlier rungs would fall into the warm-up of the one-cycle schedule, the first 30 %, where networks with a norm are
+    behind those without (`reports/LOG.md`).
+    """
+    return epochs // REDUCTION
 
 
 def never(epoch: int, epochs: int, score: float, others: Sequence[float]) -> bool:
@@ -29,10 +28,10 @@ def never(epoch: int, epochs: int, score: float, others: Sequence[float]) -> boo
 def asha(epoch: int, epochs: int, score: float, others: Sequence[float]) -> bool:
     """Asynchronous successive halving in its stopping form (Li et al. 2020, 1810.05934).
 
-    At a rung a trial stops if it is below the top third of those that came there before it; the first
+    At the rung a trial stops if it is below the top third of those that came there before it; the first
     `REDUCTION - 1` to arrive always go on, for a third of fewer than three is nobody.
     """
-    if epoch not in rungs(epochs) or epoch == epochs or len(others) < REDUCTION - 1:
+    if epoch != rung(epochs) or epoch == epochs or len(others) < REDUCTION - 1:
         return False
     return bool(score < np.quantile(others, 1 - 1 / REDUCTION))
 

@@ -27,10 +27,11 @@ from kpbench.floor import floors
 from kpbench.jobs import Job, Queue, model_name
 from kpbench.journal import Journal
 from kpbench.networks.families import check_rules, describe
-from kpbench.queues import Facts, Planned, Trials, mean_score
+from kpbench.queues import Facts, Planned, Trials
 from kpbench.samplers import SAMPLERS
 from kpbench.schedulers import SCHEDULERS
-from kpbench.scoring import VERSION, evaluate_model, official_mse, score_from_mse
+from kpbench.score import mean_score, score_from_mse
+from kpbench.scoring import VERSION, evaluate_model, official_mse
 from kpbench.seeds import block_seed
 from kpbench.space import SearchSpace, complete, read_space
 from kpbench.statistics.intervals import score_interval

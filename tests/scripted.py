@@ -2,7 +2,7 @@
 
 from kpbench.cell import EpochRecord
 from kpbench.jobs import Failure, Progress
-from kpbench.scoring import score_from_mse
+from kpbench.score import score_from_mse
 
 
 def record(epoch, mse):

@@ -23,7 +23,7 @@ DOORS = {
 }  # fmt: skip
 
 LAYERS = [
-    {"errors", "seeds", "scoring", "catalog"},
+    {"errors", "seeds", "score", "scoring", "catalog"},
     {"cell", "events", "jobs", "space", "benchmark"},
     {"faces", "networks", "study", "schedulers", "statistics"},
     {"samplers", "journal", "training"},

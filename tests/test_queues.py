@@ -1,7 +1,5 @@
 """The queue of trials: honest states, totals, resume, and journal and rows in step."""
 
-import math
-
 import pytest
 from optuna.trial import TrialState
 
@@ -11,7 +9,7 @@ from kpbench.evaluate import known_parameters
 from kpbench.events import Ended
 from kpbench.jobs import Failure
 from kpbench.journal import Journal
-from kpbench.queues import Facts, Trials, mean_score
+from kpbench.queues import Facts, Trials
 from kpbench.samplers import SAMPLERS
 from kpbench.schedulers import SCHEDULERS
 from kpbench.space import complete, read_space
@@ -213,8 +211,3 @@ def test_a_cell_that_kills_its_driver_three_times_is_given_up(study):
     assert queue.counts()["failed"] == 1
     play(queue, quality)
     assert len(study.rows()) == 2
-
-
-def test_seeds_are_averaged_as_logarithms():
-    assert mean_score([0.001, 0.004]) == pytest.approx(1 / (2 * 0.002))
-    assert mean_score([0.0, 0.1]) == math.inf

@@ -2,12 +2,12 @@
 
 import pytest
 
-from kpbench.schedulers import SCHEDULERS, asha, rungs
+from kpbench.schedulers import SCHEDULERS, asha, rung
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(1, []), (2, []), (3, [1]), (6, [2]), (12, [1, 4]), (27, [1, 3, 9])])
-def test_rungs(epochs, expected):
-    assert rungs(epochs) == expected
+@pytest.mark.parametrize(("epochs", "expected"), [(1, 0), (2, 0), (3, 1), (6, 2), (12, 4), (27, 9)])
+def test_the_rung_lies_behind_the_warm_up(epochs, expected):
+    assert rung(epochs) == expected
 
 
 def test_asha_stops_all_but_the_top_third_at_a_rung():

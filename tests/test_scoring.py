@@ -9,7 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from kpbench.networks.families import build
-from kpbench.scoring import batched_mse, evaluate_model, official_mse, score_from_mse
+from kpbench.score import mean_score, score_from_mse
+from kpbench.scoring import batched_mse, evaluate_model, official_mse
 from kpbench.training.seeds import global_seed
 
 
@@ -161,3 +162,8 @@ def test_the_formula_on_a_case_by_hand():
     # MSEs 0.01 and 0.04: mean 0.025, score 20.
     assert evaluate_model(Constant(0.1), items) == pytest.approx(20.0, rel=1e-5)
     assert score_from_mse(np.float64(0.0034)) == pytest.approx(147.0588)
+
+
+def test_seeds_are_averaged_as_logarithms():
+    assert mean_score([0.001, 0.004]) == pytest.approx(1 / (2 * 0.002))
+    assert mean_score([0.0, 0.1]) == math.inf

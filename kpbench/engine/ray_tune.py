@@ -7,7 +7,9 @@ jobs to actors and epochs back. So Tune's own snapshots are never used: a study 
 import logging
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -190,6 +192,7 @@ def _cluster(workers: int) -> Iterator[Path]:
     scratch = Path(tempfile.mkdtemp(prefix="kpb-"))  # short: Ray keeps sockets below it, whose paths are limited
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address="local",
@@ -199,6 +202,8 @@ def _cluster(workers: int) -> Iterator[Path]:
             logging_level="CRITICAL",
             _temp_dir=str(scratch / "ray"),
         )
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, sigterm)  # Ray has put its own in place, which prints and exits with 15
         yield scratch
     finally:
         ray.shutdown()

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import Scalar
+from kpbench.score import score_from_mse
 from kpbench.statistics.blocks import BlockTable, survivors
 from kpbench.statistics.decisions import Decision, decide
 from kpbench.statistics.evidence import Evidence, evidence, ratio_interval
 from kpbench.statistics.families import Correction
 from kpbench.statistics.intervals import Interval, t_interval
 from kpbench.statistics.plan import Effect, PlannedContrast, averaged_over, contrast_weights, differences, present
-from kpbench.statistics.scale import log_margin, percent_change, pixel_change, rmse_px, score_of
+from kpbench.statistics.scale import log_margin, percent_change, pixel_change, rmse_px
 from kpbench.statistics.verdicts import Verdict
 
 
@@ -93,7 +94,7 @@ class Contrast:
         """The scores of the geometric-mean MSE of level and baseline."""
         if self.level_mse is None or self.baseline_mse is None:
             return None
-        return score_of(self.level_mse), score_of(self.baseline_mse)
+        return score_from_mse(self.level_mse), score_from_mse(self.baseline_mse)
 
     @property
     def pixels(self) -> tuple[float, float] | None:

@@ -6,11 +6,6 @@ PIXELS_PER_UNIT = 48.0
 """A coordinate is (k - 48) / 48, so one unit is 48 pixels."""
 
 
-def score_of(mse: float) -> float:
-    """The score 1 / (2 * MSE); the same number as `kpbench.scoring.score_from_mse`, which needs torch."""
-    return math.inf if mse == 0.0 else 1.0 / (2.0 * mse)
-
-
 def rmse_px(mse: float) -> float:
     """The root mean squared error of one coordinate in pixels: 48 * sqrt(MSE), so score = 1152 / RMSE^2."""
     return PIXELS_PER_UNIT * math.sqrt(mse)

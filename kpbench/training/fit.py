@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from kpbench.cell import EpochRecord, Scalar
 from kpbench.errors import UsageError
-from kpbench.scoring import batched_mse, score_from_mse
+from kpbench.score import score_from_mse
+from kpbench.scoring import batched_mse
 from kpbench.training.augment import augment
 from kpbench.training.device import Device
 from kpbench.training.seeds import generator, global_seed
