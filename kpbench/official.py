@@ -1,25 +1,74 @@
-"""`kpbench score`: the official score of a model file on a split, with the course's rules."""
+"""Official scores: of a run's model file, of the floor, and `kpbench score`."""
 
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kpbench.benchmark import read_benchmark
 from kpbench.catalog import find
+from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.evaluate import Labelled
+from kpbench.events import Notify, Stage
 from kpbench.faces.datasets import load
+from kpbench.faces.faces import Splits
+from kpbench.floor import floors
+from kpbench.jobs import model_name
 from kpbench.networks.families import count_parameters
+from kpbench.preflight import Say, Task
 from kpbench.score import score_from_mse
-from kpbench.scoring import official_mse
-from kpbench.study import PLAN, Study
+from kpbench.scoring import evaluate_model, official_mse
+from kpbench.study import FLOOR, MODELS, PLAN, Study, read_json
 from kpbench.submission import load_model
 
 
-def score_model(
-    model: Path, data: str, split: str, *, command: str, say: Callable[[str, float], None]
-) -> dict[str, Any]:
+def score_row(study: Study, task: Task, splits: Splits, row: RunResult, command: str) -> RunResult:
+    """The row of a run whose model was kept, with its official scores on val and on the sealed test.
+
+    The reading of the test is written down before it happens. A run that did not complete has nothing to score.
+    """
+    if row.state != "complete":
+        return row
+    coordinates = task.benchmark.coordinates
+    file = Path(MODELS) / f"{model_name(row.params, row.seed)}.safetensors"
+    network, _ = load_model(study.folder / file)
+    val_mse = official_mse(network, Labelled(splits.val, coordinates))
+    test = splits.test.open(study.test_reading(command, file.as_posix()))
+    test_mse = official_mse(network, Labelled(test, coordinates))
+    return row.model_copy(
+        update={
+            "val_mse": val_mse,
+            "val_score": score_from_mse(val_mse),
+            "test_mse": test_mse,
+            "test_score": score_from_mse(test_mse),
+            "model": file.as_posix(),
+        }
+    )
+
+
+def score_floor(
+    study: Study, task: Task, splits: Splits, command: str, notify: Notify
+) -> Mapping[str, Mapping[str, float]]:
+    """The floor's official scores, name -> split -> score, computed once a study."""
+    known = read_json(study.folder / FLOOR)
+    if known is not None:
+        return known
+    notify(Stage("scoring the floor: mean face, ridge on pixels"))
+    coordinates = task.benchmark.coordinates
+    scores: dict[str, dict[str, float]] = {}
+    for name, model in floors(splits.train, splits.val, coordinates):
+        test = splits.test.open(study.test_reading(command, f"floor: {name}"))
+        scores[name] = {
+            "val": evaluate_model(model, Labelled(splits.val, coordinates)),
+            "test": evaluate_model(model, Labelled(test, coordinates)),
+        }
+    study.write(FLOOR, json.dumps(scores, indent=2) + "\n")
+    return scores
+
+
+def score_model(model: Path, data: str, split: str, *, command: str, say: Say) -> dict[str, Any]:
     """The official score of a model file, as `kpbench score --json` prints it.
 
     Where the model lies in a study and the split is the sealed test, the reading is written down there first.
@@ -42,7 +91,7 @@ def score_model(
     in_study = (folder / PLAN).is_file()
     if split == "test" and not in_study:
         notes.append("the model lies in no study, so this reading of the sealed test is written down nowhere")
-    record = Study(folder).test_reading(command, f"models/{model.stem}.safetensors") if in_study else _nothing
+    record = Study(folder).test_reading(command, f"{MODELS}/{model.stem}.safetensors") if in_study else _nothing
     faces = splits.val if split == "val" else splits.test.open(record)
     mse = official_mse(network, Labelled(faces, benchmark.coordinates))
     parameters = count_parameters(network)

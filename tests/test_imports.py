@@ -27,9 +27,11 @@ LAYERS = [
     {"cell", "events", "jobs", "space", "benchmark"},
     {"faces", "networks", "study", "schedulers", "statistics"},
     {"samplers", "journal", "training"},
-    {"queues", "submission", "plots"},
+    {"queues", "submission", "plots", "outcome"},
     {"evaluate", "report"},
-    {"engine", "floor", "official"},
+    {"engine", "floor"},
+    {"preflight"},
+    {"official"},
     {"search"},
     {"cli"},
 ]

@@ -16,7 +16,7 @@ from kpbench.official import score_model
 from kpbench.report.study_page import render
 from kpbench.report.study_reader import read_report_input
 from kpbench.scoring import evaluate_model
-from kpbench.search import SearchRequest, plan, prepare_search, search
+from kpbench.search import SearchRequest, dry_run, prepare_search, search
 from kpbench.study import READINGS, RESULT, ROWS, SESSIONS, Reading, Session, read_json, read_lines
 from kpbench.submission import load_model
 
@@ -74,7 +74,7 @@ def test_a_search_leaves_a_whole_study(asked, course):
     assert best["model"] == kept.model
     network, card = load_model(folder / best["model"])
     splits = load(str(course), val_share=0.15, test_share=0.15, seed=20)
-    coordinates = prepare_search(SearchRequest(**asked)).benchmark.coordinates
+    coordinates = prepare_search(SearchRequest(**asked)).task.benchmark.coordinates
     assert evaluate_model(network, Labelled(splits.val, coordinates)) == best["val_score"] == kept.val_score
     test = splits.test.open(lambda: None)
     assert evaluate_model(network, Labelled(test, coordinates)) == best["test_score"] == kept.test_score
@@ -226,7 +226,7 @@ def test_a_space_whose_cells_break_the_rules_is_refused_with_the_number(asked, t
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(asked):
-    said = plan(prepare_search(SearchRequest(**asked)), quiet)
+    said = dry_run(prepare_search(SearchRequest(**asked)), quiet)
     assert said["cells"] == 4
     assert said["trials"] == "4, every cell once"
     assert not asked["out"].exists()

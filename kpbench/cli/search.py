@@ -5,12 +5,9 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 
 def search(
@@ -45,7 +42,8 @@ def search(
     from kpbench.cli.progress import View
     from kpbench.report.study_page import render, write
     from kpbench.report.study_reader import read_report_input
-    from kpbench.search import SearchRequest, plan, prepare_search
+    from kpbench.search import SearchRequest, prepare_search
+    from kpbench.search import dry_run as dry
     from kpbench.search import search as run_search
     from kpbench.study import REPORT, RESULT, read_json
 
@@ -70,7 +68,7 @@ def search(
     prepared = prepare_search(request)
     with View(quiet=quiet) as view:
         if dry_run:
-            asked = plan(prepared, view.say)
+            asked = dry(prepared, view.say)
         else:
             folder = run_search(prepared, view.notify, view.say)
             write(folder / REPORT, render(read_report_input(folder)))

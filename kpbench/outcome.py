@@ -1,0 +1,63 @@
+"""Rows of a search to its ranking and its best cell."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kpbench.cell import RunResult
+from kpbench.score import mean_score
+from kpbench.statistics.intervals import score_interval
+
+
+def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
+    """Cells whose trial is complete with every seed, with their validation score, best first."""
+    by_cell: dict[str, list[RunResult]] = {}
+    for row in rows:
+        if row.role == "trial":
+            by_cell.setdefault(row.cell, []).append(row)
+    scores = {
+        cell: mean_score([row.val_mse for row in found if row.val_mse is not None])
+        for cell, found in by_cell.items()
+        if all(row.state == "complete" for row in found)
+    }
+    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+
+
+def best_of(rows: Sequence[RunResult], ranking: Sequence[tuple[str, float]], final_cells: int) -> dict[str, Any] | None:
+    """The best cell as `--json` prints it; None while no trial is complete.
+
+    It is the finalist whose fresh seeds have the best mean validation score; its `model` is the seed with the best
+    validation score, and `val_score` and `test_score` are that file's, so that `kpbench score` says the same. The
+    mean over fresh seeds stands beside them: it is what to quote. Before any final run it is the best trial.
+    """
+    if not ranking:
+        return None
+    finals: dict[str, list[RunResult]] = {cell: [] for cell, _ in ranking[:final_cells]}
+    for row in rows:
+        if row.role == "final" and row.state == "complete" and row.cell in finals:
+            finals[row.cell].append(row)
+    done = [found for found in finals.values() if found]
+    if not done:
+        cell, score = ranking[0]
+        params = next(row.params for row in rows if row.cell == cell)
+        unknown = {"test_score": None, "model": None, "seeds": 0, "test_mean": None, "test_interval": None}
+        return {"cell": params, "cell_id": cell, "search_score": score, "val_score": score, **unknown}
+    found = max(done, key=_val_mean)
+    kept = max(found, key=lambda row: row.val_score or 0.0)
+    mses = [row.test_mse for row in found if row.test_mse is not None]
+    interval = score_interval(mses) if all(mses) else None
+    return {
+        "cell": kept.params,
+        "cell_id": kept.cell,
+        "search_score": dict(ranking)[kept.cell],
+        "val_score": kept.val_score,
+        "test_score": kept.test_score,
+        "model": kept.model,
+        "seeds": len(found),
+        "val_mean": _val_mean(found),
+        "test_mean": mean_score(mses),
+        "test_interval": None if interval is None or interval.low is None else [interval.low, interval.high],
+    }
+
+
+def _val_mean(rows: Sequence[RunResult]) -> float:
+    return mean_score([row.val_mse for row in rows if row.val_mse is not None])
