@@ -1,7 +1,9 @@
 # `make search` and `make test` need Python 3.11 or later and make, nothing else.
 # On Linux pip's torch brings CUDA (several GB). For the CPU build:
 #   make search PIP_EXTRA="--extra-index-url https://download.pytorch.org/whl/cpu"
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	$$p -c '$(FITS)' >/dev/null 2>&1 && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_EXTRA ?=
@@ -28,8 +30,8 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 
 $(VENV)/%.stamp: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "kpbench needs Python 3.11 or later; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
+		{ echo "kpbench needs Python 3.11 or later with venv; name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_EXTRA) -c constraints.txt -e '.[$*]'
 	touch $@
