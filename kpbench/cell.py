@@ -12,7 +12,7 @@ Params = Mapping[str, Scalar]
 
 State = Literal["complete", "pruned", "failed"]
 Reason = Literal["nan", "oom", "crash", "error"]
-Role = Literal["trial", "final"]
+Role = Literal["trial", "final", "ablation", "control"]
 
 
 def cell_id(params: Params) -> str:
@@ -58,12 +58,13 @@ class RunResult(Value):
     """One row of a study: a run, how it ended and its learning curve.
 
     Attributes:
-        role: `trial` (a search trial) or `final` (a top cell trained again with a fresh seed).
+        role: `trial` (a search trial), `final` (a top cell trained again with a fresh seed), `ablation` (a cell of a
+            planned design) or `control` (its baseline with another cohort of seeds, A/A).
         trial: number of the Optuna trial; None for a final run.
         reason: why a run failed; None unless `state` is `failed`.
         detail: one line for a person on why it failed.
-        val_mse, val_score: of the last epoch; for a final run the official scorer's, one image at a time.
-        test_mse, test_score: official, final runs only.
+        val_mse, val_score: of the last epoch; for any but a trial the official scorer's, one image at a time.
+        test_mse, test_score: official, all but trials.
         parameters: number of trainable values.
         megabytes: size of the model file.
         data: digest of the three splits.

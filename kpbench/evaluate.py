@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +20,7 @@ from kpbench.networks.families import FAMILIES, build, family_defaults
 from kpbench.space import Defaults
 from kpbench.submission import ModelCard, save_model
 from kpbench.training.device import Device
-from kpbench.training.fit import PREFIX as TRAINING
-from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults
+from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
 from kpbench.training.seeds import global_seed
 
 THREADS = 1
@@ -90,8 +88,9 @@ def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
     staged = ready.staged
     with global_seed(seed, "weights"):
         network = build(job.params).to(staged.device.torch)
-    parameters: dict[str, Any] = {k.removeprefix(TRAINING): v for k, v in job.params.items() if k.startswith(TRAINING)}
-    for record in fit(network, ready.train, ready.val, Setting(job.epochs, seed, staged.device), **parameters):
+    for record in fit(
+        network, ready.train, ready.val, Setting(job.epochs, seed, staged.device), **training_of(job.params)
+    ):
         if record.epoch == job.epochs and job.models is not None:
             card = ModelCard(
                 benchmark=staged.benchmark,

@@ -9,11 +9,12 @@ from kpbench.jobs import Job
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the command begins: what it does, and how many jobs it has of which so many are done already."""
+    """A part of the command begins: what it does, its jobs, those done already, and the best score among them."""
 
     title: str
     jobs: int = 0
     done: int = 0
+    best: float | None = None
 
 
 @dataclass(frozen=True)

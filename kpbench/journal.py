@@ -9,9 +9,13 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kpbench.cell import Scalar, cell_id
+from kpbench.errors import UsageError
 
 INTERRUPTED = "interrupted"
-LIVES = 3
+STOPPED, LOST = "stopped", "lost"
+"""How a trial was interrupted: with its driver told to stop, or with a driver that died."""
+
+LIVES = 5
 """How often a cell may be lost with its driver before it counts as failed."""
 
 
@@ -22,10 +26,13 @@ class Journal:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         # Only one driver opens a study (its lock sees to that), so a lock that is still here belongs to a dead one.
         path.with_name(path.name + ".lock").unlink(missing_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(path)))
-        self._study = optuna.create_study(
-            storage=storage, study_name="kpbench", direction="maximize", load_if_exists=True
-        )
+        try:
+            storage = JournalStorage(JournalFileBackend(str(path)))
+            self._study = optuna.create_study(
+                storage=storage, study_name="kpbench", direction="maximize", load_if_exists=True
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is damaged: {error}; move the study away and search again") from error
         self._live: dict[int, Trial] = {}
 
     def history(self) -> list[FrozenTrial]:
@@ -80,29 +87,31 @@ class Journal:
         """Takes up a running trial of an earlier driver, so that it can be told."""
         self._live[trial.number] = Trial(self._study, trial._trial_id)
 
-    def interrupt(self, trial: FrozenTrial) -> bool:
-        """Ends a running trial that was lost with its driver as FAIL; True if that counts as a failure.
+    def lives_spent(self, trial: FrozenTrial) -> bool:
+        """Whether the cell of a running trial was lost `LIVES` times: then it probably is what kills the driver."""
+        trials = self._study.get_trials(deepcopy=False)
+        mine = cell_id(varying(trial))
+        lost = [t for t in trials if t.user_attrs.get(INTERRUPTED) == LOST and cell_id(varying(t)) == mine]
+        return len(lost) + 1 >= LIVES
 
-        It does not, and the cell is tried again, until it has been lost `LIVES` times: then it probably is what kills
-        the driver.
-        """
-        lost = sum(
-            1
-            for other in self._study.get_trials(deepcopy=False)
-            if INTERRUPTED in other.user_attrs and cell_id(other.params) == cell_id(trial.params)
-        )
-        spent = lost + 1 >= LIVES
+    def interrupt(self, trial: FrozenTrial, how: str = LOST) -> None:
+        """Ends a running trial that nobody works on any more, as FAIL that does not count; its cell comes again."""
+        self._live.pop(trial.number, None)
         live = Trial(self._study, trial._trial_id)
-        if not spent:
-            live.set_user_attr(INTERRUPTED, True)
+        live.set_user_attr(INTERRUPTED, how)
         self._study.tell(live, state=TrialState.FAIL)
-        return spent
 
-    def lost(self) -> list[dict[str, Scalar]]:
-        """Parameters of cells that were interrupted and not tried again since, oldest first."""
-        seen = {cell_id(trial.params) for trial in self.history()}
+    def interrupted(self) -> list[dict[str, Scalar]]:
+        """Varying parameters of cells that were interrupted and not tried again since, oldest first."""
+        seen = {cell_id(varying(trial)) for trial in self.history()}
         found: dict[str, dict[str, Scalar]] = {}
         for trial in self._study.get_trials(deepcopy=False):
-            if INTERRUPTED in trial.user_attrs and cell_id(trial.params) not in seen:
-                found.setdefault(cell_id(trial.params), dict(trial.params))
+            if INTERRUPTED in trial.user_attrs and cell_id(varying(trial)) not in seen:
+                found.setdefault(cell_id(varying(trial)), varying(trial))
         return list(found.values())
+
+
+def varying(trial: FrozenTrial) -> dict[str, Scalar]:
+    """The parameters a trial was started with, whole even where its driver died before each was written down."""
+    given: dict[str, Scalar] = trial.system_attrs.get("fixed_params", trial.params)
+    return dict(given)

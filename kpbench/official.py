@@ -89,15 +89,19 @@ def score_model(model: Path, data: str, split: str, *, command: str, say: Say) -
         notes.append(f"the model was trained for another version of the benchmark ({card.benchmark})")
     folder = model.absolute().parent.parent
     in_study = (folder / PLAN).is_file()
-    if split == "test" and not in_study:
-        notes.append("the model lies in no study, so this reading of the sealed test is written down nowhere")
-    record = Study(folder).test_reading(command, f"{MODELS}/{model.stem}.safetensors") if in_study else _nothing
+    known = in_study and card.data == splits.digest()
+    if split == "test" and not known:
+        where = "these are not its study's faces" if in_study else "the model lies in no study"
+        notes.append(f"{where}, so this reading of the sealed test is written down nowhere")
+    record = Study(folder).test_reading(command, f"{MODELS}/{model.stem}.safetensors") if known else _nothing
     faces = splits.val if split == "val" else splits.test.open(record)
     mse = official_mse(network, Labelled(faces, benchmark.coordinates))
     parameters = count_parameters(network)
     megabytes = model.with_suffix(".safetensors").stat().st_size / 1e6
     rules = benchmark.rules
     score = score_from_mse(mse)
+    if not math.isfinite(score):
+        raise UsageError(f"{model} has no finite score on these faces: {score}")
     return {
         "model": str(model),
         "data": splits.name,

@@ -22,20 +22,31 @@ def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
-def best_of(rows: Sequence[RunResult], ranking: Sequence[tuple[str, float]], final_cells: int) -> dict[str, Any] | None:
+def trial_counts(rows: Sequence[RunResult]) -> dict[str, int]:
+    """Trials by state; a trial with a failed seed is failed, with a stopped one pruned."""
+    states: dict[int | None, set[str]] = {}
+    for row in rows:
+        if row.role == "trial":
+            states.setdefault(row.trial, set()).add(row.state)
+    worst = [next(state for state in ("failed", "pruned", "complete") if state in found) for found in states.values()]
+    return {state: worst.count(state) for state in ("complete", "pruned", "failed")}
+
+
+def best_of(rows: Sequence[RunResult]) -> dict[str, Any] | None:
     """The best cell as `--json` prints it; None while no trial is complete.
 
-    It is the finalist whose fresh seeds have the best mean validation score; its `model` is the seed with the best
-    validation score, and `val_score` and `test_score` are that file's, so that `kpbench score` says the same. The
-    mean over fresh seeds stands beside them: it is what to quote. Before any final run it is the best trial.
+    It is the cell with final runs whose fresh seeds have the best mean validation score; its `model` is the seed with
+    the best validation score, and `val_score` and `test_score` are that file's, so that `kpbench score` says the same.
+    The mean over fresh seeds stands beside them: it is what to quote. Before any final run it is the best trial.
     """
+    ranking = ranked(rows)
     if not ranking:
         return None
-    finals: dict[str, list[RunResult]] = {cell: [] for cell, _ in ranking[:final_cells]}
+    finals: dict[str, list[RunResult]] = {}
     for row in rows:
-        if row.role == "final" and row.state == "complete" and row.cell in finals:
-            finals[row.cell].append(row)
-    done = [found for found in finals.values() if found]
+        if row.role == "final" and row.state == "complete":
+            finals.setdefault(row.cell, []).append(row)
+    done = list(finals.values())
     if not done:
         cell, score = ranking[0]
         params = next(row.params for row in rows if row.cell == cell)

@@ -22,6 +22,13 @@ from kpbench.queues import Facts
 from kpbench.space import Defaults, SearchSpace, complete, read_space
 from kpbench.study import Session, now
 from kpbench.training.device import Device, find_device
+from kpbench.training.fit import check_training, training_of
+
+LONGEST_NAME = 200
+"""Bytes; file systems allow 255 for a file's name, and some are written beside it for a moment."""
+
+CHECKED = 500
+"""Spaces of no more cells are checked cell by cell before anything is trained, larger ones by probes and as they go."""
 
 Say = Callable[[str, float], None]
 """(what is being done, share done): progress of reading or drawing faces."""
@@ -43,11 +50,12 @@ class Task:
         return complete(cell, self.defaults)
 
     def size(self, params: Params) -> tuple[int, float]:
-        """Parameters and megabytes of a complete cell, computed once.
+        """Parameters and megabytes of a complete cell, computed once for each network.
 
         Raises:
-            UsageError: the cell breaks the course's rules or cannot be built.
+            UsageError: the cell breaks the course's rules, cannot be built or has a training parameter out of range.
         """
+        check_training(**training_of(params))
         key = describe(params)
         if key not in self.sizes:
             self.sizes[key] = check_rules(params, self.benchmark.rules)
@@ -68,7 +76,10 @@ class Task:
             UsageError: as `faces.datasets.load`.
         """
         shares = self.benchmark.splits
-        return load(source, val_share=shares.val_share, test_share=shares.test_share, seed=shares.seed, progress=say)
+        splits = load(source, val_share=shares.val_share, test_share=shares.test_share, seed=shares.seed, progress=say)
+        if len(splits.train) < 2:
+            raise UsageError(f"{source} has {len(splits.train)} training face(s); training needs at least two")
+        return splits
 
     def facts(self, splits: Splits) -> Facts:
         """What every row of a study on these faces says."""
@@ -104,8 +115,12 @@ def prepare_task(space: str, device: str, epochs: int | None) -> Task:
     defaults = known_parameters()
     found = read_space(find("search_spaces", space), defaults)
     task = Task(benchmark, found, find_device(device), epochs or benchmark.budget.epochs, defaults)
-    for cell in found.cells() if found.size is not None else found.probes():
-        task.size(task.complete(cell))
+    small = found.size is not None and found.size <= CHECKED
+    for cell in found.cells() if small else found.probes():
+        try:
+            task.size(task.complete(cell))
+        except UsageError as error:
+            raise UsageError(f"search space '{found.name}': {error}") from error
     return task
 
 
@@ -122,8 +137,9 @@ def plain_name(name: str) -> str:
     Raises:
         UsageError: it is not.
     """
-    if not name.strip() or name in (".", "..") or any(mark in name for mark in "/\\\0"):
-        raise UsageError(f"--name must be a plain folder name, got '{name}'; --out says where")
+    plain = name.isprintable() and name.strip() == name and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
+    if not name or not plain or name in (".", "..") or any(mark in name for mark in "/\\"):
+        raise UsageError(f"--name must be a plain folder name, got {name!r}; --out says where")
     return name
 
 

@@ -1,15 +1,15 @@
 """The two queues of work: trials that a sampler chooses, and jobs of a fixed plan."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from optuna.trial import TrialState
 
 from kpbench.cell import EpochRecord, Params, RunResult, Scalar, State
+from kpbench.errors import UsageError
 from kpbench.events import Advanced, Ended, Notify, Started
 from kpbench.jobs import Failure, Job, Progress
-from kpbench.journal import Journal
+from kpbench.journal import LOST, STOPPED, Journal, varying
 from kpbench.samplers import Sampler, propose
 from kpbench.schedulers import Scheduler
 from kpbench.score import mean_score
@@ -20,10 +20,9 @@ from kpbench.study import ROWS, Study, now
 
 @dataclass
 class Live:
-    """A job under way: its curves so far, what failed, when it began."""
+    """A job under way: its curves so far and what failed."""
 
     job: Job
-    began: float
     curves: list[list[EpochRecord]]
     failures: list[Failure | None]
     stopped: bool = False
@@ -32,18 +31,17 @@ class Live:
     def of(cls, job: Job) -> "Live":
         """A job that begins now."""
         n = len(job.seeds)
-        return cls(job, time.monotonic(), [[] for _ in range(n)], [None] * n)
+        return cls(job, [[] for _ in range(n)], [None] * n)
 
     def add(self, progress: Progress) -> bool:
         """Takes a progress; False for an epoch that is known already (a worker that was lost began again)."""
-        if self.curves[0] and progress.epoch <= max(len(curve) for curve in self.curves):
-            return False
+        known = progress.epoch <= max(len(curve) for curve in self.curves)
         for place, seed in enumerate(progress.seeds):
             if isinstance(seed, Failure):
                 self.failures[place] = seed
-            else:
+            elif not known:
                 self.curves[place].append(seed)
-        return True
+        return not known
 
     def state(self, place: int) -> State:
         """How one seed ended; a seed whose sister failed ended too, short of its last epoch."""
@@ -117,22 +115,56 @@ class Trials:
     live: dict[int, Live] = field(default_factory=dict)
 
     def recover(self) -> None:
-        """Settles trials that an earlier driver left running: told from their rows, or ended as interrupted."""
+        """Settles trials that an earlier driver left running: told from their rows, or ended as interrupted.
+
+        Raises:
+            UsageError: rows and journal do not belong together.
+        """
+        ended = {trial.number for trial in self.journal.history() if trial.state.is_finished()}
+        running = {trial.number for trial in self.journal.running()}
+        if not ended <= set(self._rows()) <= ended | running:
+            raise UsageError(
+                f"the rows and the journal of {self.study.folder} tell of different trials; "
+                "one of the files was lost or changed: move the study away and search again"
+            )
+        self._end_running(LOST)
+
+    def abandon(self) -> None:
+        """Settles the trials under way after a stop that was asked for; cells that were cut come again."""
+        self._end_running(STOPPED)
+
+    def _rows(self) -> dict[int, list[RunResult]]:
         rows: dict[int, list[RunResult]] = {}
         for row in self.study.rows():
             if row.trial is not None:
                 rows.setdefault(row.trial, []).append(row)
+        return rows
+
+    def _end_running(self, how: str) -> None:
+        rows = self._rows()
         for trial in self.journal.running():
             if len(found := rows.get(trial.number, [])) == self.seeds:
                 self.journal.adopt(trial)
                 self._tell(trial.number, found)
                 continue
             self.study.drop_rows_of(trial.number)
-            if self.journal.interrupt(trial):
-                cell = self.complete(self.space.suggest(_Given(trial.params)))
-                job = self._job(trial.number, cell)
-                lost = Failure(reason="crash", detail="lost with its driver again and again; it may be what kills it")
-                self._settle(Live(job, time.monotonic(), [[] for _ in job.seeds], [lost] * self.seeds))
+            if how == STOPPED or not self.journal.lives_spent(trial):
+                self.journal.interrupt(trial, how)
+                continue
+            live = Live.of(self._job(trial.number, self.complete(self.space.suggest(_Given(varying(trial))))))
+            lost = Failure(reason="crash", detail="lost with its driver again and again; it may be what kills it")
+            live.failures = [lost] * self.seeds
+            self._settle(live)
+            self.journal.adopt(trial)
+            self.journal.fail(trial.number)
+
+    def total(self) -> int:
+        """How many trials the study will have."""
+        return self.n_trials if self.space.size is None else min(self.n_trials, self.space.size)
+
+    def left(self) -> int:
+        """How many trials are still to come."""
+        return max(0, self.total() - len(self.journal.history()))
 
     def ask(self) -> Job | None:
         """The next cell that was never trained, or None once the study has its trials or the space is used up."""
@@ -140,7 +172,7 @@ class Trials:
         if len(history) >= self.n_trials:
             return None
         size = self.space.size
-        params = next(iter(self.journal.lost()), None) or propose(
+        params = next(iter(self.journal.interrupted()), None) or propose(
             self.space,
             history,
             sampler=self.sampler,
@@ -159,10 +191,9 @@ class Trials:
     def report(self, job: Job, progress: Progress) -> bool:
         """Enters the epoch in the journal; True where a seed failed or the scheduler stops the trial."""
         live = self.live[job.number]
-        if not live.add(progress):
-            return False
-        if progress.failed:
-            return True
+        new = live.add(progress)
+        if progress.failed or not new:
+            return progress.failed
         score = mean_score([curve[-1].val_mse for curve in live.curves])
         self.journal.report(job.number, score, progress.epoch)
         self.notify(Advanced(job, progress.epoch, score))

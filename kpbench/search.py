@@ -25,7 +25,7 @@ from kpbench.samplers import SAMPLERS
 from kpbench.schedulers import SCHEDULERS
 from kpbench.scoring import VERSION
 from kpbench.seeds import block_seed
-from kpbench.study import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS, Plan, Study, open_study
+from kpbench.study import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS, Plan, Study, check_folder, open_study
 from kpbench.submission import load_model
 
 
@@ -131,16 +131,20 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
         staged = task.stage(splits)
         trials = _trials(study, prepared, splits, notify)
         trials.recover()
-        notify(Stage("searching", request.n_trials, len(trials.journal.history())))
-        run_queue(trials, staged, request.workers)
-        ranking = ranked(study.rows())
-        finals = _finals(study, prepared, splits, notify, [cell for cell, _ in ranking[: request.final_cells]])
+        if trials.left():
+            notify(Stage("search", trials.total(), len(trials.journal.history()), _best_so_far(study)))
+            try:
+                run_queue(trials, staged, min(request.workers, trials.left()))
+            except KeyboardInterrupt:
+                trials.abandon()
+                raise
+        finals = _finals(study, prepared, splits, notify)
         if finals.jobs:
-            notify(Stage("training the best again with fresh seeds", len(finals.jobs)))
-            run_queue(finals, staged, request.workers)
+            notify(Stage("final runs, fresh seeds", len(finals.jobs)))
+            run_queue(finals, staged, min(request.workers, len(finals.jobs)))
         floor = score_floor(study, task, splits, request.command, notify)
         rows = study.rows()
-        best = best_of(rows, ranking, request.final_cells)
+        best = best_of(rows)
         if best and best["model"]:
             _examples(study, splits.val, task.benchmark, study.folder / best["model"])
         result = {
@@ -148,7 +152,7 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
             "best": best,
             "floor": {name: scores["test"] for name, scores in floor.items()},
             "trials": trials.counts(),
-            "finals_failed": sum(row.role == "final" and row.state == "failed" for row in rows),
+            "finals_failed": len(_unfinished(prepared, rows)),
         }
         study.write(RESULT, json.dumps(result, indent=2) + "\n")
     return study.folder
@@ -159,6 +163,7 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     request, task = prepared.request, prepared.task
     splits = task.read_faces(request.data, say)
     plan = prepared.plan(splits)
+    check_folder(prepared.folder(plan), plan)
     size = task.space.size
     trials = request.n_trials if size is None else min(size, request.n_trials)
     finals = request.final_cells * request.final_seeds
@@ -194,17 +199,28 @@ def _trials(study: Study, prepared: Search, splits: Splits, notify: Notify) -> T
     )
 
 
-def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify, finalists: Sequence[str]) -> Planned:
+def _best_so_far(study: Study) -> float | None:
+    ranking = ranked(study.rows())
+    return ranking[0][1] if ranking else None
+
+
+def _unfinished(prepared: Search, rows: Sequence[RunResult]) -> list[tuple[str, int]]:
+    """The final runs, cell and seed, that the request asks for and that are not complete."""
+    request = prepared.request
+    done = {(row.cell, row.seed) for row in rows if row.role == "final" and row.state == "complete"}
+    fresh = [block_seed(request.seed, request.seeds + block) for block in range(request.final_seeds)]
+    finalists = [cell for cell, _ in ranked(rows)[: request.final_cells]]
+    return [(cell, seed) for cell in finalists for seed in fresh if (cell, seed) not in done]
+
+
+def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> Planned:
     """The best cells with fresh seeds, those done already left out; each is scored officially as it ends."""
     request, task, rows = prepared.request, prepared.task, study.rows()
-    done = {(row.cell, row.seed) for row in rows if row.role == "final" and row.state == "complete"}
     params = {row.cell: row.params for row in rows}
-    fresh = [block_seed(request.seed, request.seeds + block) for block in range(request.final_seeds)]
-    wanted = [(cell, seed) for cell in finalists for seed in fresh if (cell, seed) not in done]
     models = str((study.folder / MODELS).absolute())
     jobs = [
         Job(number=number, role="final", params=params[cell], seeds=(seed,), epochs=task.epochs, models=models)
-        for number, (cell, seed) in enumerate(wanted)
+        for number, (cell, seed) in enumerate(_unfinished(prepared, rows))
     ]
 
     def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:

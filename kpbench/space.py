@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,12 @@ from kpbench.errors import UsageError, nearest
 
 SECTIONS = ("network", "training")
 TOP = ("title", "description", "family", "baseline", *SECTIONS)
+COUNTED = 10_000
+"""Spaces of more cells are sampled, never enumerated."""
+
+LARGEST = 2**53
+"""Whole numbers up to here are exact as decimals too."""
+
 Defaults = Mapping[str, Mapping[str, Scalar]]
 """Family -> every parameter it knows (its own and training's) by dotted name, with the default."""
 
@@ -79,16 +85,18 @@ class SearchSpace:
         """The parameters that can take more than one value."""
         return {name: p for name, p in self.parameters.items() if isinstance(p, Range) or len(p.values) > 1}
 
-    @property
+    @cached_property
     def size(self) -> int | None:
-        """The number of cells; None where a range is a continuum or too large to count cell by cell."""
+        """The number of cells; None where a range is a continuum, or there are more than `COUNTED`."""
         bound = 1
         for parameter in self.parameters.values():
             levels = _levels(parameter)
             if levels is None:
                 return None
             bound *= len(levels)
-        return sum(1 for _ in self.cells()) if bound <= 1_000_000 else None
+            if bound > COUNTED:
+                return None
+        return sum(1 for _ in self.cells())
 
     def cells(self) -> Iterator[dict[str, Scalar]]:
         """Every cell of a finite space, each once, the last parameter varying fastest.
@@ -136,18 +144,19 @@ class SearchSpace:
         seen = set()
         for name, values in ends.items():
             for value in values:
-                cell = self._settle({other: v[0] for other, v in ends.items()} | {name: value}, name)
+                wanted = {other: v[0] for other, v in ends.items()} | {name: value}
+                for other, allowed in self.parameters[name].when.items():  # so that `name` applies
+                    wanted[other] = wanted[other] if wanted[other] in allowed else allowed[0]
+                cell = self.settle(wanted)
                 if cell_id(cell) not in seen:
                     seen.add(cell_id(cell))
                     yield cell
 
-    def _settle(self, wanted: dict[str, Scalar], shown: str) -> dict[str, Scalar]:
-        """`wanted` with conditions kept: what `shown` depends on is set so that it applies, the rest is dropped."""
-        for name, allowed in self.parameters[shown].when.items():
-            wanted[name] = wanted[name] if wanted[name] in allowed else allowed[0]
+    def settle(self, wanted: Params) -> dict[str, Scalar]:
+        """`wanted` without the parameters whose conditions it does not meet."""
         chosen: dict[str, Scalar] = {}
         for name, parameter in self.parameters.items():
-            if _applies(parameter, chosen):
+            if name in wanted and _applies(parameter, chosen):
                 chosen[name] = wanted[name]
         return chosen
 
@@ -160,7 +169,8 @@ def _levels(parameter: Parameter) -> tuple[Scalar, ...] | None:
     if isinstance(parameter, Choice):
         return parameter.values
     if isinstance(parameter.low, int) and isinstance(parameter.high, int):
-        return tuple(range(parameter.low, parameter.high + 1))
+        # A wider range is as good as a continuum: it is sampled, never counted.
+        return tuple(range(parameter.low, parameter.high + 1)) if parameter.high - parameter.low < COUNTED else None
     return (parameter.low,) if parameter.low == parameter.high else None
 
 
@@ -178,8 +188,8 @@ def read_space(path: Path, defaults: Defaults) -> SearchSpace:
     try:
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError, bad UTF-8, numbers past Python's limit
+        raise UsageError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from error
 
     def refuse(key: str, problem: str) -> UsageError:
         return UsageError(f"{path}: {key}: {problem}")
@@ -187,6 +197,9 @@ def read_space(path: Path, defaults: Defaults) -> SearchSpace:
     for key in table:
         if key not in TOP:
             raise refuse(key, f"unknown key; {nearest(key, TOP)}")
+    for key in ("title", "description"):
+        if not isinstance(table.get(key, ""), str):
+            raise refuse(key, "must be text")
     if "family" not in table:
         raise refuse("family", f"missing; name one or a list of {', '.join(sorted(defaults))}")
     entries: dict[str, Any] = {"family": table["family"]}
@@ -203,7 +216,7 @@ def read_space(path: Path, defaults: Defaults) -> SearchSpace:
         except ValueError as error:
             raise refuse(key, str(error)) from error
     families = parameters["family"]
-    if isinstance(families, Range):
+    if isinstance(families, Range) or families.when:
         raise refuse("family", "must be a name or a list of names")
     for family in families.values:
         if family not in defaults:
@@ -221,16 +234,19 @@ def read_space(path: Path, defaults: Defaults) -> SearchSpace:
             parameter = _as_type_of(parameter, known[owners[0]][key])
         except ValueError as error:
             raise refuse(key, str(error)) from error
-        if len(owners) < len(known) and "family" not in parameter.when:
-            parameter = _under(parameter, {**parameter.when, "family": owners})
+        if len(owners) < len(known):
+            wanted = tuple(family for family in parameter.when.get("family", owners) if family in owners)
+            if not wanted:
+                raise refuse(f"{key}.when", f"only {', '.join(owners)} has this parameter")
+            parameter = _under(parameter, {**parameter.when, "family": wanted})
         parameters[key] = parameter
     for key, parameter in parameters.items():
         for name, allowed in parameter.when.items():
             other = parameters.get(name)
             if other is None or name == key:
                 raise refuse(f"{key}.when", f"'{name}' is no other parameter of this space")
-            if isinstance(other, Choice) and (missing := [v for v in allowed if v not in other.values]):
-                raise refuse(f"{key}.when", f"{name} is never {missing[0]!r}")
+            if missing := [value for value in allowed if value not in (_levels(other) or ())]:
+                raise refuse(f"{key}.when", f"{name} is never {missing[0]!r}, or not one of a few values")
     ordered = _conditions_first(parameters)
     if ordered is None:
         raise refuse("when", "conditions go round in a circle")
@@ -264,7 +280,7 @@ def _read_parameter(value: Any) -> Parameter:
         return Choice(_values([value["value"]]), condition)
     low, high, log = value["low"], value.get("high"), value.get("log", False)
     if high is None or not all(_is_number(bound) for bound in (low, high)):
-        raise ValueError("low and high must both be numbers")
+        raise ValueError("low and high must both be numbers up to 2^53")
     if not isinstance(log, bool):
         raise ValueError("log must be true or false")
     if low > high:
@@ -278,15 +294,20 @@ def _values(values: list[Any]) -> tuple[Scalar, ...]:
     if not values:
         raise ValueError("the list is empty; give at least one value")
     for value in values:
-        if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not math.isfinite(value)):
-            raise ValueError(f"{value!r} is no number, text, true or false")
-    if len({(type(value), value) for value in values}) < len(values):
-        raise ValueError("a value stands twice in the list")
+        plain = isinstance(value, bool | int | float | str)
+        if not plain or (isinstance(value, int | float) and not abs(value) <= LARGEST):
+            raise ValueError(f"{str(value)[:40]} is no number up to 2^53, text, true or false")
+    _refuse_repeats(tuple(values))
     return tuple(values)
 
 
+def _refuse_repeats(values: tuple[Scalar, ...]) -> None:
+    if len({(type(value), value) for value in values}) < len(values):
+        raise ValueError("a value stands twice in the list")
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _as_type_of(parameter: Parameter, default: Scalar) -> Parameter:
@@ -301,7 +322,9 @@ def _as_type_of(parameter: Parameter, default: Scalar) -> Parameter:
         return value
 
     if isinstance(parameter, Choice):
-        return Choice(tuple(convert(value) for value in parameter.values), parameter.when)
+        values = tuple(convert(value) for value in parameter.values)
+        _refuse_repeats(values)  # 1 and 1.0 are one decimal number
+        return Choice(values, parameter.when)
     low, high = convert(parameter.low), convert(parameter.high)
     if isinstance(low, str) or isinstance(high, str):
         raise ValueError("a range needs a number")

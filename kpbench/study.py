@@ -13,11 +13,12 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from kpbench.cell import RunResult, Value
+from kpbench.design import Design
 from kpbench.errors import UsageError
 
 PLAN, ROWS, READINGS, SESSIONS = "plan.json", "rows.jsonl", "test_readings.jsonl", "sessions.jsonl"
 JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "examples.npz"
-RESULT, REPORT, LOCK = "result.json", "report.html", ".lock"
+COSTS, RESULT, REPORT, LOCK = "costs.json", "result.json", "report.html", ".lock"
 
 V = TypeVar("V", bound=Value)
 
@@ -27,6 +28,7 @@ class Plan(Value):
 
     Attributes:
         space, benchmark: the definitions' digests, their texts beside them.
+        design: of an ablation; None for a search.
         data: digest of the three splits; `data_name` and `data_notes` are for people.
         precision: of the training steps, as found on the device.
     """
@@ -48,13 +50,14 @@ class Plan(Value):
     precision: str
     data_sizes: dict[str, int]
     data_notes: tuple[str, ...]
+    design: Design | None = None
     space_text: str
     benchmark_text: str
 
     def identity(self) -> dict[str, Any]:
         """The fields that make it this study and no other."""
         loose = {"space_text", "benchmark_text", "data_notes", "data_sizes", "space_name", "data_name"}
-        return self.model_dump(exclude=loose)
+        return self.model_dump(exclude=loose, exclude_none=True, mode="json")
 
     @property
     def digest(self) -> str:
@@ -133,11 +136,8 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
         UsageError: the folder cannot be written, holds something else or a study with another plan (the difference
             is in the message), or another process works on it.
     """
+    check_folder(folder, plan)
     plan_file = folder / PLAN
-    if folder.exists() and not plan_file.exists() and any(p.name != LOCK for p in folder.iterdir()):
-        raise UsageError(f"{folder} exists and holds no study; choose another --name or --out")
-    if plan_file.exists():
-        refuse_other_plan(folder, read_plan(folder), plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)
@@ -156,9 +156,28 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
             study.write(PLAN, plan.model_dump_json(indent=2) + "\n")
         for file in (ROWS, READINGS, SESSIONS, JOURNAL):
             cut_torn_line(folder / file)
+        for file, kind in ((ROWS, RunResult), (READINGS, Reading), (SESSIONS, Session)):
+            read_lines(folder / file, kind)  # damaged files are named now, not after hours of training
         yield study
     finally:
         lock.release()
+
+
+def check_folder(folder: Path, plan: Plan) -> None:
+    """Refuses a folder that cannot become or continue the study of `plan`; writes nothing.
+
+    Raises:
+        UsageError: it is a file, holds something else, or holds a study with another plan (the difference is named).
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is a file; choose another --name or --out")
+        if (folder / PLAN).exists():
+            refuse_other_plan(folder, read_plan(folder), plan)
+        elif folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
+            raise UsageError(f"{folder} exists and holds no study; choose another --name or --out")
+    except OSError as error:
+        raise UsageError(f"cannot use {folder}: {error.strerror or error}; choose another --out") from error
 
 
 def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
@@ -168,7 +187,8 @@ def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
         UsageError: with `field old -> new` for each.
     """
     before, after = old.identity(), new.identity()
-    differences = [f"{key} {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]
+    keys = list(dict.fromkeys([*before, *after]))
+    differences = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
     if differences:
         raise UsageError(
             f"study {folder} exists with another plan ({'; '.join(differences)}); "
@@ -242,8 +262,17 @@ def now() -> str:
 
 
 def read_json(path: Path) -> Mapping[str, Any] | None:
-    """A JSON object of a study, or None while it has not been written."""
+    """A JSON object of a study, or None while it has not been written.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
     if not path.is_file():
         return None
-    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is damaged: {error}; move it away and run the study's command again") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} is damaged: no JSON object; move it away and run the study's command again")
     return content

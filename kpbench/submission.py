@@ -44,6 +44,8 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
     Raises:
         UsageError: a file is missing, torn, or does not fit the network that the JSON describes.
     """
+    if path.suffix not in (".safetensors", ".json"):
+        raise UsageError(f"{path} is no model; a model is a .safetensors file with a .json beside it")
     weights, description = path.with_suffix(".safetensors"), path.with_suffix(".json")
     for file in (weights, description):
         if not file.is_file():
@@ -52,16 +54,23 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
         card = ModelCard(**json.loads(description.read_text(encoding="utf-8")))
     except (ValidationError, TypeError) as error:
         raise UsageError(f"{description}: not a model description: {first_problem(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{description}: not JSON: {error}") from error
     try:
         with global_seed(card.seed, "weights"):
             network = build(card.params)
+    except (RuntimeError, ValueError, TypeError, KeyError, OverflowError, UsageError) as error:
+        raise UsageError(f"{description}: describes no network: {first_line(error)}") from error
+    try:
         network.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError, KeyError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {reason}") from error
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {first_line(error)}") from error
     return network.eval(), card
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ DOORS = {
     "ray": {"engine/ray_tune.py"},
     "optuna": {"samplers.py", "journal.py", "queues.py"},
     "timm": {"networks/timm_backbone.py"},
-    "plotly": {"plots/", "report/study_page.py"},
+    "plotly": {"plots/", "report/shell.py"},
     "torch": {
         "networks/", "training/", "scoring.py", "evaluate.py", "submission.py", "floor.py", "engine/ray_tune.py",
     },
@@ -24,15 +24,15 @@ DOORS = {
 
 LAYERS = [
     {"errors", "seeds", "score", "scoring", "catalog"},
-    {"cell", "events", "jobs", "space", "benchmark"},
+    {"cell", "events", "jobs", "space", "benchmark", "design"},
     {"faces", "networks", "study", "schedulers", "statistics"},
     {"samplers", "journal", "training"},
-    {"queues", "submission", "plots", "outcome"},
+    {"queues", "submission", "plots", "outcome", "analysis"},
     {"evaluate", "report"},
     {"engine", "floor"},
     {"preflight"},
     {"official"},
-    {"search"},
+    {"search", "ablation"},
     {"cli"},
 ]
 """Rooms of the house, bottom to top; rooms in one layer may use each other as long as no circle arises."""

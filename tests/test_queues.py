@@ -7,14 +7,14 @@ from kpbench.benchmark import read_benchmark
 from kpbench.catalog import find
 from kpbench.evaluate import known_parameters
 from kpbench.events import Ended
-from kpbench.jobs import Failure
-from kpbench.journal import Journal
+from kpbench.jobs import Failure, Progress
+from kpbench.journal import LIVES, Journal
 from kpbench.queues import Facts, Trials
 from kpbench.samplers import SAMPLERS
 from kpbench.schedulers import SCHEDULERS
 from kpbench.space import complete, read_space
 from kpbench.study import JOURNAL, ROWS, open_study
-from tests.scripted import play
+from tests.scripted import play, record
 from tests.test_study import PLAN
 
 DEFAULTS = known_parameters()
@@ -141,9 +141,6 @@ def test_one_failed_seed_fails_the_trial_and_its_row_says_which(study):
 def test_an_epoch_that_comes_again_is_not_counted_twice(study):
     queue = trials(study, n_trials=1)
     job = queue.ask()
-    from kpbench.jobs import Progress
-    from tests.scripted import record
-
     for epoch in (1, 2, 1, 2, 3, 4):  # a worker was lost after epoch 2 and began again
         queue.report(job, Progress(epoch=epoch, seeds=(record(epoch, 0.01 / epoch),)))
     queue.tell(job)
@@ -202,8 +199,8 @@ def test_a_trial_cut_between_its_seeds_rows_is_trained_again(study):
     assert len({(r.cell, r.seed) for r in study.rows()}) == 4
 
 
-def test_a_cell_that_kills_its_driver_three_times_is_given_up(study):
-    for _ in range(3):
+def test_a_cell_that_kills_its_driver_again_and_again_is_given_up(study):
+    for _ in range(LIVES):
         with pytest.raises(KeyboardInterrupt):
             play(trials(study, n_trials=2), quality, interrupt=1)
     queue = trials(study, n_trials=2)
@@ -211,3 +208,41 @@ def test_a_cell_that_kills_its_driver_three_times_is_given_up(study):
     assert queue.counts()["failed"] == 1
     play(queue, quality)
     assert len(study.rows()) == 2
+
+
+def test_stopping_it_again_and_again_is_no_failure(study):
+    for _ in range(LIVES + 1):
+        queue = trials(study, n_trials=2)
+        with pytest.raises(KeyboardInterrupt):
+            play(queue, quality, interrupt=1)
+        queue.abandon()
+    queue = trials(study, n_trials=2)
+    play(queue, quality)
+    assert queue.counts() == {"complete": 2, "pruned": 0, "failed": 0}
+
+
+def test_cut_at_any_line_of_the_journal_no_cell_is_doubled(tmp_path):
+    """The driver may die between any two writes: each prefix of the journal, with the rows it had, continues."""
+    with open_study(tmp_path / "whole", PLAN) as study:
+        play(trials(study, n_trials=3, epochs=1), quality)
+        lines = (study.folder / JOURNAL).read_bytes().splitlines(keepends=True)
+        rows = (study.folder / ROWS).read_bytes().splitlines(keepends=True)
+        whole = [row[1:] for row in table(study)]
+    for cut in range(len(lines) + 1):
+        told = b"".join(lines[:cut]).count(b'"values":[')
+        with open_study(tmp_path / f"cut{cut}", PLAN) as study:
+            (study.folder / JOURNAL).write_bytes(b"".join(lines[:cut]))
+            (study.folder / ROWS).write_bytes(b"".join(rows[:told]))
+            play(trials(study, n_trials=3, epochs=1), quality)
+            assert [row[1:] for row in table(study)] == whole, f"after line {cut}"
+
+
+def test_a_failure_of_a_job_that_began_again_is_a_failure(study):
+    """A worker was lost after epoch 2; on the next one the same job runs out of memory in epoch 1."""
+    queue = trials(study, n_trials=1)
+    job = queue.ask()
+    for epoch in (1, 2):
+        assert not queue.report(job, Progress(epoch=epoch, seeds=(record(epoch, 0.01),)))
+    assert queue.report(job, Progress(epoch=1, seeds=(Failure(reason="oom", detail="no memory"),)))
+    queue.tell(job)
+    assert [(r.state, r.reason) for r in study.rows()] == [("failed", "oom")]

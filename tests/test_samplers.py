@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 
 from kpbench.catalog import find
 from kpbench.cell import cell_id
+from kpbench.errors import UsageError
 from kpbench.evaluate import known_parameters
 from kpbench.journal import Journal
 from kpbench.samplers import SAMPLERS, propose
@@ -102,32 +103,33 @@ def test_the_journal_survives_being_opened_again_and_holds_no_duplicates_of_prop
 
 
 def test_an_interrupted_trial_does_not_count_and_its_cell_comes_again(tmp_path):
-    path = tmp_path / "j.jsonl"
+    path, params = tmp_path / "j.jsonl", {"network.depth": 3, "network.norm": "none", "network.dropout": "none"}
     first = Journal(path)
-    trial = first.start({"network.depth": 3})
+    trial = first.start(params)
     read("cnn_small").suggest(trial)
-    params = trial.params
     first.report(trial.number, 5.0, 1)
     again = Journal(path)
     (running,) = again.running()
-    assert again.interrupt(running) is False
+    assert not again.lives_spent(running)
+    again.interrupt(running)
     assert again.history() == []
-    assert again.lost() == [params]
+    assert again.interrupted() == [params]
     second = again.start(params)
     read("cnn_small").suggest(second)
-    assert again.lost() == []
+    assert again.interrupted() == []
 
 
-def test_a_cell_that_is_lost_again_and_again_counts_as_failed(tmp_path):
-    path, space, params = tmp_path / "j.jsonl", read("cnn_small"), None
-    spent = []
-    for _ in range(3):
-        journal = Journal(path)
-        trial = journal.start(params or {"network.depth": 3})
-        space.suggest(trial)
-        params = trial.params
-        later = Journal(path)
-        spent.append(later.interrupt(later.running()[0]))
-    assert spent == [False, False, True]
-    assert [t.state for t in later.history()] == [TrialState.FAIL]
-    assert later.lost() == []
+def test_a_trial_that_was_cut_before_its_parameters_were_written_keeps_them(tmp_path):
+    path, params = tmp_path / "j.jsonl", {"network.depth": 3, "network.norm": "none", "network.dropout": "none"}
+    Journal(path).start(params)  # the driver dies before the space is suggested
+    again = Journal(path)
+    again.interrupt(again.running()[0])
+    assert again.interrupted() == [params]
+
+
+def test_a_damaged_journal_is_named(tmp_path):
+    path = tmp_path / "j.jsonl"
+    Journal(path)
+    path.write_bytes(b"not json\n" + path.read_bytes())
+    with pytest.raises(UsageError, match=r"j.jsonl is damaged"):
+        Journal(path)

@@ -146,6 +146,22 @@ def test_the_digest_follows_the_meaning_not_the_comments(tmp_path):
         ),
         (CNN + 'depth = [2, 3]\n[baseline]\n"network.depth" = 5', "baseline.network.depth: 5 is outside the space"),
         (CNN + 'depth = [2, 3]\n[baseline]\n"network.dpth" = 2', "did you mean 'network.depth'"),
+        (CNN + "depth = { low = 1, high = " + "9" * 30 + " }", "network.depth: low and high must both be numbers"),
+        (CNN + "[training]\nlr = " + "9" * 400, "training.lr: 9+ is no number"),
+        (CNN + "width = " + "9" * 5000, "cannot be read as TOML"),
+        (CNN + "depth = " + "[" * 3000, "cannot be read as TOML"),
+        ('family = "cnn"\ndescription = 1979-05-27', "description: must be text"),
+        ('family = { choices = ["cnn"], when = { "network.depth" = [3] } }', "family: must be a name"),
+        (CNN + "[training]\nlr = [1, 1.0]", "training.lr: a value stands twice"),
+        (CNN + 'depth = {low = 2, high = 3}\nwidth = {value = 8, when = {"network.depth" = [9]}}', "never 9"),
+        (
+            CNN + 'width = { value = 8, when = { "training.lr" = [0.1] } }\n[training]\nlr = { low = 0.1, high = 1.0 }',
+            "training.lr is never 0.1, or not one of a few values",
+        ),
+        (
+            'family = ["mlp", "cnn"]\n[network]\nkernel = { value = 3, when = { family = "mlp" } }',
+            "network.kernel.when: only cnn has this parameter",
+        ),
         ('family = "cnn"\nnetwork = 3', "network: must be a table"),
         ('family = "cnn"\nbaseline = 3', "baseline: must be a table"),
     ],
@@ -168,3 +184,17 @@ def test_a_missing_or_unknown_definition_is_refused(tmp_path, monkeypatch):
     own.write_text('family = "mlp"')
     assert find("search_spaces", "cnn_small") == own  # the working directory's own wins
     assert find("search_spaces", "cnn_tune") != own.with_name("cnn_tune.toml")
+
+
+def test_a_condition_on_the_family_is_cut_down_to_those_that_know_the_parameter(tmp_path):
+    found = space(
+        tmp_path,
+        'family = ["mlp", "cnn"]\n[network]\nkernel = { choices = [3, 5], when = { family = ["mlp", "cnn"] } }\n',
+    )
+    cells = [complete(cell, DEFAULTS) for cell in found.cells()]
+    assert len({cell_id(cell) for cell in cells}) == len(cells) == 3
+
+
+def test_a_wide_range_is_sampled_not_counted(tmp_path):
+    assert space(tmp_path, CNN + "depth = { low = 1, high = 10000000000 }").size is None
+    assert space(tmp_path, CNN + "depth = { low = 1, high = 200 }\nwidth = { low = 1, high = 200 }").size is None

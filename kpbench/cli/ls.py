@@ -63,15 +63,28 @@ def _samplers(out: Path) -> dict[str, str]:
 
 
 def _studies(out: Path) -> dict[str, str]:
-    from kpbench.study import RESULT, read_json, read_plan, studies
+    from kpbench.errors import UsageError
+    from kpbench.study import read_plan, studies
 
     found = {}
     for folder in studies(out):
-        plan, result = read_plan(folder), read_json(folder / RESULT)
-        best = (result or {}).get("best") or {}
-        score = f"test {best['test_score']:.1f}" if best.get("test_score") is not None else "not finished"
-        found[folder.name] = f"{plan.kind} of {plan.space_name} on {plan.data_name}: {score}"
+        try:
+            plan = read_plan(folder)
+            found[folder.name] = f"{plan.kind} of {plan.space_name} on {plan.data_name}: {_state(folder, plan.kind)}"
+        except UsageError as error:
+            found[folder.name] = f"damaged: {error}"
     return found
+
+
+def _state(folder: Path, kind: str) -> str:
+    from kpbench.analysis import analyse
+    from kpbench.study import RESULT, read_json
+
+    if kind == "ablation":
+        missing = analyse(folder).missing
+        return f"{missing} runs missing" if missing else "complete"
+    best = (read_json(folder / RESULT) or {}).get("best") or {}
+    return f"test {best['test_score']:.1f}" if best.get("test_score") is not None else "not finished"
 
 
 LISTS = {Kind.spaces: _spaces, Kind.data: _data, Kind.studies: _studies, Kind.samplers: _samplers}

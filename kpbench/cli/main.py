@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kpbench import __version__
-from kpbench.cli import ls, report, score, search
+from kpbench.cli import ablate, ls, power, report, score, search
 from kpbench.errors import UsageError
 
 OK, SOME_FAILED, WRONG_USAGE, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -25,7 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("search")(search.search)
+app.command("ablate")(ablate.ablate)
 app.command("score")(score.score)
+app.command("power")(power.power)
 app.command("report")(report.report)
 app.command("ls")(ls.ls)
 

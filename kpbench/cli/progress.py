@@ -1,9 +1,11 @@
 """Progress on stderr: a live view in a terminal, a line an ended job elsewhere."""
 
+import sys
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from kpbench.events import Advanced, Ended, Event, Stage, Started
 from kpbench.jobs import Job
@@ -13,23 +15,25 @@ class View:
     """Shows events and reading progress; a context manager that leaves the terminal as it was."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._live = self._console.is_terminal and not quiet
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
             console=self._console,
             transient=True,
+            expand=True,
+            speed_estimate_period=3600.0,  # a trial may take minutes
             disable=not self._live,
         )
         self._stage: TaskID | None = None
+        self._title, self._jobs_done, self._jobs_of = "", 0, 0
         self._reading: TaskID | None = None
-        self._jobs: dict[int, TaskID] = {}
+        self._running: dict[int, TaskID] = {}
+        self._epochs: dict[int, int] = {}
         self._best: float | None = None
-        self._title = ""
 
     def __enter__(self) -> "View":
         self._progress.start()
@@ -43,10 +47,10 @@ class View:
     def say(self, what: str, share: float) -> None:
         """Reading or drawing faces."""
         if self._reading is None:
-            self._reading = self._progress.add_task(what, total=100)
+            self._reading = self._progress.add_task(what, total=1.0, count="")
             if not self._live:
                 self._console.print(what)
-        self._progress.update(self._reading, description=what, completed=int(100 * share))
+        self._progress.update(self._reading, description=what, completed=share, count=f"{share:.0%}")
         if share >= 1:
             self._progress.remove_task(self._reading)
             self._reading = None
@@ -57,37 +61,52 @@ class View:
             case Stage():
                 self._begin(event)
             case Started(job):
-                self._jobs[job.number] = self._progress.add_task(f"  {label(job)}", total=job.epochs)
+                task = self._progress.add_task(f"  {label(job)}", total=job.epochs, count=f"0/{job.epochs}")
+                self._running[job.number] = task
             case Advanced(job, epoch, score):
+                self._epochs[job.number] = epoch
                 self._progress.update(
-                    self._jobs[job.number], completed=epoch, description=f"  {label(job)}  {score:.0f}"
+                    self._running[job.number],
+                    completed=epoch,
+                    description=f"  {label(job)}  {score:.0f}",
+                    count=f"{epoch}/{job.epochs}",
                 )
-                self._advance(1)
+                self._show(job.epochs)
             case Ended():
                 self._end(event)
 
     def _begin(self, stage: Stage) -> None:
         if self._stage is not None:
             self._progress.remove_task(self._stage)
-        self._title, self._best = stage.title, None
-        self._stage = self._progress.add_task(stage.title, total=stage.jobs or None, completed=stage.done)
+        self._title, self._best = stage.title, stage.best
+        self._jobs_done, self._jobs_of = stage.done, stage.jobs
+        self._stage = self._progress.add_task(stage.title, total=None, count="")
         if not self._live:
-            self._console.print(stage.title)
+            left = f": {stage.jobs - stage.done} of {stage.jobs} to train" if stage.done else ""
+            self._console.print(stage.title + left)
 
-    def _advance(self, epochs: int) -> None:
-        best = "" if self._best is None else f", best so far {self._best:.0f}"
-        if self._stage is not None:
-            self._progress.update(self._stage, description=self._title + best)
+    def _show(self, epochs: int) -> None:
+        """The stage's bar moves with epochs, so that there is an estimate long before the first job ends."""
+        if self._stage is None:
+            return
+        best = "" if self._best is None else f", best {self._best:.0f}"
+        self._progress.update(
+            self._stage,
+            description=self._title + best,
+            total=self._jobs_of * epochs,
+            completed=self._jobs_done * epochs + sum(self._epochs.values()),
+            count=f"{self._jobs_done}/{self._jobs_of}",
+        )
 
     def _end(self, event: Ended) -> None:
-        task = self._jobs.pop(event.job.number, None)
+        task = self._running.pop(event.job.number, None)
         if task is not None:
             self._progress.remove_task(task)
-        if self._stage is not None:
-            self._progress.advance(self._stage)
+        self._epochs.pop(event.job.number, None)
+        self._jobs_done += 1
         if event.score is not None and event.state == "complete":
             self._best = max(event.score, self._best or event.score)
-        self._advance(0)
+        self._show(event.job.epochs)
         score = "" if event.score is None else f"  {event.score:.1f}"
         detail = f"  {event.detail}" if event.detail else ""
         self._console.print(f"{event.state:9}{score:>8}  {label(event.job)}{detail}", markup=False)

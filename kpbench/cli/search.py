@@ -76,6 +76,8 @@ def search(
         typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(f"{k:12} {v}" for k, v in asked.items()))
         return 0
     result = {**(read_json(folder / RESULT) or {}), "report": str(folder / REPORT)}
+    if result["best"] and result["best"]["model"]:
+        result["best"]["model"] = str(folder / result["best"]["model"])  # a path that `kpbench score` takes
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
     failed = result["trials"]["failed"] + result["finals_failed"]
     return 1 if failed or result["best"] is None else 0

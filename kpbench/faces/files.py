@@ -110,7 +110,7 @@ def _in_zip(path: Path) -> Iterator[tuple[str, DataFile]]:
                 f"{shown(path)} holds a path that leaves the zip: {shown(member.filename)}; "
                 "do not trust this file, get it from its source"
             )
-        if member.is_dir() or len(place.parts) > 2 or place.parts[0] == "__MACOSX":
+        if member.is_dir() or not 1 <= len(place.parts) <= 2 or place.parts[0] == "__MACOSX":
             continue
         if str(place) in seen:
             raise UsageError(f"{shown(path)} holds {shown(place)} twice: pack it again with one of them")

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from kpbench.benchmark import Rules
 from kpbench.cell import Params, Scalar
 from kpbench.errors import UsageError, lookup
+from kpbench.faces.faces import SIZE
 from kpbench.networks.cnn import cnn
 from kpbench.networks.mlp import mlp
 from kpbench.networks.timm_backbone import timm_backbone
@@ -55,13 +57,26 @@ def megabytes(network: nn.Module) -> float:
     return float(sum(t.numel() * t.element_size() for t in network.state_dict().values())) / 1e6
 
 
+def flops(params: Params) -> int:
+    """Floating-point operations of one face's forward pass, by torch's counter (multiply and add are two)."""
+    with torch.device("meta"):
+        network = build(params).eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, 1, SIZE, SIZE))
+    return int(counter.get_total_flops())
+
+
 def check_rules(params: Params, rules: Rules) -> tuple[int, float]:
     """Parameters and megabytes of a cell that keeps the course's rules.
 
     Raises:
         UsageError: the cell cannot be built, or has too many parameters or too large a file; the number is named.
     """
-    parameters, size = size_of(params)
+    try:
+        parameters, size = size_of(params)
+    except (RuntimeError, OverflowError, TypeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(f"{describe(params)}: cannot be built: {reason[:200]}") from error
     if parameters > rules.max_parameters:
         raise UsageError(
             f"{describe(params)}: {parameters:,} parameters, the rules allow {rules.max_parameters:,}; "

@@ -132,11 +132,25 @@ def reference_lines(
     marks: Marks, axis: ScoreAxis, *, split: str
 ) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
     """The pass mark and the floors that lie on the axis as (score, colour role, dash), and the keys of all of them."""
+    return _on_axis([("pass mark", marks.pass_mark, "pass", "dash"), *_floors(marks.on(split))], axis)
+
+
+def floor_lines(
+    floor: Mapping[str, Mapping[str, float]], axis: ScoreAxis, *, split: str
+) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
+    """The floors alone, as `reference_lines`."""
+    return _on_axis(_floors(Marks(1.0, floor).on(split)), axis)
+
+
+def _floors(found: Mapping[str, float]) -> list[tuple[str, float, str, str]]:
+    return [(name, score, "floor", dash) for (name, score), dash in zip(found.items(), DASHES * 8, strict=False)]
+
+
+def _on_axis(
+    named: Sequence[tuple[str, float, str, str]], axis: ScoreAxis
+) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
     lines = []
     keys = []
-    pairs = zip(marks.on(split).items(), DASHES * 8, strict=False)
-    named = [("pass mark", marks.pass_mark, "pass", "dash")]
-    named += [(name, score, "floor", dash) for (name, score), dash in pairs]
     for name, score, role, dash in named:
         inside = axis.low <= score <= axis.high
         if inside:

@@ -134,7 +134,7 @@ def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Pan
         if any(curve.place == place for curve in curves.drawn)
     ]
     calm(figure, height=400)
-    ends = _epochs(figure, [epoch for curve in curves.drawn for epoch in curve.epochs])
+    ends = set_epochs(figure, [epoch for curve in curves.drawn for epoch in curve.epochs])
     add_lines(figure, lines, ends, upright=False)
     for group, (label, role, dash, symbol) in LOOKS.items():
         found = [curve for curve in curves.drawn if curve.group == group]
@@ -185,7 +185,7 @@ def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Pan
     return Panel("Validation score by epoch", figure, alt, key=(*keys, *line_keys))
 
 
-def _epochs(figure: go.Figure, epochs: Sequence[int]) -> tuple[float, float]:
+def set_epochs(figure: go.Figure, epochs: Sequence[int]) -> tuple[float, float]:
     """Set the epoch axis; its ends."""
     first, last = min(epochs), max(epochs)
     room = 0.025 * (last - first) or 1
@@ -214,7 +214,7 @@ def _error_panel(errors: Sequence[tuple[int, float, float]]) -> Panel:
     low = min(min(row[1], row[2]) for row in errors)
     calm(figure, height=400)
     figure.update_layout(hovermode="x unified")
-    _epochs(figure, [row[0] for row in errors])
+    set_epochs(figure, [row[0] for row in errors])
     figure.update_yaxes(title={"text": "error, RMSE in pixels", "standoff": 8})
     if high > 4 * low > 0:
         figure.update_yaxes(type="log", title={"text": "error, RMSE in pixels (log scale)", "standoff": 8}, dtick="D2")

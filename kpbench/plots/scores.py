@@ -89,9 +89,10 @@ class ScoreAxis:
         return (score - self.low) / (self.high - self.low)
 
 
-def score_axis(scores: Iterable[float | None], *, marks: Iterable[float] = ()) -> ScoreAxis:
+def score_axis(scores: Iterable[float | None], *, marks: Iterable[float] = (), log: bool = False) -> ScoreAxis:
     """An axis that holds all drawable scores, and the marks that lie within a factor of `NEAR` of them.
 
+    It is logarithmic where they span more than a factor of `FAR`, or where `log` asks for it.
     No drawable score at all gives the axis of the marks, and none of those an axis from 1 to 1000.
     """
     found = [score for score in scores if score is not None and drawable(score)]
@@ -101,9 +102,9 @@ def score_axis(scores: Iterable[float | None], *, marks: Iterable[float] = ()) -
     low, high = min(found), max(found)
     near = [mark for mark in lines if low / NEAR <= mark <= high * NEAR]
     low, high = min([low, *near]), max([high, *near])
-    log = high / low > FAR
+    log = log or high / low > FAR
     if log:
-        room = (high / low) ** 0.04
+        room = (high / low) ** 0.04 if high > low else 1.1
         low, high = low / room, high * room
     else:
         room = 0.06 * (high - low) or 0.1 * high
@@ -117,6 +118,8 @@ def _log_ticks(low: float, high: float) -> tuple[float, ...]:
     for steps in ((1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
         ticks = [step * 10.0**decade for decade in decades for step in steps]
         ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) < 3:
+            return _even_ticks(low, high)
         if len(ticks) <= 7:
             return tuple(ticks)
     return tuple(ticks[:: math.ceil(len(ticks) / 7)])

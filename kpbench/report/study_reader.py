@@ -7,12 +7,12 @@ import numpy as np
 
 from kpbench.benchmark import read_benchmark
 from kpbench.cell import RunResult
+from kpbench.outcome import best_of, trial_counts
 from kpbench.report.report_input import Best, Examples, ReportInput
 from kpbench.study import (
     EXAMPLES,
     FLOOR,
     READINGS,
-    RESULT,
     ROWS,
     SESSIONS,
     Reading,
@@ -33,22 +33,35 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         UsageError: there is no study, or one of its files is damaged.
     """
     plan = read_plan(folder)
-    result = read_json(folder / RESULT) or {}
+    rows = read_lines(folder / ROWS, RunResult)
     shown = plan.model_dump(exclude={"space_text", "benchmark_text"})
+    sessions, readings = read_sessions_and_readings(folder)
     examples = _examples(folder / EXAMPLES) if faces else None
     return ReportInput(
         name=folder.name,
         title=f"{plan.space_name} on {plan.data_name}",
-        rows=read_lines(folder / ROWS, RunResult),
+        rows=rows,
         pass_mark=read_benchmark(folder / "benchmark.toml").scorer.pass_mark,
         floor=read_json(folder / FLOOR) or {},
-        best=_best(result.get("best")),
-        trials=result.get("trials", {}),
+        best=_best(best_of(rows)),
+        trials=trial_counts(rows),
         plan=shown,
-        sessions=[session.model_dump() for session in read_lines(folder / SESSIONS, Session)],
-        readings=[reading.model_dump() for reading in read_lines(folder / READINGS, Reading)],
+        sessions=sessions,
+        readings=readings,
         examples=examples,
         examples_note="" if faces else "Faces are left out of this page on purpose.",
+    )
+
+
+def read_sessions_and_readings(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The starts of a command on the study in `folder` and the openings of its sealed test, in order.
+
+    Raises:
+        UsageError: one of the two files is damaged.
+    """
+    return (
+        [session.model_dump() for session in read_lines(folder / SESSIONS, Session)],
+        [reading.model_dump() for reading in read_lines(folder / READINGS, Reading)],
     )
 
 

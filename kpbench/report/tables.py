@@ -155,7 +155,10 @@ def failure_lines(rows: Sequence[RunResult]) -> tuple[FailureLine, ...]:
 
 def pruned_sentence(rows: Sequence[RunResult]) -> str:
     """How many trials were stopped early and when; empty for none."""
-    epochs = sorted(row.epochs for row in rows if row.state == "pruned")
+    failed = {row.trial for row in rows if row.state == "failed"}
+    epochs = sorted(
+        {row.trial: row.epochs for row in rows if row.state == "pruned" and row.trial not in failed}.values()
+    )
     if not epochs:
         return ""
     when = (

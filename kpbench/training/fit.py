@@ -5,13 +5,15 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kpbench.cell import EpochRecord, Scalar
+from kpbench.cell import EpochRecord, Params, Scalar
 from kpbench.errors import UsageError
+from kpbench.faces.faces import SIZE
 from kpbench.score import score_from_mse
 from kpbench.scoring import batched_mse
 from kpbench.training.augment import augment
@@ -90,13 +92,24 @@ def fit(
         UsageError: a parameter out of range, or fewer than two training faces.
         DivergedError: the training or validation loss is not finite; the message names the epoch.
     """
-    check_training(lr=lr, weight_decay=weight_decay, batch_size=batch_size, scale=scale, flip=flip)
-    if len(train.images) < 2:
+    check_training(
+        lr=lr,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        shift=shift,
+        rotate=rotate,
+        scale=scale,
+        brightness=brightness,
+        contrast=contrast,
+        flip=flip,
+    )
+    n = len(train.images)
+    if n < 2:
         raise UsageError("training needs at least two faces")
     device = setting.device.torch
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay, fused=device.type != "mps")
-    steps = math.ceil(len(train.images) / batch_size)
+    steps = min(math.ceil(n / batch_size), n // 2)  # even batches, none of one face: a batch norm needs two
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=setting.epochs * steps)
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
 
@@ -105,7 +118,7 @@ def fit(
         network.train()
         total = torch.zeros((), device=device)
         moves = generator(setting.seed, "augment", epoch)
-        order = torch.randperm(len(train.images), generator=generator(setting.seed, "order", epoch)).to(device)
+        order = torch.randperm(n, generator=generator(setting.seed, "order", epoch)).to(device)
         with global_seed(setting.seed, "dropout", epoch):
             for index in order.tensor_split(steps):
                 pictures, keypoints = augment(
@@ -127,7 +140,7 @@ def fit(
                 optimizer.step()
                 schedule.step()
                 total += loss.detach() * len(index)
-        train_mse = total.item() / len(train.images)
+        train_mse = total.item() / n
         val_mse = batched_mse(network, val_pictures, val_target)
         if not (math.isfinite(train_mse) and math.isfinite(val_mse)):
             raise DivergedError(f"the loss is not finite in epoch {epoch}")
@@ -149,14 +162,38 @@ def training_defaults() -> dict[str, Scalar]:
     return {PREFIX + p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def check_training(*, lr: float, weight_decay: float, batch_size: int, scale: float, flip: float) -> None:
-    """Refuses training parameters out of range, by name."""
+def check_training(
+    *,
+    lr: float,
+    weight_decay: float,
+    batch_size: int,
+    shift: float,
+    rotate: float,
+    scale: float,
+    brightness: float,
+    contrast: float,
+    flip: float,
+) -> None:
+    """Refuses training parameters out of range, by name.
+
+    Raises:
+        UsageError: the parameter, what it may be, and what it is.
+    """
     for name, value, fine, wanted in (
         ("lr", lr, lr > 0, "above 0"),
         ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
         ("batch_size", batch_size, batch_size >= 2, "at least 2"),
+        ("shift", shift, 0 <= shift <= SIZE, f"between 0 and {SIZE} pixels"),
+        ("rotate", rotate, 0 <= rotate <= 180, "between 0 and 180 degrees"),
         ("scale", scale, 0 <= scale < 1, "at least 0 and below 1"),
+        ("brightness", brightness, 0 <= brightness <= 1, "between 0 and 1"),
+        ("contrast", contrast, 0 <= contrast <= 1, "between 0 and 1"),
         ("flip", flip, 0 <= flip <= 1, "between 0 and 1"),
     ):
         if not fine:
             raise UsageError(f"training.{name} must be {wanted}, got {value}")
+
+
+def training_of(params: Params) -> dict[str, Any]:
+    """The keyword arguments of `fit` in a complete cell."""
+    return {name.removeprefix(PREFIX): value for name, value in params.items() if name.startswith(PREFIX)}

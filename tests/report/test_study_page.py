@@ -10,7 +10,8 @@ import pytest
 
 from kpbench.plots.plots import PLOTS
 from kpbench.report.report_input import Best
-from kpbench.report.study_page import render, safe_json, write
+from kpbench.report.shell import safe_json
+from kpbench.report.study_page import render, write
 from tests.study_rows import bare, examples, grid_rows, row, study, tuned_rows
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{ 7*7 }}"

@@ -1,0 +1,135 @@
+"""`kpbench ablate`."""
+
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kpbench.errors import UsageError
+
+
+def ablate(
+    factors: Annotated[list[str], typer.Argument(help="Factors of the space, by name or last part (dropout); or all.")],
+    cross: Annotated[str, typer.Option(help="Factors crossed in, comma-separated: a full factorial.")] = "",
+    levels: Annotated[
+        list[str] | None, typer.Option(help="Levels: none,spatial for one factor, or norm=none,batch; repeatable.")
+    ] = None,
+    baseline: Annotated[list[str] | None, typer.Option(help="Baseline level, norm=none; repeatable.")] = None,
+    space: Annotated[str, typer.Option(help="Search space: a name or a .toml file.")] = "cnn_small",
+    data: Annotated[str, typer.Option(help="Faces: a name, or the path of a folder, zip or csv.")] = "synthetic",
+    seeds: Annotated[int, typer.Option(help="Seeds of each cell: 3 smoke (no verdict), 8, 16, 32.")] = 8,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    sesoi: Annotated[str, typer.Option(help="Smallest effect of interest, a share of MSE: 5% or 0.05.")] = "5%",
+    alpha: Annotated[float, typer.Option(help="Error rate of the family of contrasts.")] = 0.05,
+    correction: Annotated[str, typer.Option(help="For several contrasts: holm or none.")] = "holm",
+    control: Annotated[bool, typer.Option(help="Train the baseline under a second cohort too (A/A).")] = True,
+    workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the study; run seeds follow from it.")] = 0,
+    name: Annotated[
+        str | None, typer.Option(help="Study folder's name.  [default: from factors, data and plan]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Print cells, runs and estimated time; train for the estimate only.")
+    ] = False,
+    yes: Annotated[bool, typer.Option(help="Run a design of more than 400 runs.")] = False,
+) -> int:
+    """Compare the levels of factors with a baseline: paired seeds, nothing stopped early, verdicts in words.
+
+    The same command again continues the study. Fewer than 5 seeds give no verdict.
+    """
+    from kpbench.ablation import AblationRequest, prepare_ablation
+    from kpbench.ablation import ablate as run_ablation
+    from kpbench.ablation import dry_run as dry
+    from kpbench.cli.progress import View
+    from kpbench.cli.report import write_report
+
+    request = AblationRequest(
+        factors=tuple(factors),
+        cross=tuple(word for word in cross.split(",") if word),
+        levels=named_levels(levels or [], factors),
+        baseline={factor: words[0] for factor, words in named_levels(baseline or [], factors).items()},
+        space=space,
+        data=data,
+        seeds=seeds,
+        epochs=epochs,
+        sesoi=share(sesoi),
+        alpha=alpha,
+        correction=correction,
+        control=control,
+        workers=workers,
+        device=device,
+        seed=seed,
+        name=name,
+        out=out,
+        yes=yes,
+        command=shlex.join(["kpbench", *sys.argv[1:]]),
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
+    prepared = prepare_ablation(request)
+    with View(quiet=quiet) as view:
+        if dry_run:
+            asked = dry(prepared, view.say)
+        else:
+            folder = run_ablation(prepared, view.notify, view.say)
+            report = write_report(folder, folder / "report.html", faces=False)
+    if dry_run:
+        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(f"{k:8} {v}" for k, v in asked.items()))
+        return 0
+    from kpbench.analysis import analyse
+    from kpbench.analysis import as_json as plain
+
+    result = {"study": folder.name, **plain(analyse(folder)), "report": str(report)}
+    typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
+    return 1 if result["missing"] else 0
+
+
+def named_levels(words: list[str], factors: list[str]) -> dict[str, tuple[str, ...]]:
+    """`norm=none,batch` by factor; without a name the levels are those of the only factor.
+
+    Raises:
+        UsageError: no name where there are several factors, or no level.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        name, equals, values = word.rpartition("=")
+        if not equals and len(factors) != 1:
+            raise UsageError(f"'{word}' does not say whose level it is; write FACTOR={word}")
+        levels = tuple(value for value in values.split(",") if value)
+        if not levels:
+            raise UsageError(f"'{word}' names no level; write {name or factors[0]}=LEVEL,LEVEL")
+        found[name or factors[0]] = levels
+    return found
+
+
+def share(word: str, *, option: str = "--sesoi") -> float:
+    """`5%` or `0.05` as a share.
+
+    Raises:
+        UsageError: neither.
+    """
+    try:
+        return float(word.removesuffix("%")) / 100 if word.endswith("%") else float(word)
+    except ValueError:
+        raise UsageError(f"{option} must be a share such as 5% or 0.05, got '{word}'") from None
+
+
+def outcome(result: dict[str, Any]) -> list[str]:
+    """The result of an ablation in lines for a person."""
+    lines = [f"{'factor':24}{'level':16}{'MSE ratio':>10}  {'interval':15}{'p (adj.)':>9}  verdict"]
+    for contrast in result["contrasts"]:
+        interval = contrast["ci"] and f"{contrast['ci'][0]:.3f} to {contrast['ci'][1]:.3f}"
+        p = "" if contrast["p_adjusted"] is None else f"{contrast['p_adjusted']:.3f}"
+        ratio = "" if contrast["ratio"] is None else f"{contrast['ratio']:.3f}"
+        against = f"{contrast['level']}/{contrast['baseline']}"
+        lines.append(
+            f"{contrast['factor']:24}{against:16}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}"
+        )
+    return [*lines, "", result["conclusion"], "", f"report   {result['report']}"]

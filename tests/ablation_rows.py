@@ -1,0 +1,142 @@
+"""Ablation study folders with planted effects, the same for the same arguments, without any training."""
+
+import json
+import math
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kpbench.analysis import Analysis, analyse
+from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
+from kpbench.design import Design, blocks_of, factorial
+from kpbench.study import COSTS, FLOOR, READINGS, ROWS, SESSIONS, Plan, Reading, Session, open_study
+
+NORM: dict[str, tuple[Scalar, ...]] = {"network.norm": ("none", "batch", "spatial_batch")}
+CROSSED: dict[str, tuple[Scalar, ...]] = {**NORM, "network.dropout": ("none", "standard", "spatial")}
+
+EFFECTS: dict[str, float] = {
+    "network.norm=batch": -0.10,
+    "network.norm=spatial_batch": -0.35,
+    "network.dropout=standard": 0.16,
+    "network.dropout=spatial": -0.012,
+}
+"""Planted changes of log MSE."""
+
+TOGETHER = {frozenset({"network.norm=spatial_batch", "network.dropout=standard"}): 0.25}
+"""Planted interactions of log MSE."""
+
+FLOOR_SCORES = {"mean face": {"val": 110.0, "test": 114.0}, "ridge on pixels": {"val": 150.0, "test": 161.0}}
+
+
+def study_folder(
+    folder: Path,
+    *,
+    factors: Mapping[str, Sequence[Scalar]] = NORM,
+    crossed: bool = False,
+    asked: Sequence[str] | None = None,
+    seeds: int = 8,
+    control: bool = True,
+    noise: float = 0.06,
+    diverged: Sequence[tuple[int, int]] = (),
+    missing: Sequence[tuple[int, int]] = (),
+    runs: int | None = None,
+    floor: bool = True,
+    correction: str = "holm",
+    command: str = "kpbench ablate norm --seeds 8",
+) -> Path:
+    """Writes an ablation; `diverged` and `missing` are (cell, block) by position, `runs` cuts it after so many."""
+    blocks, cohort = blocks_of(0, seeds, control=control)
+    cells = factorial(factors, crossed=crossed)
+    design = Design(
+        factors={name: tuple(levels) for name, levels in factors.items()},
+        asked=tuple(asked or factors),
+        crossed=crossed,
+        cells=cells,
+        blocks=blocks,
+        control=cohort,
+        sesoi=0.05,
+        alpha=0.05,
+        power=0.8,
+        correction=correction,
+    )
+    wanted = [
+        ("ablation", at, place, seed)
+        for place, seed in enumerate(blocks)
+        for at in range(len(cells))
+        if (at, place) not in missing
+    ]
+    wanted += [("control", 0, seeds + place, seed) for place, seed in enumerate(cohort)]
+    with open_study(folder, plan(design)) as study:
+        study.append(SESSIONS, Session(when="2026-01-05T10:00:00+00:00", command=command, device="cpu, 2 threads",
+                                       workers=2, versions={"kpbench": "0.1.0", "torch": "2.13.0"}))  # fmt: skip
+        study.write(COSTS, json.dumps({cell_id(whole(cell)): _flops(cell) for cell in cells}))
+        if floor:
+            study.write(FLOOR, json.dumps(FLOOR_SCORES))
+        for role, at, place, seed in wanted[:runs]:
+            lost = role == "ablation" and (at, place) in diverged
+            found = row(role, cells[at], seed, place, lost=lost, noise=noise)
+            if not lost:
+                study.append(READINGS, Reading(when=found.finished, command=command, model=f"models/{found.cell}"))
+            study.append(ROWS, found)
+    return folder
+
+
+def analysis(folder: Path, **options: object) -> Analysis:
+    """The analysis of such a study."""
+    return analyse(study_folder(folder, **options))  # type: ignore[arg-type]
+
+
+def plan(design: Design) -> Plan:
+    """A plan around a design."""
+    return Plan(
+        kind="ablation", space_name="cnn_small", space="5f1d0c77a4e2b9d3", benchmark_name="facial_keypoints",
+        benchmark="9a0be2f0c1d44e11", scorer=1, data_name="synthetic", data="0123456789abcdef", epochs=12,
+        seeds=len(design.blocks), sampler="planned", scheduler="none", seed=0, device="cpu", precision="float32",
+        data_sizes={"train": 2000, "val": 300, "test": 300}, data_notes=("2,000 train faces drawn",), design=design,
+        space_text="", benchmark_text="",
+    )  # fmt: skip
+
+
+def whole(cell: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The cell with the parameters that every run of the study shares."""
+    return {"family": "cnn", "network.depth": 4, "training.lr": 1e-3, "training.batch": 64, **cell}
+
+
+def log_mse(cell: Mapping[str, Scalar], seed: int, place: int, noise: float) -> float:
+    """The planted log MSE of a run: cell effects, a block effect and noise of its own."""
+    words = {f"{name}={level}" for name, level in cell.items()}
+    value = math.log(1 / (2 * 210)) + sum(EFFECTS.get(word, 0.0) for word in words)
+    value += sum(extra for pair, extra in TOGETHER.items() if pair <= words)
+    block = random.Random(f"block {place}").gauss(0, noise)
+    return value + block + random.Random(f"{sorted(words)} {seed}").gauss(0, noise)
+
+
+def row(
+    role: str, cell: Mapping[str, Scalar], seed: int, place: int, *, lost: bool = False, noise: float = 0.06
+) -> RunResult:
+    """One run of an ablation; a lost one diverged in epoch 4."""
+    params = whole(cell)
+    mse = math.exp(log_mse(cell, seed, place, noise))
+    wobble = random.Random(f"{sorted(cell.items())} {seed} curve")
+    curve = []
+    for epoch in range(1, 4 if lost else 13):
+        at = 1 / (2 * mse) * (0.2 + 0.75 * (epoch / 12) ** 0.5) * math.exp(wobble.gauss(0, 0.02))
+        curve.append(
+            EpochRecord(epoch=epoch, train_mse=0.8 / (2 * at), val_mse=1 / (2 * at), val_score=at, seconds=1.5)
+        )
+    score = None if lost else 1 / (2 * mse)
+    return RunResult.model_validate(
+        {
+            "role": role, "cell": cell_id(params), "params": params, "seed": seed,
+            "state": "failed" if lost else "complete", "reason": "nan" if lost else None,
+            "detail": "loss is NaN in epoch 4" if lost else None, "epochs": len(curve),
+            "val_mse": None if lost else mse / 0.95, "val_score": None if score is None else 0.95 * score,
+            "test_mse": None if lost else mse, "test_score": score,
+            "parameters": 40_000 + (9_000 if "batch" in cell.values() else 0), "megabytes": 0.2, "seconds": 18.0,
+            "device": "cpu", "data": "0123456789abcdef", "curve": curve, "finished": "2026-01-05T11:00:00+00:00",
+        }
+    )  # fmt: skip
+
+
+def _flops(cell: Mapping[str, Scalar]) -> int:
+    return 12_000_000 + (200_000 if "spatial_batch" in cell.values() else 0)

@@ -1,0 +1,94 @@
+"""`kpbench ablate` and `kpbench power` from the command line."""
+
+import json
+
+import pytest
+
+from kpbench.cli.ablate import named_levels, share
+from kpbench.errors import UsageError
+from tests.cli.spaces import SPACE
+
+
+@pytest.fixture
+def options(tmp_path, course):
+    (tmp_path / "tiny.toml").write_text(SPACE.replace("width = 4", 'width = 4\ndropout = ["none", "spatial"]'))
+    return ["--space", "tiny.toml", "--data", course, "--seeds", 2, "--epochs", 1, "--workers", 0]
+
+
+def test_ablate_report_and_power(kpbench, options, tmp_path):
+    code, out, err = kpbench("ablate", "dropout", *options, "--json", "-q")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    (contrast,) = result["contrasts"]
+    assert set(contrast) >= {
+        "factor", "level", "baseline", "ratio", "ci", "p", "p_adjusted", "verdict", "detectable",
+    }  # fmt: skip
+    assert (contrast["factor"], contrast["level"], contrast["verdict"]) == ("network.dropout", "spatial", "withheld")
+    assert [level["level"] for level in result["levels"]] == ["none", "spatial"]
+    assert result["plan"]["blocks"] == [0, 1]
+    page = tmp_path / result["report"]
+    assert page.stat().st_size > 1_000_000
+
+    code, out, _ = kpbench("ablate", "dropout", *options)  # again: nothing left to run
+    assert code == 0
+    assert "withheld" in out
+    page.unlink()
+    assert kpbench("report", result["study"])[0] == 0
+    assert page.exists()
+    code, out, _ = kpbench("power", result["study"], "--effect", "10%", "--json")
+    assert code == 0
+    assert json.loads(out)["contrasts"][0]["seeds"] >= 5
+    assert "seeds needed" in kpbench("power", result["study"])[1]
+    assert result["study"] in kpbench("ls", "studies")[1]
+
+
+def test_a_dry_run_prints_cells_and_runs(kpbench, options, tmp_path):
+    code, out, _ = kpbench("ablate", "dropout", "--cross", "depth", *options, "--dry-run", "-q")
+    assert code == 0
+    assert "10: 4 cells x 2 seeds, 2 A/A" in out
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["ablate", "dropot"], "did you mean 'dropout'"),
+        (["ablate"], "factors"),
+        (["ablate", "dropout", "--levels", "none,spatal"], "did you mean 'spatial'"),
+        (["ablate", "dropout", "norm", "--levels", "none"], "does not say whose level"),
+        (["ablate", "dropout", "--baseline", "norm=none"], "no factor of this ablation"),
+        (["ablate", "dropout", "--sesoi", "much"], "--sesoi must be a share"),
+        (["ablate", "kernel"], "one level"),
+        (["ablate", "dropout", "--cross", "norm,depth", "--seeds", "32"], "--yes"),
+        (["power", "nothing"], "no study 'nothing'"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(kpbench, words, names, tmp_path):
+    code, out, err = kpbench(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert names in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_power_of_a_search_is_refused(kpbench, options, course):
+    assert kpbench("search", *options[:4], "--n-trials", 1, "--epochs", 1, "--workers", 0, "--name", "s", "-q")[0] == 0
+    code, _, err = kpbench("power", "s")
+    assert code == 2
+    assert "not an ablation" in err
+
+
+def test_words_of_levels():
+    assert named_levels(["none,spatial"], ["dropout"]) == {"dropout": ("none", "spatial")}
+    assert named_levels(["norm=none,batch", "depth=2,3"], ["norm", "depth"]) == {
+        "norm": ("none", "batch"), "depth": ("2", "3"),
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="names no level"):
+        named_levels(["norm="], ["norm"])
+
+
+def test_shares():
+    assert share("5%") == share("0.05") == 0.05
+    with pytest.raises(UsageError, match="such as 5%"):
+        share("five")

@@ -1,0 +1,262 @@
+"""An ablation end to end: a planted effect comes back, cut studies continue, partial ones give no verdict."""
+
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from kpbench import ablation
+from kpbench.ablation import AblationRequest, ablate, dry_run, prepare_ablation
+from kpbench.analysis import analyse, as_json, seeds_for_effect
+from kpbench.cell import RunResult
+from kpbench.errors import UsageError
+from kpbench.jobs import Failure
+from kpbench.networks.families import flops
+from kpbench.score import score_from_mse
+from kpbench.seeds import derive
+from kpbench.statistics.power import seeds_for
+from kpbench.study import MODELS, READINGS, ROWS, Reading, read_lines, read_plan
+from tests.scripted import play
+
+SPACE = """
+family = "cnn"
+[network]
+depth = [2, 3]
+norm = ["none", "batch", "spatial_batch"]
+dropout = ["none", "spatial"]
+width = 4
+head_width = 8
+[training]
+batch_size = 8
+"""
+
+EFFECT = {"none": 1.0, "batch": 1.0, "spatial_batch": 0.8}
+"""Planted ratios of MSE."""
+
+
+def quiet(*_):
+    """Shows nothing."""
+
+
+@pytest.fixture
+def asked(tmp_path, course):
+    path = tmp_path / "tiny.toml"
+    path.write_text(SPACE)
+    return {
+        "factors": ("norm",), "space": str(path), "data": str(course), "seeds": 8, "epochs": 2, "workers": 0,
+        "out": tmp_path / "reports",
+    }  # fmt: skip
+
+
+def true_mse(params, seed):
+    """A made-up truth: a planted effect, a block's own luck that cells share, and noise of each run."""
+    block = np.random.default_rng(derive(seed, "block")).normal(0, 0.2)
+    noise = np.random.default_rng(derive(seed, str(sorted(params.items())))).normal(0, 0.03)
+    return 0.004 * EFFECT[params["network.norm"]] * math.exp(block + noise)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Replaces training and scoring by the made-up truth; a seed in `planted` diverges."""
+    diverged = set()
+
+    def run(queue, staged, workers):
+        def mse(job, seed, epoch):
+            if (job.params["network.norm"], seed) in diverged:
+                return Failure(reason="nan", detail="not finite")
+            return true_mse(job.params, seed)
+
+        play(queue, mse)
+
+    def scored(study, task, splits, row, command):
+        if row.state != "complete":
+            return row
+        splits.test.open(study.test_reading(command, row.cell))
+        mse = true_mse(row.params, row.seed)
+        return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
+
+    monkeypatch.setattr(ablation, "run_queue", run)
+    monkeypatch.setattr(ablation, "score_row", scored)
+    return diverged
+
+
+def run(asked, **more):
+    return ablate(prepare_ablation(AblationRequest(**{**asked, **more})), quiet, quiet)
+
+
+def rows(folder):
+    return read_lines(folder / ROWS, RunResult)
+
+
+def test_a_planted_effect_comes_back(asked, planted):
+    folder = run(asked)
+    found = as_json(analyse(folder))
+    batch, spatial = found["contrasts"]
+    assert (spatial["factor"], spatial["level"], spatial["baseline"]) == ("network.norm", "spatial_batch", "none")
+    assert spatial["ratio"] == pytest.approx(0.8, abs=0.03)
+    assert spatial["ci"][0] < 0.8 < spatial["ci"][1]
+    assert spatial["verdict"] == "better"
+    assert spatial["p_adjusted"] < 0.01
+    assert batch["verdict"] in ("equivalent", "undecided")
+    assert batch["ci"][0] < 1 < batch["ci"][1]
+    assert found["control"]["ci"][0] < 1 < found["control"]["ci"][1]
+    assert found["missing"] == 0
+    assert "spatial_batch" in found["conclusion"]
+    assert json.dumps(found)
+    levels = {level["level"]: level for level in found["levels"]}
+    assert levels["spatial_batch"]["score"] / levels["none"]["score"] == pytest.approx(1 / spatial["ratio"])
+    assert "parameters" in levels["batch"]["cost"]["flagged"]
+    assert "parameters" not in levels["spatial_batch"]["cost"]["flagged"]
+
+
+def test_pairing_matters(asked, planted):
+    """Blocks vary by 20 %, runs by 3 %: only a paired comparison finds 20 % with 8 seeds so surely."""
+    contrast = analyse(run(asked)).contrasts[1]
+    assert contrast.evidence.correlation > 0.9
+    assert contrast.evidence.sd < 0.08
+
+
+def test_crossed_factors_give_marginal_effects_interactions_and_variance(asked, planted):
+    found = analyse(run(asked, cross=("depth",)))
+    assert len(found.design.cells) == 6
+    assert [c.effect for c in found.contrasts] == ["marginal", "marginal"]
+    assert found.contrasts[1].ratio == pytest.approx(0.8, abs=0.03)
+    assert len(found.interactions) == 2
+    assert sum(term.share for term in found.variance) == pytest.approx(1)
+    norm = next(term for term in found.variance if term.factors == ("network.norm",))
+    assert norm.share > 0.1
+
+
+def test_a_diverged_seed_counts_with_the_mean_face(asked, planted):
+    planted.add(("spatial_batch", 3))
+    folder = run(asked)
+    found = analyse(folder)
+    mean_face = found.floor["mean face"]["test"]
+    assert found.contrasts[1].failed_level == 1
+    assert score_from_mse(np.nanmax(found.table.mse)) == pytest.approx(mean_face)
+    assert found.contrasts[1].n == 8
+    assert found.contrasts[1].survivors.n == 7
+    assert found.missing == 0
+    before = len(rows(folder))
+    run(asked)
+    assert len(rows(folder)) == before  # a divergence is an outcome, not trained again
+
+
+def test_few_seeds_give_no_verdict(asked, planted):
+    assert {c["verdict"] for c in as_json(analyse(run(asked, seeds=3)))["contrasts"]} == {"withheld"}
+
+
+def test_a_cut_study_gives_no_verdict_and_ends_like_an_uncut_one(asked, planted, monkeypatch, tmp_path):
+    whole = run(asked, out=tmp_path / "whole")
+    real = ablation.run_queue
+
+    def cut(queue, staged, workers):
+        left = 11
+        tell = queue.tell
+
+        def telling(job, crash=None):
+            nonlocal left
+            tell(job, crash)
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+
+        queue.tell = telling
+        real(queue, staged, workers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ablation, "run_queue", cut)
+        with pytest.raises(KeyboardInterrupt):
+            run(asked)
+    (folder,) = asked["out"].iterdir()
+    partial = as_json(analyse(folder))
+    assert partial["missing"] == 32 - 11
+    assert {c["verdict"] for c in partial["contrasts"]} == {"incomplete"}
+    run(asked)
+    again, uncut = as_json(analyse(folder)), as_json(analyse(whole))
+    assert again["contrasts"] == uncut["contrasts"]
+    assert len(rows(folder)) == len({(r.role, r.cell, r.seed) for r in rows(folder)}) == 32
+
+
+def test_the_plan_is_written_before_the_first_run_and_the_order_is_random(asked, planted):
+    folder = run(asked)
+    design = read_plan(folder).design
+    assert design.sesoi == 0.05
+    order = [(r.role, r.params["network.norm"], r.seed) for r in rows(folder)]
+    assert order != sorted(order, key=str)
+    assert Counter(r.role for r in rows(folder)) == {"ablation": 24, "control": 8}
+    cells = {r.cell for r in rows(folder) if r.role == "control"}
+    assert cells == {r.cell for r in rows(folder) if r.role == "ablation" and r.params["network.norm"] == "none"}
+    with pytest.raises(UsageError, match="design"):
+        run({**asked, "name": folder.name}, sesoi=0.1)
+
+
+def test_a_real_ablation_trains_scores_and_leaves_no_model(asked):
+    folder = run(asked, factors=("dropout",), seeds=2, epochs=1)
+    found = rows(folder)
+    assert len(found) == 6
+    assert all(r.state == "complete" and r.test_score and r.val_score and r.model is None for r in found)
+    assert list((folder / MODELS).iterdir()) == []
+    readings = read_lines(folder / READINGS, Reading)
+    assert len(readings) == 6 + 2  # each run once, the floor's two
+    by_block = {(r.params["network.dropout"], r.seed): r for r in found if r.role == "ablation"}
+    assert len(by_block) == 4
+    assert as_json(analyse(folder))["levels"][0]["cost"]["flops"] > 1e5
+
+
+def test_flops_are_counted_by_hand():
+    params = {"family": "cnn", "network.depth": 1, "network.width": 2, "network.head_width": 0, "network.kernel": 3}
+    # conv: 2 * 96^2 * 2 * 9; linear: 2 * (2 * 48^2) * 30.
+    assert flops(params) == 2 * 96**2 * 2 * 9 + 2 * (2 * 48**2) * 30
+
+
+def test_a_dry_run_says_cells_runs_time_and_what_can_be_found(asked):
+    said = dry_run(prepare_ablation(AblationRequest(**{**asked, "cross": ("dropout",)})), quiet)
+    assert len(said["cells"]) == 6
+    assert said["runs"].startswith("56: 6 cells x 8 seeds, 8 A/A")
+    assert said["minutes"] >= 0
+    assert "standard deviations" in said["detectable"]
+    assert not asked["out"].exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"factors": ("nrm",)}, "unknown factor 'nrm': did you mean 'norm'"),
+        ({"factors": ("width",)}, "has one level"),
+        ({"levels": {"norm": ("none", "spatal_batch")}}, "did you mean 'spatial_batch'"),
+        ({"levels": {"depth": ("2", "3")}}, "no factor of this ablation"),
+        ({"baseline": {"norm": "layer"}}, "has no level 'layer'"),
+        ({"cross": ("depth", "dropout"), "seeds": 40}, "12 cells x 40 seeds are 520 runs; .*--yes"),
+        ({"seeds": 1}, "--seeds must be at least 2"),
+        ({"sesoi": 0.0}, "--sesoi must lie between"),
+        ({"alpha": 2.0}, "--alpha must lie between"),
+        ({"correction": "bonferoni"}, "unknown correction"),
+        ({"data": "nowhere.zip"}, "nowhere.zip"),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_written(asked, more, says):
+    with pytest.raises(UsageError, match=says) as refusal:
+        run(asked, **more)
+    assert "\n" not in str(refusal.value)
+    assert not asked["out"].exists()
+
+
+def test_all_takes_every_factor(asked):
+    prepared = prepare_ablation(AblationRequest(**{**asked, "factors": ("all",)}))
+    assert set(prepared.design.factors) == {"network.depth", "network.norm", "network.dropout"}
+    assert len(prepared.cells) == 1 + 1 + 2 + 1
+
+
+def test_power_is_told_from_the_studys_own_noise(asked, planted):
+    found = analyse(run(asked))
+    few = seeds_for_effect(found, sesoi=0.2)[1]["seeds"]
+    many = seeds_for_effect(found, sesoi=0.02)[1]["seeds"]
+    assert 2 <= few < many
+    # By the book: the smallest n at which a paired t test with alpha / 2 contrasts has 80 % power.
+    d_z = math.log1p(0.02) / found.contrasts[1].evidence.sd
+    assert many == seeds_for(d_z, contrasts=2)
+    with pytest.raises(UsageError, match="--effect must lie"):
+        seeds_for_effect(found, sesoi=1.5)
