@@ -80,7 +80,8 @@ class View:
             self._progress.remove_task(self._stage)
         self._title, self._best = stage.title, stage.best
         self._jobs_done, self._jobs_of = stage.done, stage.jobs
-        self._stage = self._progress.add_task(stage.title, total=None, count="")
+        count = f"{stage.done}/{stage.jobs}" if stage.jobs else ""
+        self._stage = self._progress.add_task(stage.title, total=None, count=count)
         if not self._live:
             left = f": {stage.jobs - stage.done} of {stage.jobs} to train" if stage.done else ""
             self._console.print(stage.title + left)

@@ -65,17 +65,20 @@ def draw_variance_shares(found: Analysis) -> Drawing:
 
 def _figure(terms: Sequence[Share]) -> go.Figure:
     figure = go.Figure()
-    figure.add_bar(
-        x=[rounded(term.percent) for term in terms],
-        y=list(range(len(terms))),
-        orientation="h",
-        width=0.55,
-        marker={"color": [light(ROLES[term.kind]) for term in terms]},
-        text=[f"{term.percent:.1f} %" for term in terms],
-        textposition="outside",
-        cliponaxis=False,
-        hoverinfo="skip",
-    )
+    for role in dict.fromkeys(ROLES.values()):  # one colour a trace: the page exchanges no colour within a list
+        mine = [(at, term) for at, term in enumerate(terms) if ROLES[term.kind] == role]
+        if mine:
+            figure.add_bar(
+                x=[rounded(term.percent) for _, term in mine],
+                y=[at for at, _ in mine],
+                orientation="h",
+                width=0.55,
+                marker={"color": light(role)},
+                text=[f"{term.percent:.1f} %" for _, term in mine],
+                textposition="outside",
+                cliponaxis=False,
+                hoverinfo="skip",
+            )
     marked = [(at, term) for at, term in enumerate(terms) if term.kind != "residual"]  # the residual is the noise
     figure.add_scatter(
         x=[rounded(term.noise_percent) for _, term in marked],
@@ -86,6 +89,7 @@ def _figure(terms: Sequence[Share]) -> go.Figure:
         hoverinfo="text",
     )
     calm(figure, height=72 + 34 * len(terms), left=10)
+    figure.update_layout(barmode="overlay")
     longest = max(max(term.percent, term.noise_percent) for term in terms)
     figure.update_xaxes(range=[0, 1.2 * longest], title={"text": "share of the variation, %", "standoff": 8}, nticks=6)
     figure.update_yaxes(

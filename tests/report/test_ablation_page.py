@@ -142,7 +142,7 @@ def test_the_contrast_table_carries_the_analysis(tmp_path):
 def test_costs_name_the_change_and_flag_the_large_ones(tmp_path):
     base, batch, spatial = ablation_tables.cost_lines(analysis(tmp_path / "a"))
     assert base.baseline and base.costs[0] == ("40,000", "", False)
-    assert batch.costs[0] == ("49,000", "+22 %", True)
+    assert batch.costs[0] == ("49,000", "+23 %", True)
     assert spatial.costs[2] == ("12.2 M", "+2 %", False)
 
 
