@@ -73,10 +73,17 @@ def test_all_failed_runs_are_in_the_table():
 
 
 def test_pruned_trials_in_a_sentence():
-    rows = [row({"a": 1}, state="pruned", epochs=epochs) for epochs in (2, 4, 8)]
+    rows = [row({"a": 1}, state="pruned", epochs=epochs, trial=epochs) for epochs in (2, 4, 8)]
     assert pruned_sentence(rows).startswith("3 trials were stopped early after 2 to 8 epochs (median 4)")
     assert pruned_sentence(rows[:1]).startswith("1 trial was stopped early after 2 epochs;")
     assert pruned_sentence([]) == ""
+
+
+def test_a_pruned_trial_of_several_seeds_is_one_and_a_failed_trials_other_seeds_are_none():
+    stopped = [row({"a": 1}, state="pruned", epochs=2, trial=0, seed=seed) for seed in (0, 1)]
+    cut = row({"a": 2}, state="pruned", epochs=3, trial=1, seed=0)
+    failed = row({"a": 2}, state="failed", reason="nan", epochs=2, trial=1, seed=1)
+    assert pruned_sentence([*stopped, cut, failed]).startswith("1 trial was stopped early after 2 epochs;")
 
 
 def test_parameters_that_never_vary_are_fixed():
