@@ -72,13 +72,21 @@ def read_benchmark(path: Path) -> Benchmark:
     Raises:
         UsageError: the file is not TOML or not a benchmark; the first wrong key is named.
     """
-    text = path.read_text(encoding="utf-8")
+    return parse_benchmark(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse_benchmark(text: str, where: str) -> Benchmark:
+    """The benchmark defined in a text; `where` names it in an error.
+
+    Raises:
+        UsageError: as `read_benchmark`.
+    """
     try:
         return Benchmark(**tomllib.loads(text), text=text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
+        raise UsageError(f"{where}: not TOML: {error}") from error
     except (ValidationError, TypeError) as error:
-        raise UsageError(f"{path}: {first_problem(error)}") from error
+        raise UsageError(f"{where}: {first_problem(error)}") from error
 
 
 def first_problem(error: ValidationError | TypeError) -> str:

@@ -35,7 +35,7 @@ class SearchRequest:
 
     space: str = "cnn_small"
     data: str = "synthetic"
-    n_trials: int = 12
+    n_trials: int = 9
     epochs: int | None = None
     seeds: int = 1
     sampler: str = "tpe"

@@ -249,3 +249,25 @@ def test_a_damaged_model_is_refused_by_name(asked, damage):
     with pytest.raises(UsageError, match=model.stem) as refusal:
         load_model(model)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_best_is_kept_when_a_study_grows(asked):
+    """A cell with better fresh seeds stays the best, whatever a larger search's finalist or fewer finals say."""
+    folder = run(asked, final_cells=4, n_trials=4)
+    best = read_json(folder / RESULT)["best"]
+    finals = {}
+    for r in rows(folder):
+        if r.role == "final":
+            finals.setdefault(r.cell, []).append(r.val_mse)
+    assert best["cell_id"] == min(finals, key=lambda cell: np.mean(np.log(finals[cell])))
+    run(asked, final_cells=0)
+    assert read_json(folder / RESULT)["best"] == best
+
+
+def test_the_page_of_a_study_under_way_says_what_there_is(asked):
+    folder = run(asked, n_trials=3, final_cells=0)
+    (folder / RESULT).unlink()
+    found = read_report_input(folder)
+    assert found.trials == {"complete": 3, "pruned": 0, "failed": 0}
+    assert found.best is not None
+    assert "Best so far" in render(found) or "best so far" in render(found)

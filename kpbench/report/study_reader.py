@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from kpbench.benchmark import read_benchmark
+from kpbench.benchmark import parse_benchmark
 from kpbench.cell import RunResult
+from kpbench.errors import UsageError
 from kpbench.outcome import best_of, trial_counts
 from kpbench.report.report_input import Best, Examples, ReportInput
 from kpbench.study import (
@@ -41,7 +43,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         name=folder.name,
         title=f"{plan.space_name} on {plan.data_name}",
         rows=rows,
-        pass_mark=read_benchmark(folder / "benchmark.toml").scorer.pass_mark,
+        pass_mark=parse_benchmark(plan.benchmark_text, str(folder)).scorer.pass_mark,
         floor=read_json(folder / FLOOR) or {},
         best=_best(best_of(rows)),
         trials=trial_counts(rows),
@@ -84,11 +86,14 @@ def _best(best: dict[str, Any] | None) -> Best | None:
 def _examples(path: Path) -> Examples | None:
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
-        return Examples(
-            images=arrays["images"],
-            truth=arrays["truth"],
-            predicted=arrays["predicted"],
-            error=arrays["error"],
-            label=[str(label) for label in arrays["label"]],
-        )
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Examples(
+                images=arrays["images"],
+                truth=arrays["truth"],
+                predicted=arrays["predicted"],
+                error=arrays["error"],
+                label=[str(label) for label in arrays["label"]],
+            )
+    except (ValueError, KeyError, OSError, BadZipFile) as error:
+        raise UsageError(f"{path} is damaged: {error}; remove it and run the study's command again") from error

@@ -155,3 +155,106 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_finished(kpbench, options, m
         code, out, err = kpbench("search", *options, "-q")
     assert (code, out) == (1, "")
     assert err == "error: No space left on device; what was finished is kept\n"
+
+
+@pytest.fixture
+def study(kpbench, options, tmp_path):
+    assert kpbench("search", *options, "--name", "s", "-q")[0] == 0
+    return tmp_path / "reports" / "s"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "commands"),
+    [
+        ("floor.json", b"{bad", ["report", "search"]),
+        ("floor.json", b"[]", ["report", "search"]),
+        ("examples.npz", b"PK", ["report"]),
+        ("rows.jsonl", b"{}\n", ["report", "search"]),
+        ("plan.json", b"{", ["report", "search"]),
+        ("sessions.jsonl", b"no\n", ["report", "search"]),
+        ("journal.jsonl", b"no\nno\n", ["search"]),
+        ("rows.jsonl", b"", ["search"]),
+        ("journal.jsonl", b"", ["search"]),
+    ],
+)
+def test_a_damaged_study_is_one_line_that_names_the_file(kpbench, options, study, file, content, commands):
+    (study / file).write_bytes(content)
+    for command in commands:
+        words = ["report", "s"] if command == "report" else ["search", *options, "--name", "s", "-q"]
+        code, out, err = kpbench(*words)
+        assert (code, out) == (2, ""), command
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert file in err or "different trials" in err
+    assert kpbench("ls", "studies")[0] == 0
+
+
+def test_a_study_does_without_the_files_that_can_be_made_again(kpbench, options, study):
+    for file in ("result.json", "report.html", "examples.npz", "benchmark.toml", "space.toml"):
+        (study / file).unlink()
+    assert kpbench("report", "s")[0] == 0
+    assert "best" in kpbench("search", *options, "--name", "s")[1]
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "a\nb", "", "x" * 300, " s"])
+def test_a_name_that_is_no_folder_name_is_refused(kpbench, options, name, tmp_path):
+    code, _, err = kpbench("search", *options, "--name", name, "-q")
+    assert code == 2
+    assert "--name must be a plain folder name" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_file_in_the_way_is_exit_2_also_for_a_dry_run(kpbench, options, tmp_path):
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "s").write_text("")
+    for more in ([], ["--dry-run"]):
+        code, _, err = kpbench("search", *options, "--name", "s", "-q", *more)
+        assert code == 2
+        assert "is a file" in err
+
+
+def test_a_final_run_that_failed_once_is_forgiven_when_it_is_done(kpbench, options, monkeypatch):
+    from kpbench import evaluate
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "save_model", full)
+        code, out, _ = kpbench("search", *options, "--json", "-q")
+    assert code == 1
+    assert json.loads(out)["best"]["test_score"] is None
+    code, out, _ = kpbench("search", *options, "--json", "-q")
+    assert code == 0
+    assert json.loads(out)["finals_failed"] == 0
+
+
+@pytest.mark.parametrize("path", [".", "/", "reports", "x.txt"])
+def test_score_of_what_is_no_model(kpbench, path):
+    code, _, err = kpbench("score", path)
+    assert code == 2
+    assert "model" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("change", ['"network.width": "x"', '"network.width": 2.5', '"network.wdth": 4', '"a": 10'])
+def test_score_of_a_model_whose_description_is_wrong(kpbench, study, change, course):
+    (card,) = (study / "models").glob("*.json")
+    card.write_text(
+        card.read_text().replace('"network.width": 4', change.replace('"a": 10', '"network.width": ' + "9" * 20))
+    )
+    code, out, err = kpbench("score", card, "--data", course)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert card.name in err or card.stem in err
+
+
+@pytest.mark.parametrize("line", ["lr = -1.0", "batch_size = 1", "shift = -5.0", "rotate = 1e9"])
+def test_training_out_of_range_is_refused_before_anything_is_trained(kpbench, options, tmp_path, line):
+    text = SPACE.replace("batch_size = 8\n", "") if "batch_size" in line else SPACE
+    (tmp_path / "tiny.toml").write_text(text + line + "\n")
+    code, _, err = kpbench("search", *options, "-q")
+    assert code == 2
+    assert f"search space 'tiny': training.{line.split()[0]} must be" in err
+    assert not (tmp_path / "reports").exists()
