@@ -27,7 +27,6 @@ from kpbench.networks.families import flops
 from kpbench.official import score_floor, score_row
 from kpbench.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
 from kpbench.queues import Planned
-from kpbench.scoring import VERSION
 from kpbench.statistics.power import detectable_d
 from kpbench.study import COSTS, MODELS, ROWS, SESSIONS, Plan, Study, check_folder, open_study
 
@@ -73,28 +72,14 @@ class Ablate:
 
     def plan(self, splits: Splits) -> Plan:
         """The identity of the study that the request asks for, its design included."""
-        request, task = self.request, self.task
-        return Plan(
+        return self.task.plan(
+            splits,
             kind="ablation",
-            space_name=task.space.name,
-            space=task.space.digest,
-            benchmark_name=task.benchmark.name,
-            benchmark=task.benchmark.digest,
-            scorer=VERSION,
-            data_name=splits.name,
-            data=splits.digest(),
-            epochs=task.epochs,
-            seeds=request.seeds,
+            seeds=self.request.seeds,
+            seed=self.request.seed,
             sampler="planned",
             scheduler="none",
-            seed=request.seed,
-            device=task.device.kind,
-            precision=task.device.precision,
-            data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
-            data_notes=splits.notes,
             design=self.design,
-            space_text=task.space.text,
-            benchmark_text=task.benchmark.text,
         )
 
     def folder(self, plan: Plan) -> Path:

@@ -11,6 +11,7 @@ from kpbench import __version__
 from kpbench.benchmark import Benchmark, read_benchmark
 from kpbench.catalog import find
 from kpbench.cell import Params, Scalar
+from kpbench.design import Design
 from kpbench.engine import inline, ray_tune
 from kpbench.errors import UsageError
 from kpbench.evaluate import THREADS, Staged, known_parameters
@@ -19,8 +20,9 @@ from kpbench.faces.faces import Splits
 from kpbench.jobs import Queue
 from kpbench.networks.families import check_rules, describe
 from kpbench.queues import Facts
+from kpbench.scoring import VERSION as SCORER
 from kpbench.space import Defaults, SearchSpace, complete, read_space
-from kpbench.study import Session, now
+from kpbench.study import Plan, Session, now
 from kpbench.training.device import Device, find_device
 from kpbench.training.fit import check_training, training_of
 
@@ -90,6 +92,41 @@ class Task:
         train, val = splits.train, splits.val
         arrays = (train.images, train.keypoints, val.images, val.keypoints)
         return Staged(*arrays, self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device)
+
+    def plan(
+        self,
+        splits: Splits,
+        *,
+        kind: str,
+        seeds: int,
+        seed: int,
+        sampler: str,
+        scheduler: str,
+        design: Design | None = None,
+    ) -> Plan:
+        """The identity of a study of this task on these faces."""
+        return Plan(
+            kind=kind,
+            space_name=self.space.name,
+            space=self.space.digest,
+            benchmark_name=self.benchmark.name,
+            benchmark=self.benchmark.digest,
+            scorer=SCORER,
+            data_name=splits.name,
+            data=splits.digest(),
+            epochs=self.epochs,
+            seeds=seeds,
+            sampler=sampler,
+            scheduler=scheduler,
+            seed=seed,
+            device=self.device.kind,
+            precision=self.device.precision,
+            data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
+            data_notes=splits.notes,
+            design=design,
+            space_text=self.space.text,
+            benchmark_text=self.benchmark.text,
+        )
 
     def session(self, command: str, workers: int) -> Session:
         """What started now, where, and with which versions."""

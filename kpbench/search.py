@@ -23,7 +23,6 @@ from kpbench.preflight import Say, Task, at_least, plain_name, prepare_task, run
 from kpbench.queues import Planned, Trials
 from kpbench.samplers import SAMPLERS
 from kpbench.schedulers import SCHEDULERS
-from kpbench.scoring import VERSION
 from kpbench.seeds import block_seed
 from kpbench.study import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS, Plan, Study, check_folder, open_study
 from kpbench.submission import load_model
@@ -59,27 +58,14 @@ class Search:
 
     def plan(self, splits: Splits) -> Plan:
         """The identity of the study that the request asks for."""
-        request, task = self.request, self.task
-        return Plan(
+        request = self.request
+        return self.task.plan(
+            splits,
             kind="search",
-            space_name=task.space.name,
-            space=task.space.digest,
-            benchmark_name=task.benchmark.name,
-            benchmark=task.benchmark.digest,
-            scorer=VERSION,
-            data_name=splits.name,
-            data=splits.digest(),
-            epochs=task.epochs,
             seeds=request.seeds,
+            seed=request.seed,
             sampler=request.sampler,
             scheduler=request.scheduler,
-            seed=request.seed,
-            device=task.device.kind,
-            precision=task.device.precision,
-            data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
-            data_notes=splits.notes,
-            space_text=task.space.text,
-            benchmark_text=task.benchmark.text,
         )
 
     def folder(self, plan: Plan) -> Path:
