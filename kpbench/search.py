@@ -34,7 +34,7 @@ class SearchRequest:
 
     space: str = "cnn_small"
     data: str = "synthetic"
-    n_trials: int = 9
+    n_trials: int = 7
     epochs: int | None = None
     seeds: int = 1
     sampler: str = "tpe"

@@ -17,7 +17,7 @@ def search(
     data: Annotated[
         str, typer.Option(help="Faces: a name (`kpbench ls data`), or the path of a folder, zip or csv.")
     ] = "synthetic",
-    n_trials: Annotated[int, typer.Option(help="Trials in the study, in total.")] = 9,
+    n_trials: Annotated[int, typer.Option(help="Trials in the study, in total.")] = 7,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
     sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
