@@ -23,7 +23,8 @@ from kpbench.evaluate import Staged, prepare, work
 from kpbench.events import Notify, Stage
 from kpbench.faces.faces import Splits
 from kpbench.jobs import Job, Progress
-from kpbench.networks.families import flops
+from kpbench.measures import SHIFTS, Measure, elsewhere, under_shifts
+from kpbench.networks.families import flops, step_megabytes
 from kpbench.official import score_floor, score_row
 from kpbench.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
 from kpbench.queues import Planned
@@ -52,6 +53,8 @@ class AblationRequest:
     alpha: float = 0.05
     correction: str = "holm"
     control: bool = True
+    shifts: tuple[int, ...] | None = None
+    also: str | None = None
     workers: int = 2
     device: str = "auto"
     seed: int = 0
@@ -70,8 +73,9 @@ class Ablate:
     design: Design
     cells: tuple[dict[str, Scalar], ...]
 
-    def plan(self, splits: Splits) -> Plan:
+    def plan(self, splits: Splits, other: Splits | None = None) -> Plan:
         """The identity of the study that the request asks for, its design included."""
+        also = None if other is None else f"{other.name} {other.digest()}"
         return self.task.plan(
             splits,
             kind="ablation",
@@ -79,7 +83,7 @@ class Ablate:
             seed=self.request.seed,
             sampler="planned",
             scheduler="none",
-            design=self.design,
+            design=self.design.model_copy(update={"also": also}),
         )
 
     def folder(self, plan: Plan) -> Path:
@@ -106,6 +110,7 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
     if request.name is not None:
         plain_name(request.name)
     task = prepare_task(request.space, request.device, request.epochs)
+    under_shifts(request.shifts or (), task.benchmark.coordinates)  # refuses what is no shift
     design = _design(request, task)
     cells = tuple(task.complete(whole_cell(task.space, levels)) for levels in design.cells)
     refuse_same_cells(cells)
@@ -143,7 +148,14 @@ def _design(request: AblationRequest, task: Task) -> Design:
         alpha=request.alpha,
         power=0.8,
         correction=request.correction,
+        shifts=_shifts(request, asked),
     )
+
+
+def _shifts(request: AblationRequest, asked: Sequence[str]) -> tuple[int, ...] | None:
+    """As asked; where families are compared, by themselves: convolution's promise is about shifts."""
+    shifts = request.shifts if request.shifts is not None else SHIFTS if "family" in asked else ()
+    return tuple(dict.fromkeys(shifts)) or None
 
 
 def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
@@ -155,12 +167,13 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
     """
     request, task = prepared.request, prepared.task
     splits = task.read_faces(request.data, say)
-    plan = prepared.plan(splits)
+    other = None if request.also is None else task.read_faces(request.also, say)
+    plan = prepared.plan(splits, other)
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
-        study.write(COSTS, json.dumps({cell_id(cell): flops(cell) for cell in prepared.cells}, indent=2) + "\n")
+        study.write(COSTS, _costs(prepared))
         score_floor(study, task, splits, request.command, notify)  # what a diverged seed counts with
-        runs = _runs(study, prepared, splits, notify)
+        runs = _runs(study, prepared, splits, _measures(prepared, other), notify)
         if runs.jobs:
             total = prepared.design.runs
             notify(Stage("training cells and seeds in random order", total, total - len(runs.jobs)))
@@ -168,7 +181,20 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
     return study.folder
 
 
-def _runs(study: Study, prepared: Ablate, splits: Splits, notify: Notify) -> Planned:
+def _costs(prepared: Ablate) -> str:
+    """What a cell costs besides its parameters, by cell: counted, so the same on every machine."""
+    costs = {cell_id(cell): {"flops": flops(cell), "step_megabytes": step_megabytes(cell)} for cell in prepared.cells}
+    return json.dumps(costs, indent=2) + "\n"
+
+
+def _measures(prepared: Ablate, other: Splits | None) -> list[Measure]:
+    coordinates = prepared.task.benchmark.coordinates
+    shifts = prepared.design.shifts
+    found = [] if shifts is None else [under_shifts(shifts, coordinates)]
+    return found if other is None else [*found, elsewhere(other.name, other.val, coordinates)]
+
+
+def _runs(study: Study, prepared: Ablate, splits: Splits, measures: Sequence[Measure], notify: Notify) -> Planned:
     """Every planned run in random order, those done left out; each is scored officially, its model then removed."""
     design, task, request = prepared.design, prepared.task, prepared.request
     done = {(row.role, row.cell, row.seed) for row in study.rows() if is_done(row)}
@@ -185,7 +211,7 @@ def _runs(study: Study, prepared: Ablate, splits: Splits, notify: Notify) -> Pla
     ]
 
     def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        scored = [score_row(study, task, splits, row, request.command) for row in rows]
+        scored = [score_row(study, task, splits, row, request.command, measures=measures) for row in rows]
         for row in scored:
             study.append(ROWS, row.model_copy(update={"model": None}))
             if row.model is not None:
@@ -205,7 +231,8 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     """What `ablate` would do, with the time as a measured epoch on 128 faces tells it; nothing is written."""
     from_request, task, design = prepared.request, prepared.task, prepared.design
     splits = task.read_faces(from_request.data, say)
-    plan = prepared.plan(splits)
+    other = None if from_request.also is None else task.read_faces(from_request.also, say)
+    plan = prepared.plan(splits, other)
     check_folder(prepared.folder(plan), plan)
     seconds = sum(_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)
     total = seconds * task.epochs * design.runs / max(1, from_request.workers)

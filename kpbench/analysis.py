@@ -35,12 +35,14 @@ class Cost:
 
     Attributes:
         flops: of one face's forward pass.
+        step_megabytes: counted memory of a training step.
         seconds: median seconds of an epoch.
     """
 
     parameters: float
     megabytes: float
     flops: float
+    step_megabytes: float
     seconds: float
     flagged: tuple[str, ...]
 
@@ -214,7 +216,8 @@ def _cost(runs: Sequence[RunResult], costs: Any, base: Cost | None) -> Cost | No
     values = {
         "parameters": float(np.mean([row.parameters or 0 for row in runs])),
         "megabytes": float(np.mean([row.megabytes or 0.0 for row in runs])),
-        "flops": float(np.mean([costs.get(row.cell, math.nan) for row in runs])),
+        "flops": float(np.mean([costs.get(row.cell, {}).get("flops", math.nan) for row in runs])),
+        "step_megabytes": float(np.mean([costs.get(row.cell, {}).get("step_megabytes", math.nan) for row in runs])),
         "seconds": float(np.median(seconds)) if seconds else math.nan,
     }
     flagged = tuple(
@@ -285,6 +288,7 @@ def _level(level: Level) -> dict[str, Any]:
             "parameters": cost.parameters,
             "megabytes": cost.megabytes,
             "flops": cost.flops,
+            "step_megabytes": cost.step_megabytes,
             "seconds_per_epoch": cost.seconds,
             "flagged": list(cost.flagged),
         },

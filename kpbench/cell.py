@@ -65,6 +65,9 @@ class RunResult(Value):
         detail: one line for a person on why it failed.
         val_mse, val_score: of the last epoch; for any but a trial the official scorer's, one image at a time.
         test_mse, test_score: official, all but trials.
+        face_mse: MSE of each test face in the same units, in the order of the split; all but trials.
+        keypoint_px: root mean squared coordinate error of each of the 15 keypoints over the test faces, in pixels.
+        measures: MSE on faces other than the plain test split, by what they are (`shift 4`, `val of DATA`).
         parameters: number of trainable values.
         megabytes: size of the model file.
         data: digest of the three splits.
@@ -84,6 +87,9 @@ class RunResult(Value):
     val_score: float | None = None
     test_mse: float | None = None
     test_score: float | None = None
+    face_mse: list[float] | None = None
+    keypoint_px: list[float] | None = None
+    measures: dict[str, float] | None = None
     parameters: int | None = None
     megabytes: float | None = None
     seconds: float

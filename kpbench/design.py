@@ -23,6 +23,8 @@ class Design(Value):
         blocks: run seeds; every cell is trained with each.
         control: run seeds of the A/A arm, the baseline cell under another cohort.
         sesoi: smallest effect of interest, a share of MSE.
+        shifts: pixels by which test faces are shifted for an extra measure; None where there is none.
+        also: digest of other faces on whose val split every network is scored too.
     """
 
     factors: dict[str, tuple[Scalar, ...]]
@@ -35,6 +37,8 @@ class Design(Value):
     alpha: float
     power: float
     correction: str
+    shifts: tuple[int, ...] | None = None
+    also: str | None = None
 
     @property
     def baseline(self) -> dict[str, Scalar]:

@@ -2,9 +2,11 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kpbench.benchmark import read_benchmark
 from kpbench.catalog import find
@@ -16,6 +18,7 @@ from kpbench.faces.datasets import load
 from kpbench.faces.faces import Splits
 from kpbench.floor import floors
 from kpbench.jobs import model_name
+from kpbench.measures import Measure, squared_errors
 from kpbench.networks.families import count_parameters
 from kpbench.preflight import Say, Task
 from kpbench.score import score_from_mse
@@ -24,9 +27,12 @@ from kpbench.study import FLOOR, MODELS, PLAN, Study, read_json
 from kpbench.submission import load_model
 
 
-def score_row(study: Study, task: Task, splits: Splits, row: RunResult, command: str) -> RunResult:
+def score_row(
+    study: Study, task: Task, splits: Splits, row: RunResult, command: str, *, measures: Sequence[Measure] = ()
+) -> RunResult:
     """The row of a run whose model was kept, with its official scores on val and on the sealed test.
 
+    Beside them stand the errors of single faces and keypoints, from one pass in batches, and what `measures` find.
     The reading of the test is written down before it happens. A run that did not complete has nothing to score.
     """
     if row.state != "complete":
@@ -37,12 +43,17 @@ def score_row(study: Study, task: Task, splits: Splits, row: RunResult, command:
     val_mse = official_mse(network, Labelled(splits.val, coordinates))
     test = splits.test.open(study.test_reading(command, file.as_posix()))
     test_mse = official_mse(network, Labelled(test, coordinates))
+    squares = squared_errors(network, test, coordinates)
+    extra = {name: mse for measure in measures for name, mse in measure(network, test).items()}
     return row.model_copy(
         update={
             "val_mse": val_mse,
             "val_score": score_from_mse(val_mse),
             "test_mse": test_mse,
             "test_score": score_from_mse(test_mse),
+            "face_mse": [_short(value) for value in squares.mean(axis=(1, 2))],
+            "keypoint_px": [_short(value) for value in np.sqrt(squares.mean(axis=(0, 2))) * coordinates.scale],
+            "measures": {name: _short(mse) for name, mse in extra.items()} or None,
             "model": file.as_posix(),
         }
     )
@@ -119,6 +130,11 @@ def score_model(model: Path, data: str, split: str, *, command: str, say: Say) -
         and megabytes <= rules.max_model_megabytes,
         "notes": notes,
     }
+
+
+def _short(value: float) -> float:
+    """Six significant digits: a row holds some hundred of these."""
+    return float(f"{value:.6g}")
 
 
 def _nothing() -> None:

@@ -69,7 +69,7 @@ def study_folder(
     with open_study(folder, plan(design)) as study:
         study.append(SESSIONS, Session(when="2026-01-05T10:00:00+00:00", command=command, device="cpu, 2 threads",
                                        workers=2, versions={"kpbench": "0.1.0", "torch": "2.13.0"}))  # fmt: skip
-        study.write(COSTS, json.dumps({cell_id(whole(cell)): _flops(cell) for cell in cells}))
+        study.write(COSTS, json.dumps({cell_id(whole(cell)): _costs(cell) for cell in cells}))
         if floor:
             study.write(FLOOR, json.dumps(FLOOR_SCORES))
         for role, at, place, seed in wanted[:runs]:
@@ -138,5 +138,6 @@ def row(
     )  # fmt: skip
 
 
-def _flops(cell: Mapping[str, Scalar]) -> int:
-    return 12_000_000 + (200_000 if "spatial_batch" in cell.values() else 0)
+def _costs(cell: Mapping[str, Scalar]) -> dict[str, float]:
+    normed = "spatial_batch" in cell.values()
+    return {"flops": 12_000_000 + (200_000 if normed else 0), "step_megabytes": 110.0 if normed else 74.0}

@@ -70,7 +70,7 @@ def planted(monkeypatch):
 
         play(queue, mse)
 
-    def scored(study, task, splits, row, command):
+    def scored(study, task, splits, row, command, *, measures=()):
         if row.state != "complete":
             return row
         splits.test.open(study.test_reading(command, row.cell))

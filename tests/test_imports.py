@@ -17,6 +17,7 @@ DOORS = {
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
         "networks/", "training/", "scoring.py", "evaluate.py", "submission.py", "floor.py", "engine/ray_tune.py",
+        "measures.py",
     },
     "rich": {"cli/"},
     "typer": {"cli/"},
@@ -30,7 +31,7 @@ LAYERS = [
     {"queues", "submission", "plots", "outcome", "analysis"},
     {"evaluate", "report"},
     {"engine", "floor"},
-    {"preflight"},
+    {"preflight", "measures"},
     {"official"},
     {"search", "ablation"},
     {"cli"},

@@ -27,6 +27,12 @@ def ablate(
     alpha: Annotated[float, typer.Option(help="Error rate of the family of contrasts.")] = 0.05,
     correction: Annotated[str, typer.Option(help="For several contrasts: holm or none.")] = "holm",
     control: Annotated[bool, typer.Option(help="Train the baseline under a second cohort too (A/A).")] = True,
+    shifts: Annotated[
+        str | None, typer.Option(help="Also score on faces shifted by these pixels: 0,4,8.  [default: for family]")
+    ] = None,
+    also: Annotated[
+        str | None, typer.Option(help="Also score every network on the validation faces of this other data set.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the study; run seeds follow from it.")] = 0,
@@ -64,6 +70,8 @@ def ablate(
         alpha=alpha,
         correction=correction,
         control=control,
+        shifts=None if shifts is None else whole_numbers(shifts, option="--shifts"),
+        also=also,
         workers=workers,
         device=device,
         seed=seed,
@@ -119,6 +127,18 @@ def share(word: str, *, option: str = "--sesoi") -> float:
         return float(word.removesuffix("%")) / 100 if word.endswith("%") else float(word)
     except ValueError:
         raise UsageError(f"{option} must be a share such as 5% or 0.05, got '{word}'") from None
+
+
+def whole_numbers(words: str, *, option: str) -> tuple[int, ...]:
+    """`0,4,8` as numbers; nothing between the commas is none.
+
+    Raises:
+        UsageError: a word is no whole number.
+    """
+    try:
+        return tuple(int(word) for word in words.split(",") if word.strip())
+    except ValueError:
+        raise UsageError(f"{option} must be whole numbers such as 0,4,8, got '{words}'") from None
 
 
 def outcome(result: dict[str, Any]) -> list[str]:

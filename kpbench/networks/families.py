@@ -66,6 +66,30 @@ def flops(params: Params) -> int:
     return int(counter.get_total_flops())
 
 
+def step_megabytes(params: Params) -> float:
+    """Memory of a training step in 10^6 bytes, counted rather than measured: the same on every machine.
+
+    Weights, gradients and AdamW's two moments, and what autograd keeps of the forward pass of one batch for the
+    backward pass, all in fp32, each storage once. A device's own peak is higher by its work space.
+    """
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    faces = 2  # what is kept grows with the batch, so that two faces tell it for any number
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network = build(params).train()
+        output = network(torch.rand(faces, 1, SIZE, SIZE))
+        own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
+        activations = sum(size for pointer, size in kept.items() if pointer not in own)
+        del output
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    return (4 * weights + activations / faces * int(params.get("training.batch_size", 1))) / 1e6
+
+
 def check_rules(params: Params, rules: Rules) -> tuple[int, float]:
     """Parameters and megabytes of a cell that keeps the course's rules.
 
