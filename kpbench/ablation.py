@@ -1,13 +1,12 @@
 """`kpbench ablate`: a planned factorial of cells and seeds, none stopped early, scored on the sealed test."""
 
 import json
-import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kpbench.cell import Role, RunResult, Scalar, cell_id
+from kpbench.cell import Scalar, cell_id
 from kpbench.design import (
     Design,
     base_cell,
@@ -23,13 +22,18 @@ from kpbench.evaluate import Staged, prepare, work
 from kpbench.events import Notify, Stage
 from kpbench.faces.faces import Splits
 from kpbench.jobs import Job, Progress
+from kpbench.matching import MATCH, size_matched
 from kpbench.measures import SHIFTS, Measure, elsewhere, under_shifts
 from kpbench.networks.families import flops, step_megabytes
-from kpbench.official import score_floor, score_row
+from kpbench.official import score_floor
+from kpbench.planned_runs import every_cell, scored_runs, tuned_cells, tuning_count, tuning_runs
 from kpbench.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
-from kpbench.queues import Planned
 from kpbench.statistics.power import detectable_d
-from kpbench.study import COSTS, MODELS, ROWS, SESSIONS, Plan, Study, check_folder, open_study
+from kpbench.study import COSTS, SESSIONS, Plan, check_folder, open_study
+from kpbench.tuning import plan_tuning
+
+LEAST_ALPHA, POWER = 1e-3, 0.8
+"""The strictest error rate for which a few seeds can tell a detectable effect, and the power it is told for."""
 
 SANE_RUNS = 400
 """More runs than this need --yes."""
@@ -47,6 +51,7 @@ class AblationRequest:
     baseline: dict[str, str] | None = None
     space: str = "cnn_small"
     data: str = "synthetic"
+    labels: str = "complete"
     seeds: int = 8
     epochs: int | None = None
     sesoi: float = 0.05
@@ -55,6 +60,9 @@ class AblationRequest:
     control: bool = True
     shifts: tuple[int, ...] | None = None
     also: str | None = None
+    tune: str = "none"
+    tune_trials: int = 8
+    match: str = "none"
     workers: int = 2
     device: str = "auto"
     seed: int = 0
@@ -102,19 +110,25 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
     at_least(
         {"--seeds": (request.seeds, 2), "--workers": (request.workers, 0), "--seed": (request.seed, 0)},
     )
-    for option, value in (("--sesoi", request.sesoi), ("--alpha", request.alpha)):
-        if not 0 < value < 1:
-            raise UsageError(f"{option} must lie between 0 and 1, got {value:g}")
-    if request.correction not in CORRECTIONS:
-        raise UsageError(f"unknown correction '{request.correction}'. Known: {', '.join(CORRECTIONS)}")
+    if not 0 < request.sesoi < 1:
+        raise UsageError(f"--sesoi must lie between 0 and 1, got {request.sesoi:g}")
+    if not LEAST_ALPHA <= request.alpha < POWER:
+        raise UsageError(f"--alpha must lie between {LEAST_ALPHA:g} and {POWER:g}, got {request.alpha:g}")
+    for what, word, known in (("correction", request.correction, CORRECTIONS), ("--match", request.match, MATCH)):
+        if word not in known:
+            raise UsageError(f"unknown {what} '{word}'. Known: {', '.join(known)}")
+    if request.match != "none" and request.tune == "per-cell":
+        raise UsageError("--match keeps the baseline's recipe, --tune per-cell does not: use --tune locked with it")
     if request.name is not None:
         plain_name(request.name)
-    task = prepare_task(request.space, request.device, request.epochs)
+    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
     under_shifts(request.shifts or (), task.benchmark.coordinates)  # refuses what is no shift
     design = _design(request, task)
     cells = tuple(task.complete(whole_cell(task.space, levels)) for levels in design.cells)
     refuse_same_cells(cells)
-    for cell in cells:
+    if request.match == "params":
+        design = design.model_copy(update={"matched": size_matched(task, design)})
+    for cell in every_cell(task, design):
         task.size(cell)
     if design.runs > SANE_RUNS and not request.yes:
         raise UsageError(
@@ -146,9 +160,10 @@ def _design(request: AblationRequest, task: Task) -> Design:
         control=control,
         sesoi=request.sesoi,
         alpha=request.alpha,
-        power=0.8,
+        power=POWER,
         correction=request.correction,
         shifts=_shifts(request, asked),
+        tuning=plan_tuning(space, names, how=request.tune, trials=request.tune_trials, seed=request.seed),
     )
 
 
@@ -162,28 +177,32 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
     """Carries out a prepared request, from the faces to the last row; returns the study's folder.
 
     Raises:
-        UsageError: the faces cannot be read, or the study cannot be opened.
+        UsageError: the faces cannot be read, the study cannot be opened, or no recipe of a cell could be trained.
         KeyboardInterrupt: as it comes; the study can be continued.
     """
-    request, task = prepared.request, prepared.task
+    request, task, design = prepared.request, prepared.task, prepared.design
     splits = task.read_faces(request.data, say)
     other = None if request.also is None else task.read_faces(request.also, say)
     plan = prepared.plan(splits, other)
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
-        study.write(COSTS, _costs(prepared))
         score_floor(study, task, splits, request.command, notify)  # what a diverged seed counts with
-        runs = _runs(study, prepared, splits, _measures(prepared, other), notify)
+        tuning = tuning_runs(study, task, design, splits, notify)
+        if tuning.jobs:
+            notify(Stage("tuning on validation faces", len(tuning.jobs)))
+            run_queue(tuning, task.stage(splits), request.workers)
+        cells = tuned_cells(task, design, study.rows())
+        study.write(COSTS, _costs(cells))
+        runs = scored_runs(study, task, design, cells, splits, _measures(prepared, other), request.command, notify)
         if runs.jobs:
-            total = prepared.design.runs
-            notify(Stage("training cells and seeds in random order", total, total - len(runs.jobs)))
+            notify(Stage("training cells and seeds in random order", design.runs, design.runs - len(runs.jobs)))
             run_queue(runs, task.stage(splits), request.workers)
     return study.folder
 
 
-def _costs(prepared: Ablate) -> str:
+def _costs(cells: Sequence[Mapping[str, Scalar]]) -> str:
     """What a cell costs besides its parameters, by cell: counted, so the same on every machine."""
-    costs = {cell_id(cell): {"flops": flops(cell), "step_megabytes": step_megabytes(cell)} for cell in prepared.cells}
+    costs = {cell_id(cell): {"flops": flops(cell), "step_megabytes": step_megabytes(cell)} for cell in cells}
     return json.dumps(costs, indent=2) + "\n"
 
 
@@ -194,39 +213,6 @@ def _measures(prepared: Ablate, other: Splits | None) -> list[Measure]:
     return found if other is None else [*found, elsewhere(other.name, other.val, coordinates)]
 
 
-def _runs(study: Study, prepared: Ablate, splits: Splits, measures: Sequence[Measure], notify: Notify) -> Planned:
-    """Every planned run in random order, those done left out; each is scored officially, its model then removed."""
-    design, task, request = prepared.design, prepared.task, prepared.request
-    done = {(row.role, row.cell, row.seed) for row in study.rows() if is_done(row)}
-    wanted: list[tuple[Role, dict[str, Scalar], int]] = [
-        ("ablation", cell, seed) for cell in prepared.cells for seed in design.blocks
-    ]
-    wanted += [("control", prepared.cells[0], seed) for seed in design.control]
-    random.Random(request.seed).shuffle(wanted)
-    models = str((study.folder / MODELS).absolute())
-    jobs = [
-        Job(number=number, role=role, params=cell, seeds=(seed,), epochs=task.epochs, models=models)
-        for number, (role, cell, seed) in enumerate(wanted)
-        if (role, cell_id(cell), seed) not in done
-    ]
-
-    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        scored = [score_row(study, task, splits, row, request.command, measures=measures) for row in rows]
-        for row in scored:
-            study.append(ROWS, row.model_copy(update={"model": None}))
-            if row.model is not None:
-                for suffix in (".safetensors", ".json"):
-                    (study.folder / row.model).with_suffix(suffix).unlink(missing_ok=True)
-        return scored
-
-    return Planned(jobs, task.facts(splits), notify, settle)
-
-
-def is_done(row: RunResult) -> bool:
-    """Whether a planned run needs no other: it is complete, or diverged, which is its outcome."""
-    return row.state == "complete" or row.reason == "nan"
-
-
 def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     """What `ablate` would do, with the time as a measured epoch on 128 faces tells it; nothing is written."""
     from_request, task, design = prepared.request, prepared.task, prepared.design
@@ -235,11 +221,14 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     plan = prepared.plan(splits, other)
     check_folder(prepared.folder(plan), plan)
     seconds = sum(_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)
-    total = seconds * task.epochs * design.runs / max(1, from_request.workers)
+    tuning = tuning_count(design)
+    total = seconds * task.epochs * (design.runs + tuning) / max(1, from_request.workers)
     return {
         "study": str(prepared.folder(plan)),
         "cells": [" ".join(f"{name}={level}" for name, level in levels.items()) for levels in design.cells],
-        "runs": f"{design.runs}: {len(design.cells)} cells x {len(design.blocks)} seeds, {len(design.control)} A/A",
+        "runs": f"{design.runs}: {len(design.cells)} cells x {len(design.blocks)} seeds, {len(design.control)} A/A"
+        + (f", {design.controls * len(design.blocks)} size-matched" if design.matched else "")
+        + (f"; before them {tuning} to tune" if tuning else ""),
         "design": "full factorial" if design.crossed else "one factor at a time, conditional on the baseline",
         "fixed": {k: v for k, v in base_cell(task.space).items() if k not in design.factors},
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),

@@ -12,7 +12,7 @@ Params = Mapping[str, Scalar]
 
 State = Literal["complete", "pruned", "failed"]
 Reason = Literal["nan", "oom", "crash", "error"]
-Role = Literal["trial", "final", "ablation", "control"]
+Role = Literal["trial", "final", "ablation", "control", "matched", "tuning"]
 
 
 def cell_id(params: Params) -> str:
@@ -59,13 +59,14 @@ class RunResult(Value):
 
     Attributes:
         role: `trial` (a search trial), `final` (a top cell trained again with a fresh seed), `ablation` (a cell of a
-            planned design) or `control` (its baseline with another cohort of seeds, A/A).
+            planned design), `control` (its baseline with another cohort of seeds, A/A), `matched` (a size-matched
+            control) or `tuning` (a recipe tried in a cell of a design, on validation faces alone).
         trial: number of the Optuna trial; None for a final run.
         reason: why a run failed; None unless `state` is `failed`.
         detail: one line for a person on why it failed.
-        val_mse, val_score: of the last epoch; for any but a trial the official scorer's, one image at a time.
-        test_mse, test_score: official, all but trials.
-        face_mse: MSE of each test face in the same units, in the order of the split; all but trials.
+        val_mse, val_score: of the last epoch; official (one image at a time) for all but trials and tuning.
+        test_mse, test_score: official, all but trials and tuning.
+        face_mse: MSE of each test face in the same units, in the order of the split; where `test_mse` is.
         keypoint_px: root mean squared coordinate error of each of the 15 keypoints over the test faces, in pixels.
         measures: MSE on faces other than the plain test split, by what they are (`shift 4`, `val of DATA`).
         parameters: number of trainable values.

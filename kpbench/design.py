@@ -7,9 +7,25 @@ from kpbench.cell import Scalar, Value, cell_id
 from kpbench.errors import UsageError, nearest
 from kpbench.seeds import block_seed
 from kpbench.space import Choice, Range, SearchSpace
+from kpbench.tuning import Tuning
 
 CONTROL_BLOCKS = 5_000
 """Blocks of the A/A cohort begin here, far from those of any ablation."""
+
+
+class Matched(Value):
+    """The size-matched control of a contrast: the baseline with as many parameters as the level.
+
+    Attributes:
+        change: what differs from the baseline cell, by dotted name.
+        parameters: the control's; `wanted` the level's.
+    """
+
+    factor: str
+    level: Scalar
+    change: dict[str, Scalar]
+    parameters: int
+    wanted: int
 
 
 class Design(Value):
@@ -25,6 +41,8 @@ class Design(Value):
         sesoi: smallest effect of interest, a share of MSE.
         shifts: pixels by which test faces are shifted for an extra measure; None where there is none.
         also: digest of other faces on whose val split every network is scored too.
+        tuning: how each cell's recipe is found; None where it is fixed.
+        matched: size-matched controls; None where none was asked for.
     """
 
     factors: dict[str, tuple[Scalar, ...]]
@@ -39,6 +57,8 @@ class Design(Value):
     correction: str
     shifts: tuple[int, ...] | None = None
     also: str | None = None
+    tuning: Tuning | None = None
+    matched: tuple[Matched, ...] | None = None
 
     @property
     def baseline(self) -> dict[str, Scalar]:
@@ -47,8 +67,13 @@ class Design(Value):
 
     @property
     def runs(self) -> int:
-        """The number of runs, the A/A arm included."""
-        return len(self.cells) * len(self.blocks) + len(self.control)
+        """The number of runs that are scored, the A/A arm and size-matched controls included."""
+        return (len(self.cells) + self.controls) * len(self.blocks) + len(self.control)
+
+    @property
+    def controls(self) -> int:
+        """The number of different size-matched controls; levels of one size share theirs."""
+        return len({tuple(one.change.items()) for one in self.matched or ()})
 
 
 def factorial(factors: Mapping[str, Sequence[Scalar]], *, crossed: bool) -> tuple[dict[str, Scalar], ...]:
@@ -137,13 +162,15 @@ def base_cell(space: SearchSpace) -> dict[str, Scalar]:
     } | {name: value for name, value in space.baseline.items() if name in space.parameters}
 
 
-def whole_cell(space: SearchSpace, levels: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """The space's base cell with these levels, without what does not apply there.
+def whole_cell(
+    space: SearchSpace, levels: Mapping[str, Scalar], *, recipe: Mapping[str, Scalar] | None = None
+) -> dict[str, Scalar]:
+    """The space's base cell with these levels and this recipe, without what does not apply there.
 
     Raises:
         UsageError: a level has no effect in that cell because its condition is not met.
     """
-    cell = space.settle({**base_cell(space), **levels})
+    cell = space.settle({**base_cell(space), **levels, **(recipe or {})})
     for name in levels:
         if name not in cell:
             needs = ", ".join(f"{other} in {list(allowed)}" for other, allowed in space.parameters[name].when.items())

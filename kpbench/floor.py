@@ -30,8 +30,12 @@ class MeanFace(nn.Module):
 
 
 def floors(train: Faces, val: Faces, coordinates: Coordinates) -> Iterator[tuple[str, nn.Module]]:
-    """Each method of the floor, fitted: the mean face, and ridge regression on pixels (penalty chosen on val)."""
-    pictures, target = _arrays(train, coordinates)
+    """Each method of the floor, fitted: the mean face, and ridge regression on pixels (penalty chosen on val).
+
+    Training faces that lack a label are left out, so that the floor is the same with and without them.
+    """
+    complete = np.isfinite(train.keypoints).all(axis=(1, 2))
+    pictures, target = _arrays(train if complete.all() else train.take(np.flatnonzero(complete)), coordinates)
     val_pictures, val_target = _arrays(val, coordinates)
     yield "mean face", MeanFace(torch.tensor(target, dtype=torch.float32))
     tried = (_linear(*_ridge(pictures, target, penalty)) for penalty in PENALTIES)

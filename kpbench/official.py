@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
-from kpbench.benchmark import read_benchmark
+from kpbench.benchmark import Coordinates, SplitShares, read_benchmark
 from kpbench.catalog import find
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
-from kpbench.evaluate import Labelled
+from kpbench.evaluate import Labelled, one_thread
 from kpbench.events import Notify, Stage
 from kpbench.faces.datasets import load
-from kpbench.faces.faces import Splits
+from kpbench.faces.faces import Faces, Splits
+from kpbench.faces.partial import LABELS
 from kpbench.floor import floors
 from kpbench.jobs import model_name
 from kpbench.measures import Measure, squared_errors
@@ -23,8 +25,9 @@ from kpbench.networks.families import count_parameters
 from kpbench.preflight import Say, Task
 from kpbench.score import score_from_mse
 from kpbench.scoring import evaluate_model, official_mse
+from kpbench.statistics.conditions import error_by_condition
 from kpbench.study import FLOOR, MODELS, PLAN, Study, read_json
-from kpbench.submission import load_model
+from kpbench.submission import ModelCard, load_model
 
 
 def score_row(
@@ -40,11 +43,12 @@ def score_row(
     coordinates = task.benchmark.coordinates
     file = Path(MODELS) / f"{model_name(row.params, row.seed)}.safetensors"
     network, _ = load_model(study.folder / file)
-    val_mse = official_mse(network, Labelled(splits.val, coordinates))
-    test = splits.test.open(study.test_reading(command, file.as_posix()))
-    test_mse = official_mse(network, Labelled(test, coordinates))
-    squares = squared_errors(network, test, coordinates)
-    extra = {name: mse for measure in measures for name, mse in measure(network, test).items()}
+    with one_thread():  # the other cores train meanwhile
+        val_mse = official_mse(network, Labelled(splits.val, coordinates))
+        test = splits.test.open(study.test_reading(command, file.as_posix()))
+        test_mse = official_mse(network, Labelled(test, coordinates))
+        squares = squared_errors(network, test, coordinates)
+        extra = {name: mse for measure in measures for name, mse in measure(network, test).items()}
     return row.model_copy(
         update={
             "val_mse": val_mse,
@@ -79,8 +83,12 @@ def score_floor(
     return scores
 
 
-def score_model(model: Path, data: str, split: str, *, command: str, say: Say) -> dict[str, Any]:
+def score_model(
+    model: Path, data: str, split: str, *, command: str, say: Say, by_condition: bool = False
+) -> dict[str, Any]:
     """The official score of a model file, as `kpbench score --json` prints it.
+
+    With `by_condition` also the error by what is known of each face (`statistics.conditions`).
 
     Where the model lies in a study and the split is the sealed test, the reading is written down there first.
 
@@ -91,8 +99,7 @@ def score_model(model: Path, data: str, split: str, *, command: str, say: Say) -
         raise UsageError(f"unknown split '{split}'. Known: val, test")
     network, card = load_model(model)
     benchmark = read_benchmark(find("benchmarks", "facial_keypoints"))
-    shares = benchmark.splits
-    splits = load(data, val_share=shares.val_share, test_share=shares.test_share, seed=shares.seed, progress=say)
+    splits = _splits_of(card, data, benchmark.splits, say)
     notes = []
     if card.data != splits.digest():
         notes.append(f"the model was trained on other faces ({card.data}) than these ({splits.digest()})")
@@ -129,7 +136,40 @@ def score_model(model: Path, data: str, split: str, *, command: str, say: Say) -
         and parameters <= rules.max_parameters
         and megabytes <= rules.max_model_megabytes,
         "notes": notes,
+        **({"conditions": _by_condition(network, faces, benchmark.coordinates)} if by_condition else {}),
     }
+
+
+def _by_condition(network: nn.Module, faces: Faces, coordinates: Coordinates) -> list[dict[str, Any]]:
+    if not faces.conditions:
+        raise UsageError("nothing is known of how these faces were taken; --by-condition needs the built-in ones")
+    mse = squared_errors(network, faces, coordinates).mean(axis=(1, 2))
+    return [
+        {
+            "condition": one.name,
+            "unit": one.unit,
+            "p_adjusted": one.p_adjusted,
+            "rmse_px": {part.label: math.sqrt(part.mse) * coordinates.scale for part in one.slices},
+            "faces": {part.label: part.faces for part in one.slices},
+        }
+        for one in error_by_condition(mse, faces.conditions, faces.subjects)
+    ]
+
+
+def _splits_of(card: ModelCard, data: str, shares: SplitShares, say: Say) -> Splits:
+    """The data as the model was trained on it, with complete or with partial labels; else with complete ones."""
+    found = [
+        load(
+            data,
+            val_share=shares.val_share,
+            test_share=shares.test_share,
+            seed=shares.seed,
+            labels=labels,
+            progress=say,
+        )
+        for labels in LABELS
+    ]
+    return next((splits for splits in found if splits.digest() == card.data), found[0])
 
 
 def _short(value: float) -> float:

@@ -59,7 +59,7 @@ def best_of(rows: Sequence[RunResult]) -> dict[str, Any] | None:
     return {
         "cell": kept.params,
         "cell_id": kept.cell,
-        "search_score": dict(ranking)[kept.cell],
+        "search_score": dict(ranking).get(kept.cell),
         "val_score": kept.val_score,
         "test_score": kept.test_score,
         "model": kept.model,

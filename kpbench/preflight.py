@@ -17,6 +17,7 @@ from kpbench.errors import UsageError
 from kpbench.evaluate import THREADS, Staged, known_parameters
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Splits
+from kpbench.faces.partial import LABELS
 from kpbench.jobs import Queue
 from kpbench.networks.families import check_rules, describe
 from kpbench.queues import Facts
@@ -45,6 +46,7 @@ class Task:
     device: Device
     epochs: int
     defaults: Defaults
+    labels: str = "complete"
     sizes: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def complete(self, cell: Params) -> dict[str, Scalar]:
@@ -78,7 +80,14 @@ class Task:
             UsageError: as `faces.datasets.load`.
         """
         shares = self.benchmark.splits
-        splits = load(source, val_share=shares.val_share, test_share=shares.test_share, seed=shares.seed, progress=say)
+        splits = load(
+            source,
+            val_share=shares.val_share,
+            test_share=shares.test_share,
+            seed=shares.seed,
+            labels=self.labels,
+            progress=say,
+        )
         if len(splits.train) < 2:
             raise UsageError(f"{source} has {len(splits.train)} training face(s); training needs at least two")
         return splits
@@ -121,6 +130,7 @@ class Task:
             seed=seed,
             device=self.device.kind,
             precision=self.device.precision,
+            labels=None if self.labels == "complete" else self.labels,
             data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
             data_notes=splits.notes,
             design=design,
@@ -141,17 +151,19 @@ class Task:
         )
 
 
-def prepare_task(space: str, device: str, epochs: int | None) -> Task:
+def prepare_task(space: str, device: str, epochs: int | None, *, labels: str = "complete") -> Task:
     """Reads and checks benchmark, space and device.
 
     Raises:
         UsageError: an unknown name, a number out of range, a space with a cell that breaks the rules.
     """
     at_least({"--epochs": (1 if epochs is None else epochs, 1)})
+    if labels not in LABELS:
+        raise UsageError(f"unknown --labels '{labels}'. Known: {', '.join(LABELS)}")
     benchmark = read_benchmark(find("benchmarks", "facial_keypoints"))
     defaults = known_parameters()
     found = read_space(find("search_spaces", space), defaults)
-    task = Task(benchmark, found, find_device(device), epochs or benchmark.budget.epochs, defaults)
+    task = Task(benchmark, found, find_device(device), epochs or benchmark.budget.epochs, defaults, labels)
     small = found.size is not None and found.size <= CHECKED
     for cell in found.cells() if small else found.probes():
         try:

@@ -34,6 +34,7 @@ class SearchRequest:
 
     space: str = "cnn_small"
     data: str = "synthetic"
+    labels: str = "complete"
     n_trials: int = 7
     epochs: int | None = None
     seeds: int = 1
@@ -94,7 +95,7 @@ def prepare_search(request: SearchRequest) -> Search:
         plain_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
-    task = prepare_task(request.space, request.device, request.epochs)
+    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
     if sampler.make is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"

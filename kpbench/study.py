@@ -31,6 +31,7 @@ class Plan(Value):
         design: of an ablation; None for a search.
         data: digest of the three splits; `data_name` and `data_notes` are for people.
         precision: of the training steps, as found on the device.
+        labels: `partial` where training faces may lack keypoints; None where all are complete.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Plan(Value):
     seed: int
     device: str
     precision: str
+    labels: str | None = None
     data_sizes: dict[str, int]
     data_notes: tuple[str, ...]
     design: Design | None = None

@@ -25,6 +25,17 @@ EFFECTS: dict[str, float] = {
 TOGETHER = {frozenset({"network.norm=spatial_batch", "network.dropout=standard"}): 0.25}
 """Planted interactions of log MSE."""
 
+MOUTH = range(11, 15)
+KEYPOINT_EFFECTS: dict[str, float] = {"network.norm=spatial_batch": -0.4, "network.dropout=standard": 0.3}
+"""Planted changes of log MSE at the four keypoints of the mouth, beside those of all keypoints."""
+
+SHIFTS = (0, 2, 4, 8)
+SHIFT_COST = {"network.norm=spatial_batch": 0.05, "network.dropout=spatial": 0.02}
+"""Planted growth of log MSE a pixel of shift, beside the 0.04 of every cell."""
+
+OTHER_DATA = "other_faces"
+FACES = 24
+
 FLOOR_SCORES = {"mean face": {"val": 110.0, "test": 114.0}, "ridge on pixels": {"val": 150.0, "test": 161.0}}
 
 
@@ -42,9 +53,14 @@ def study_folder(
     runs: int | None = None,
     floor: bool = True,
     correction: str = "holm",
+    details: bool = True,
+    crashed: Sequence[tuple[int, int]] = (),
     command: str = "kpbench ablate norm --seeds 8",
 ) -> Path:
-    """Writes an ablation; `diverged` and `missing` are (cell, block) by position, `runs` cuts it after so many."""
+    """Writes an ablation; `diverged` and `missing` are (cell, block) by position, `runs` cuts it after so many.
+
+    `crashed` ran out of memory twice; without `details` the rows hold one number a run, as they once did.
+    """
     blocks, cohort = blocks_of(0, seeds, control=control)
     cells = factorial(factors, crossed=crossed)
     design = Design(
@@ -58,12 +74,13 @@ def study_folder(
         alpha=0.05,
         power=0.8,
         correction=correction,
+        shifts=SHIFTS if details else None,
     )
     wanted = [
         ("ablation", at, place, seed)
         for place, seed in enumerate(blocks)
         for at in range(len(cells))
-        if (at, place) not in missing
+        if (at, place) not in (*missing, *crashed)
     ]
     wanted += [("control", 0, seeds + place, seed) for place, seed in enumerate(cohort)]
     with open_study(folder, plan(design)) as study:
@@ -72,12 +89,16 @@ def study_folder(
         study.write(COSTS, json.dumps({cell_id(whole(cell)): _costs(cell) for cell in cells}))
         if floor:
             study.write(FLOOR, json.dumps(FLOOR_SCORES))
+        rows, readings = [], []
         for role, at, place, seed in wanted[:runs]:
             lost = role == "ablation" and (at, place) in diverged
-            found = row(role, cells[at], seed, place, lost=lost, noise=noise)
+            found = row(role, cells[at], seed, place, lost=lost, noise=noise, details=details)
             if not lost:
-                study.append(READINGS, Reading(when=found.finished, command=command, model=f"models/{found.cell}"))
-            study.append(ROWS, found)
+                readings.append(Reading(when=found.finished, command=command, model=f"models/{found.cell}"))
+            rows.append(found)
+        rows += [crash(cells[at], blocks[place]) for at, place in [*crashed, *crashed]]
+        for file, values in ((ROWS, rows), (READINGS, readings)):
+            study.write(file, "".join(value.model_dump_json() + "\n" for value in values))
     return folder
 
 
@@ -111,8 +132,21 @@ def log_mse(cell: Mapping[str, Scalar], seed: int, place: int, noise: float) -> 
     return value + block + random.Random(f"{sorted(words)} {seed}").gauss(0, noise)
 
 
+def crash(cell: Mapping[str, Scalar], seed: int) -> RunResult:
+    """A run that ended without an outcome."""
+    found = row("ablation", cell, seed, 0, lost=True)
+    return found.model_copy(update={"reason": "oom", "detail": "13.2 GB of 16 GB in use", "curve": [], "epochs": 0})
+
+
 def row(
-    role: str, cell: Mapping[str, Scalar], seed: int, place: int, *, lost: bool = False, noise: float = 0.06
+    role: str,
+    cell: Mapping[str, Scalar],
+    seed: int,
+    place: int,
+    *,
+    lost: bool = False,
+    noise: float = 0.06,
+    details: bool = True,
 ) -> RunResult:
     """One run of an ablation; a lost one diverged in epoch 4."""
     params = whole(cell)
@@ -134,8 +168,28 @@ def row(
             "test_mse": None if lost else mse, "test_score": score,
             "parameters": 40_000 + (9_000 if "batch" in cell.values() else 0), "megabytes": 0.2, "seconds": 18.0,
             "device": "cpu", "data": "0123456789abcdef", "curve": curve, "finished": "2026-01-05T11:00:00+00:00",
+            **(_details(cell, seed, mse, noise) if details and not lost else {}),
         }
     )  # fmt: skip
+
+
+def _details(cell: Mapping[str, Scalar], seed: int, mse: float, noise: float) -> dict[str, object]:
+    """Errors of faces whose mean is `mse`, errors of keypoints, and further measures."""
+    words = sorted(f"{name}={level}" for name, level in cell.items())
+    luck = random.Random(f"{words} {seed} details")
+    faces = []
+    for face in range(FACES):
+        hard = random.Random(f"face {face}").gauss(0, 0.6) + random.Random(f"{words} face {face}").gauss(0, 0.2)
+        faces.append(math.exp(hard + luck.gauss(0, noise)))
+    mouth = sum(KEYPOINT_EFFECTS.get(word, 0.0) for word in words)
+    keypoints = [math.exp(0.02 * at + mouth * (at in MOUTH) + luck.gauss(0, noise / 2)) for at in range(15)]
+    growth = 0.04 + sum(SHIFT_COST.get(word, 0.0) for word in words)
+    return {
+        "face_mse": [mse * value * FACES / sum(faces) for value in faces],
+        "keypoint_px": [48 * math.sqrt(mse * value) for value in keypoints],
+        "measures": {f"shift {shift}": mse * math.exp(growth * shift) for shift in SHIFTS}
+        | {f"val of {OTHER_DATA}": mse * 1.4 * math.exp(luck.gauss(0, noise))},
+    }
 
 
 def _costs(cell: Mapping[str, Scalar]) -> dict[str, float]:

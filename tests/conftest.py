@@ -1,4 +1,4 @@
-"""Every test reads and writes caches of its own, and none of a person's."""
+"""Every test reads and writes a cache and a library of its own, and none of a person's."""
 
 import os
 from pathlib import Path
@@ -11,10 +11,11 @@ REAL = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory):
+def _own_folders(tmp_path_factory):
     os.environ["KPBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["KPBENCH_DATA"] = str(tmp_path_factory.mktemp("data"))
     yield
-    del os.environ["KPBENCH_CACHE"]
+    del os.environ["KPBENCH_CACHE"], os.environ["KPBENCH_DATA"]
 
 
 @pytest.fixture(scope="session")

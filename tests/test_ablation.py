@@ -7,17 +7,20 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kpbench import ablation
+from kpbench import ablation, planned_runs
 from kpbench.ablation import AblationRequest, ablate, dry_run, prepare_ablation
-from kpbench.analysis import analyse, as_json, seeds_for_effect
+from kpbench.analysis import analyse
+from kpbench.analysis_json import as_json, seeds_for_effect
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.jobs import Failure
 from kpbench.networks.families import flops
 from kpbench.score import score_from_mse
 from kpbench.seeds import derive
+from kpbench.size_control import size_controls
 from kpbench.statistics.power import seeds_for
 from kpbench.study import MODELS, READINGS, ROWS, Reading, read_lines, read_plan
+from kpbench.tuning import audit
 from tests.scripted import play
 
 SPACE = """
@@ -78,7 +81,7 @@ def planted(monkeypatch):
         return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
 
     monkeypatch.setattr(ablation, "run_queue", run)
-    monkeypatch.setattr(ablation, "score_row", scored)
+    monkeypatch.setattr(planned_runs, "score_row", scored)
     return diverged
 
 
@@ -260,3 +263,123 @@ def test_power_is_told_from_the_studys_own_noise(asked, planted):
     assert many == seeds_for(d_z, contrasts=2)
     with pytest.raises(UsageError, match="--effect must lie"):
         seeds_for_effect(found, sesoi=1.5)
+
+
+TUNED = """
+family = "cnn"
+[network]
+depth = [2, 3]
+norm = ["none", "batch", "spatial_batch"]
+width = 4
+head_width = 8
+[training]
+lr = { low = 1e-4, high = 1e-2, log = true }
+batch_size = 8
+"""
+
+BEST_LR = {"none": 1e-3, "batch": 1e-3, "spatial_batch": 8e-3}
+"""Each norm's own optimum: a recipe fixed for all would hide what a norm can do."""
+
+
+def tuned_truth(params, seed):
+    off = math.log(params["training.lr"] / BEST_LR[params["network.norm"]])
+    return true_mse({k: v for k, v in params.items() if k != "training.lr"}, seed) * math.exp(0.2 * off**2)
+
+
+@pytest.fixture
+def tunable(asked, planted, tmp_path, monkeypatch):
+    path = tmp_path / "tuned.toml"
+    path.write_text(TUNED)
+
+    def run(queue, staged, workers):
+        play(queue, lambda job, seed, epoch: tuned_truth(job.params, seed))
+
+    def scored(study, task, splits, row, command, *, measures=()):
+        splits.test.open(study.test_reading(command, row.cell))
+        mse = tuned_truth(row.params, row.seed)
+        return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
+
+    monkeypatch.setattr(ablation, "run_queue", run)
+    monkeypatch.setattr(planned_runs, "score_row", scored)
+    return {**asked, "space": str(path), "tune_trials": 12}
+
+
+def test_tuning_per_cell_gives_each_level_its_own_recipe_and_equal_trials(tunable):
+    folder = run(tunable, tune="per-cell")
+    found = rows(folder)
+    tuning = [row for row in found if row.role == "tuning"]
+    assert Counter(row.params["network.norm"] for row in tuning) == {"none": 12, "batch": 12, "spatial_batch": 12}
+    rates = {norm: {r.params["training.lr"] for r in tuning if r.params["network.norm"] == norm} for norm in BEST_LR}
+    assert rates["none"] == rates["batch"] == rates["spatial_batch"]
+    assert {row.seed for row in tuning} & set(read_plan(folder).design.blocks) == set()
+    assert all(row.test_mse is None for row in tuning)
+    readings = read_lines(folder / READINGS, Reading)
+    assert len(readings) == 2 + read_plan(folder).design.runs  # the floor's two, and one for each run that is scored
+    for norm, best in BEST_LR.items():
+        (used,) = {r.params["training.lr"] for r in found if r.role == "ablation" and r.params["network.norm"] == norm}
+        seen = [row for row in tuning if row.params["network.norm"] == norm]
+        assert used == min(seen, key=lambda row: row.val_mse).params["training.lr"]
+        assert abs(math.log(used / best)) < 0.7
+    audited = audit(found, read_plan(folder).design.cells, read_plan(folder).design.tuning)
+    assert [(cell.trials, cell.failed) for cell in audited] == [(12, 0)] * 3
+    assert analyse(folder).missing == 0
+
+
+def test_locked_tuning_gives_all_levels_the_baselines_recipe(tunable):
+    folder = run(tunable, tune="locked")
+    found = rows(folder)
+    assert {row.params["network.norm"] for row in found if row.role == "tuning"} == {"none"}
+    assert len({row.params["training.lr"] for row in found if row.role == "ablation"}) == 1
+
+
+def test_a_cut_tuning_goes_on_where_it_was(tunable, monkeypatch):
+    def cut(queue, staged, workers):
+        play(queue, lambda job, seed, epoch: tuned_truth(job.params, seed), interrupt=11)
+
+    with monkeypatch.context() as during, pytest.raises(KeyboardInterrupt):
+        during.setattr(ablation, "run_queue", cut)
+        run(tunable, tune="per-cell")
+    folder = run(tunable, tune="per-cell")
+    tuning = [row.cell for row in rows(folder) if row.role == "tuning"]
+    assert len(tuning) == len(set(tuning)) == 36
+
+
+def test_a_space_without_ranges_has_nothing_to_tune(asked):
+    with pytest.raises(UsageError, match="no range to tune"):
+        prepare_ablation(AblationRequest(**{**asked, "tune": "locked"}))
+
+
+def test_a_size_matched_control_has_the_levels_size(asked, planted):
+    prepared = prepare_ablation(AblationRequest(**{**asked, "match": "params"}))
+    (batch,) = prepared.design.matched  # spatial batch norm adds next to nothing and needs none
+    assert (batch.factor, batch.level) == ("network.norm", "batch")
+    assert abs(batch.parameters / batch.wanted - 1) < 0.1
+    assert batch.change["network.width"] > 4
+    folder = ablate(prepared, quiet, quiet)
+    matched = [row for row in rows(folder) if row.role == "matched"]
+    assert [row.parameters for row in matched] == [batch.parameters] * 8
+    assert {row.seed for row in matched} == set(prepared.design.blocks)
+    found = analyse(folder)
+    (control,) = size_controls(
+        found.rows, found.design, failed_mse=None, sesoi=0.05, alpha=0.05, power=0.8, correction="holm"
+    )
+    by_seed = {row.seed: row.test_mse for row in matched}
+    level = {r.seed: r.test_mse for r in found.rows if r.role == "ablation" and r.params["network.norm"] == "batch"}
+    logs = [math.log(level[seed] / by_seed[seed]) for seed in by_seed]
+    assert control.contrast.ratio == pytest.approx(math.exp(np.mean(logs)))
+    assert control.contrast.n == 8
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"match": "size"}, "unknown --match 'size'"),
+        ({"match": "params", "tune": "per-cell"}, "use --tune locked"),
+        ({"match": "params", "factors": ("depth", "network.width")}, "network.width, which is a factor"),
+    ],
+)
+def test_a_control_that_cannot_be_is_refused(asked, more, words, tmp_path):
+    text = (tmp_path / "tiny.toml").read_text().replace("width = 4", "width = [4, 6]", 1)
+    (tmp_path / "tiny.toml").write_text(text)
+    with pytest.raises(UsageError, match=words):
+        prepare_ablation(AblationRequest(**{**asked, **more}))

@@ -17,23 +17,29 @@ DOORS = {
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
         "networks/", "training/", "scoring.py", "evaluate.py", "submission.py", "floor.py", "engine/ray_tune.py",
-        "measures.py",
+        "measures.py", "official.py",
     },
+    "imagehash": {"faces/checks/"},
+    "pooch": {"faces/"},
+    "requests": {"faces/"},
     "rich": {"cli/"},
     "typer": {"cli/"},
 }  # fmt: skip
 
 LAYERS = [
     {"errors", "seeds", "score", "scoring", "catalog"},
-    {"cell", "events", "jobs", "space", "benchmark", "design"},
+    {"cell", "events", "jobs", "space", "benchmark", "design", "tuning"},
     {"faces", "networks", "study", "schedulers", "statistics"},
-    {"samplers", "journal", "training"},
-    {"queues", "submission", "plots", "outcome", "analysis"},
-    {"evaluate", "report"},
+    {"samplers", "journal", "training", "analysis_details", "analysis_levels"},
+    {"queues", "submission", "plots", "outcome", "analysis", "face_agreement", "face_agreement_json",
+     "size_control", "sides", "contest", "comparison"},
+    {"evaluate", "report", "analysis_json"},
     {"engine", "floor"},
     {"preflight", "measures"},
-    {"official"},
+    {"official", "matching"},
+    {"planned_runs"},
     {"search", "ablation"},
+    {"verify"},
     {"cli"},
 ]
 """Rooms of the house, bottom to top; rooms in one layer may use each other as long as no circle arises."""

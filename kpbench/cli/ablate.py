@@ -5,11 +5,18 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
 
 from kpbench.errors import UsageError
+
+COLUMNS = 80
+"""Width at which a paragraph is broken."""
+
+MOST_FAILURES = 10
+"""Failed runs that are named one by one."""
 
 
 def ablate(
@@ -21,6 +28,9 @@ def ablate(
     baseline: Annotated[list[str] | None, typer.Option(help="Baseline level, norm=none; repeatable.")] = None,
     space: Annotated[str, typer.Option(help="Search space: a name or a .toml file.")] = "cnn_small",
     data: Annotated[str, typer.Option(help="Faces: a name, or the path of a folder, zip or csv.")] = "synthetic",
+    labels: Annotated[
+        str, typer.Option(help="complete, or partial: train on faces that lack keypoints too (masked loss).")
+    ] = "complete",
     seeds: Annotated[int, typer.Option(help="Seeds of each cell: 3 smoke (no verdict), 8, 16, 32.")] = 8,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
     sesoi: Annotated[str, typer.Option(help="Smallest effect of interest, a share of MSE: 5% or 0.05.")] = "5%",
@@ -33,6 +43,13 @@ def ablate(
     also: Annotated[
         str | None, typer.Option(help="Also score every network on the validation faces of this other data set.")
     ] = None,
+    tune: Annotated[
+        str, typer.Option(help="Recipe: none (fixed), per-cell, or locked to the baseline's best; on validation faces.")
+    ] = "none",
+    tune_trials: Annotated[int, typer.Option(help="Recipes tried for each cell that is tuned.")] = 8,
+    match: Annotated[
+        str, typer.Option(help="params: also compare with the baseline made as large as the level.")
+    ] = "none",
     workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the study; run seeds follow from it.")] = 0,
@@ -64,6 +81,7 @@ def ablate(
         baseline={factor: words[0] for factor, words in named_levels(baseline or [], factors).items()},
         space=space,
         data=data,
+        labels=labels,
         seeds=seeds,
         epochs=epochs,
         sesoi=share(sesoi),
@@ -72,6 +90,9 @@ def ablate(
         control=control,
         shifts=None if shifts is None else whole_numbers(shifts, option="--shifts"),
         also=also,
+        tune=tune,
+        tune_trials=tune_trials,
+        match=match,
         workers=workers,
         device=device,
         seed=seed,
@@ -89,14 +110,25 @@ def ablate(
             folder = run_ablation(prepared, view.notify, view.say)
             report = write_report(folder, folder / "report.html", faces=False)
     if dry_run:
-        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(f"{k:8} {v}" for k, v in asked.items()))
+        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))
         return 0
     from kpbench.analysis import analyse
-    from kpbench.analysis import as_json as plain
+    from kpbench.analysis_json import as_json as plain
 
     result = {"study": folder.name, **plain(analyse(folder)), "report": str(report)}
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
     return 1 if result["missing"] else 0
+
+
+def dry_lines(asked: dict[str, Any]) -> list[str]:
+    """What a dry run found in lines for a person, a cell a line."""
+    lines = []
+    for name, value in asked.items():
+        found = value if isinstance(value, list) else [value]
+        if isinstance(value, dict):
+            found = [" ".join(f"{key}={one}" for key, one in value.items())]
+        lines += [f"{name if not at else '':11}{text}" for at, text in enumerate(found)]
+    return lines
 
 
 def named_levels(words: list[str], factors: list[str]) -> dict[str, tuple[str, ...]]:
@@ -143,13 +175,30 @@ def whole_numbers(words: str, *, option: str) -> tuple[int, ...]:
 
 def outcome(result: dict[str, Any]) -> list[str]:
     """The result of an ablation in lines for a person."""
-    lines = [f"{'factor':24}{'level':16}{'MSE ratio':>10}  {'interval':15}{'p (adj.)':>9}  verdict"]
-    for contrast in result["contrasts"]:
-        interval = contrast["ci"] and f"{contrast['ci'][0]:.3f} to {contrast['ci'][1]:.3f}"
-        p = "" if contrast["p_adjusted"] is None else f"{contrast['p_adjusted']:.3f}"
-        ratio = "" if contrast["ratio"] is None else f"{contrast['ratio']:.3f}"
-        against = f"{contrast['level']}/{contrast['baseline']}"
+    from kpbench.statistics.words import number, p_text, short_names
+
+    names = short_names(result["plan"]["factors"])
+    pairs = [f"{names[one['factor']]} {one['level']} against {one['baseline']}" for one in result["contrasts"]]
+    width = max(map(len, [*pairs, "contrast"]))
+    lines = [f"{'contrast':{width}}{'MSE ratio':>10}  {'interval':15}{'p (adj.)':>9}  verdict"]
+    for pair, contrast in zip(pairs, result["contrasts"], strict=True):
+        interval = contrast["ci"] and " to ".join(map(number, contrast["ci"]))
+        p = "" if contrast["p_adjusted"] is None else p_text(contrast["p_adjusted"], alpha=result["plan"]["alpha"])
+        ratio = "" if contrast["ratio"] is None else number(contrast["ratio"])
+        lines.append(f"{pair:{width}}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}")
+    lines += ["", *wrap(result["conclusion"], COLUMNS, break_long_words=False, break_on_hyphens=False)]
+    if result["failures"]:
+        lines += ["", *_failed(result["failures"], names)]
+    return [*lines, "", f"report   {result['report']}"]
+
+
+def _failed(failures: list[dict[str, Any]], names: dict[str, str]) -> list[str]:
+    """The runs that failed without an outcome, the first few by name."""
+    s = "s" * (len(failures) != 1)
+    lines = [f"{len(failures)} run{s} failed without an outcome; the same command runs {'them' if s else 'it'} again:"]
+    for one in failures[:MOST_FAILURES]:
+        levels = " ".join(f"{names[name]}={level}" for name, level in one["levels"].items())
         lines.append(
-            f"{contrast['factor']:24}{against:16}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}"
+            f"  {levels}, seed {one['seed']}: {one['reason']}" + (f", {one['detail']}" if one["detail"] else "")
         )
-    return [*lines, "", result["conclusion"], "", f"report   {result['report']}"]
+    return lines + [f"  and {len(failures) - MOST_FAILURES} more"] * (len(failures) > MOST_FAILURES)

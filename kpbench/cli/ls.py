@@ -51,9 +51,9 @@ def _spaces(out: Path) -> dict[str, str]:
 
 
 def _data(out: Path) -> dict[str, str]:
-    from kpbench.faces.datasets import DATASETS
+    from kpbench.cli.data import listing
 
-    return {name: data.title for name, data in DATASETS.items()}
+    return {name: row["title"] for name, row in listing().items() if row["kind"] != "to get"}
 
 
 def _samplers(out: Path) -> dict[str, str]:
@@ -77,11 +77,11 @@ def _studies(out: Path) -> dict[str, str]:
 
 
 def _state(folder: Path, kind: str) -> str:
-    from kpbench.analysis import analyse
+    from kpbench.analysis import count_missing
     from kpbench.study import RESULT, read_json
 
     if kind == "ablation":
-        missing = analyse(folder).missing
+        missing = count_missing(folder)
         return f"{missing} runs missing" if missing else "complete"
     best = (read_json(folder / RESULT) or {}).get("best") or {}
     return f"test {best['test_score']:.1f}" if best.get("test_score") is not None else "not finished"

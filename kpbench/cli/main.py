@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kpbench import __version__
-from kpbench.cli import ablate, ls, power, report, score, search
+from kpbench.cli import ablate, compare, data, ls, power, report, score, search, verify
 from kpbench.errors import UsageError
 
 OK, SOME_FAILED, WRONG_USAGE, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -26,10 +26,13 @@ app = typer.Typer(
 )
 app.command("search")(search.search)
 app.command("ablate")(ablate.ablate)
+app.command("verify")(verify.verify)
+app.command("compare")(compare.compare)
 app.command("score")(score.score)
 app.command("power")(power.power)
 app.command("report")(report.report)
 app.command("ls")(ls.ls)
+app.add_typer(data.app, name="data")
 
 
 def _version(wanted: bool) -> None:

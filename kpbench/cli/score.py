@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ def score(
         str, typer.Option(help="val or test; reading the sealed test is written down in the study.")
     ] = "val",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    by_condition: Annotated[
+        bool, typer.Option(help="Also the error by light, pose, glasses ... where the faces carry them.")
+    ] = False,
     require_pass: Annotated[
         bool, typer.Option(help="Leave with code 3 unless the score and the rules are met.")
     ] = False,
@@ -27,7 +30,7 @@ def score(
 
     with View(quiet=quiet) as view:
         command = shlex.join(["kpbench", *sys.argv[1:]])
-        result = score_model(model, data, split, command=command, say=view.say)
+        result = score_model(model, data, split, command=command, say=view.say, by_condition=by_condition)
     if as_json:
         typer.echo(json.dumps(result))
     else:
@@ -39,4 +42,18 @@ def score(
         )
         typer.echo(f"rules    {result['parameters']:,} parameters, {result['megabytes']:.2f} MB file")
         typer.echo(f"verdict  {verdict} (pass mark {result['pass_mark']:g})")
+        for line in condition_lines(result.get("conditions", [])):
+            typer.echo(line)
     return 3 if require_pass and not result["pass"] else 0
+
+
+def condition_lines(conditions: list[dict[str, Any]], *, shown: int = 12) -> list[str]:
+    """The conditions that the error depends on most clearly, a line each, with px RMSE by third or value."""
+    if not conditions:
+        return []
+    lines = ["", f"{'condition':16}{'p (adj.)':>9}  px RMSE by third or value (exploratory)"]
+    for one in conditions[:shown]:
+        parts = "  ".join(f"{label} {px:.2f}" for label, px in one["rmse_px"].items())
+        lines.append(f"{one['condition']:16}{one['p_adjusted']:9.3f}  {parts}")
+    more = len(conditions) - shown
+    return [*lines, f"{more} more in --json"] if more > 0 else lines

@@ -17,6 +17,9 @@ def search(
     data: Annotated[
         str, typer.Option(help="Faces: a name (`kpbench ls data`), or the path of a folder, zip or csv.")
     ] = "synthetic",
+    labels: Annotated[
+        str, typer.Option(help="complete, or partial: train on faces that lack keypoints too (masked loss).")
+    ] = "complete",
     n_trials: Annotated[int, typer.Option(help="Trials in the study, in total.")] = 7,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
@@ -50,6 +53,7 @@ def search(
     request = SearchRequest(
         space=space,
         data=data,
+        labels=labels,
         n_trials=n_trials,
         epochs=epochs,
         seeds=seeds,

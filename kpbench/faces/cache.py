@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import platformdirs
-from numpy.typing import NDArray
 
-from kpbench.faces.faces import Faces
 from kpbench.faces.files import shown
 from kpbench.faces.parts import Parts
+from kpbench.faces.parts_file import read_parts, write_parts
 
 _FORMAT = 1
 
@@ -46,38 +44,17 @@ def cached(key: str, build: Callable[[], Parts]) -> Parts:
 
 def _read(file: Path) -> Parts | None:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            stored = {name: arrays[name] for name in arrays.files}
-        faces = {part: _unpack(part, stored) for part in ("train", "val", "test") if f"{part}/images" in stored}
-        return Parts(faces["train"], faces.get("val"), faces.get("test"), notes=tuple(map(str, stored["notes"])))
+        return read_parts(file)
     except Exception:  # whatever ails a cache file, its source is still there
         return None
 
 
-def _unpack(part: str, stored: dict[str, NDArray[np.generic]]) -> Faces:
-    prefix = f"{part}/conditions/"
-    conditions = {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
-    return Faces(
-        stored[f"{part}/images"],  # type: ignore[arg-type]  # Faces checks what it gets
-        stored[f"{part}/keypoints"],  # type: ignore[arg-type]
-        stored.get(f"{part}/subjects"),  # type: ignore[arg-type]
-        conditions,
-    )
-
-
 def _write(file: Path, parts: Parts) -> None:
-    arrays: dict[str, NDArray[np.generic]] = {"notes": np.array(parts.notes, dtype=np.str_)}
-    for part, faces in parts.items():
-        arrays[f"{part}/images"] = faces.images
-        arrays[f"{part}/keypoints"] = faces.keypoints
-        if faces.subjects is not None:
-            arrays[f"{part}/subjects"] = faces.subjects
-        arrays.update({f"{part}/conditions/{name}": values for name, values in faces.conditions.items()})
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as stream:
         draft = Path(stream.name)
         try:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]
+            write_parts(stream, parts)
             stream.close()
             draft.replace(file)  # readers see the old file or the new one, never half of it
         finally:

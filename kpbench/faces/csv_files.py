@@ -7,6 +7,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.faces.files import DataFile, shown
 from kpbench.faces.keypoint_csv import carries_labels, read_keypoint_csv
+from kpbench.faces.label_table import names_pictures
 from kpbench.faces.parts import Parts, Progress
 
 VERSION = 1
@@ -20,21 +21,22 @@ _NAMES = {"train": "training.csv", "val": "val.csv", "test": "test.csv"}
 def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
     """The files of this layout by part (train, val, test), empty where `files` is something else.
 
-    They lie at the top or together in one folder; a CSV alone is the train part.
+    They lie at the top or together in one folder; a CSV alone is the train part. A training.csv that names picture
+    files is of another layout.
 
     Raises:
         UsageError: more than one folder holds a training.csv.
     """
     alone = files.get("")
     if alone is not None:
-        return {"train": alone} if alone.disk.suffix.lower() == ".csv" else {}
+        return {"train": alone} if alone.disk.suffix.lower() == ".csv" and not names_pictures(alone) else {}
     found = [name for name in files if posixpath.basename(name) == _NAMES["train"]]
     if len(found) > 1:
         disk = files[found[0]].disk if files[found[0]].member else files[found[0]].disk.parent
         raise UsageError(
             f"{shown(disk)} holds more than one data set: {' and '.join(map(shown, found))}; give the one you mean"
         )
-    if not found:
+    if not found or names_pictures(files[found[0]]):
         return {}
     folder = posixpath.dirname(found[0])
     places = {part: posixpath.join(folder, name) for part, name in _NAMES.items()}

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpbench.errors import UsageError, nearest
-from kpbench.faces import synthetic
+from kpbench.faces import library, synthetic
 from kpbench.faces.cache import cached
 from kpbench.faces.faces import Splits
 from kpbench.faces.files import shown
 from kpbench.faces.layouts import read_path
+from kpbench.faces.partial import with_partial_faces
 from kpbench.faces.parts import Parts, Progress, complete_only, silent
 from kpbench.faces.split import split
 
 SYNTHETIC_FACES = 2140
+
+SUFFIXES = (".zip", ".csv", ".npz")
+"""What the path of a file that is a data set ends in."""
 
 
 @dataclass(frozen=True)
@@ -41,36 +45,61 @@ DATASETS: dict[str, DataSet] = {
 }
 
 
-def load(source: str, *, val_share: float, test_share: float, seed: int, progress: Progress | None = None) -> Splits:
-    """The splits of a data set in `DATASETS`, or of the folder, zip or CSV at a path.
+def load(
+    source: str,
+    *,
+    val_share: float,
+    test_share: float,
+    seed: int,
+    labels: str = "complete",
+    progress: Progress | None = None,
+) -> Splits:
+    """The splits of a data set in `DATASETS` or in the library, or of what lies at a path.
 
-    Faces that lack a keypoint are dropped; a missing val or test is split off (`split.split`); the notes say both.
+    Faces that lack a keypoint are dropped, from train only where `labels` is `complete`; a missing val or test is
+    split off (`split.split`); the notes say both.
 
     Args:
-        source: a name in the table, or a path: it has a separator, starts with `.` or `~`, ends in .zip or .csv,
-            or exists.
-        val_share, test_share, seed: how a missing split is made.
+        source: as `read_parts` takes it.
+        val_share, test_share, seed: how a missing split is made; the same for all `labels`.
+        labels: `complete` or `partial`, as in `partial.LABELS`.
         progress: called with what is being done and the share done; not called where the cache has the faces.
 
     Raises:
         UsageError: an unknown name, or a path whose data cannot be used; the message names both thing and remedy.
     """
+    name, where, parts = read_parts(source, progress)
+    splits = split(name, complete_only(where, parts), val_share=val_share, test_share=test_share, seed=seed)
+    return with_partial_faces(splits, parts) if labels == "partial" else splits
+
+
+def read_parts(source: str, progress: Progress | None = None) -> tuple[str, str, Parts]:
+    """A name for folders and lists, where the faces lie, and the parts as the source brings them, NaN labels too.
+
+    Args:
+        source: a name in the table or the library, or a path: it has a separator, starts with `.` or `~`, ends in
+            .zip, .csv or .npz, or exists.
+
+    Raises:
+        UsageError: as `load`.
+    """
     report = silent if progress is None else progress
     if source in DATASETS:
-        parts = DATASETS[source].read(report)
-        name = where = source
-    else:
-        path = _as_path(source)
-        parts = read_path(path, report)
-        name, where = _slug(path), shown(path)
-    return split(name, complete_only(where, parts), val_share=val_share, test_share=test_share, seed=seed)
+        return source, source, DATASETS[source].read(report)
+    if library.has(source):
+        return source, source, library.read(source)
+    path = _as_path(source)
+    parts = read_path(path, report)  # first, as it refuses what is no path
+    return _slug(path), shown(path), parts
 
 
 def _as_path(source: str) -> Path:
     looks = any(mark in source for mark in "/\\") or source.startswith((".", "~"))
-    named = source.lower().endswith((".zip", ".csv"))
+    named = source.lower().endswith(SUFFIXES)
     if not source.strip() or not (looks or named or _exists(source)):
-        raise UsageError(f"unknown data set {shown(source)!r}: {nearest(source, DATASETS)}; or give a path")
+        raise UsageError(
+            f"unknown data set {shown(source)!r}: {nearest(source, [*DATASETS, *library.names()])}; or give a path"
+        )
     try:
         return Path(source).expanduser()
     except RuntimeError as error:
@@ -87,7 +116,7 @@ def _exists(source: str) -> bool:
 def _slug(path: Path) -> str:
     """A name for folders and lists: the file's, or its folder's where the file's says nothing."""
     whole = path.absolute()
-    stem = whole.stem if whole.suffix.lower() in (".zip", ".csv") else whole.resolve().name
+    stem = whole.stem if whole.suffix.lower() in SUFFIXES else whole.resolve().name
     if stem.lower() in ("training", "train", "data", "archive") and whole.parent.name:
         stem = whole.parent.name
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()

@@ -79,6 +79,14 @@ class Faces:
             {name: values[index] for name, values in self.conditions.items()},
         )
 
+    def also_in(self, other: "Faces") -> NDArray[np.bool_]:
+        """(N,): which of these faces show a picture, or a person where both sides know theirs, that `other` has."""
+        pictures = {image.tobytes() for image in other.images}
+        found = np.array([image.tobytes() in pictures for image in self.images], dtype=np.bool_)
+        if self.subjects is not None and other.subjects is not None:
+            found |= np.isin(self.subjects, other.subjects)
+        return found
+
     def digest(self) -> str:
         """Sixteen hex digits that identify images, keypoints and their order."""
         sha = hashlib.sha256(str(len(self)).encode())
@@ -100,6 +108,10 @@ class SealedFaces:
     def digest(self) -> str:
         """The digest of the faces inside."""
         return self._digest
+
+    def holds(self, faces: Faces) -> NDArray[np.bool_]:
+        """(N,): which of `faces` show a picture or a person inside; a check against leaks that gives nothing out."""
+        return faces.also_in(self._faces)
 
     def open(self, record: Callable[[], None]) -> Faces:
         """The faces, after `record` has written down who reads them; no record, no faces."""

@@ -1,4 +1,4 @@
-"""The files of a data set, in a folder, in a zip or one alone: listed, hashed and read as lines, never unpacked."""
+"""The files of a data set, in a folder, in a zip or one alone: listed, hashed and read, never unpacked."""
 
 import hashlib
 import io
@@ -7,8 +7,8 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -22,6 +22,12 @@ LARGEST_RATIO = 100
 """How far a member past `RATIO_FREE` bytes may be packed; files of grey values pack about 4 to 1."""
 
 RATIO_FREE = 16 * 1024**2
+
+MOST_FILES = 200_000
+"""Files listed in one place; the largest published sets of faces have as many."""
+
+MAPPING = "/mapping"
+"""Name, among the files of a data set, of the file that was given with `--mapping`; no relative name begins so."""
 
 LONGEST_LINE = 1024**2
 """Characters in a line; a row of 9,216 grey values and 30 coordinates has at most 40,000."""
@@ -64,17 +70,22 @@ class DataFile:
         return shown(self.disk) if self.member is None else f"{shown(self.member)} in {shown(self.disk)}"
 
 
-def files_at(path: Path) -> dict[str, DataFile]:
-    """The files in a folder or a zip, at most one folder deep, by relative name; a file alone has the name "".
+def files_at(path: Path, *, deepest: int = 1) -> dict[str, DataFile]:
+    """The files in a folder or a zip, by relative name; a file alone has the name "".
+
+    Args:
+        deepest: how many folders deep below the top is looked. Hidden files and the leavings of a Mac are left out
+            below the first folder.
 
     Raises:
-        UsageError: nothing is there, it cannot be read, the zip is broken, or a member's path leaves the zip.
+        UsageError: nothing is there, it cannot be read, the zip is broken, a member's path leaves the zip, or there
+            are more than `MOST_FILES`.
     """
     try:
         if path.is_dir():
-            return dict(sorted(_in_folder(path)))
+            return _few(path, _in_folder(path, "", deepest))
         if path.suffix.lower() == ".zip" and path.is_file():
-            return dict(sorted(_in_zip(path)))
+            return _few(path, _in_zip(path, deepest))
         if path.is_file():
             return {"": DataFile(path, path.stat().st_size)}
     except OSError as error:
@@ -84,17 +95,29 @@ def files_at(path: Path) -> dict[str, DataFile]:
     raise UsageError(f"no file or folder at {shown(path)}: check the path, or use the built-in data set 'synthetic'")
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, DataFile]]:
+def _few(path: Path, found: Iterator[tuple[str, DataFile]]) -> dict[str, DataFile]:
+    files: dict[str, DataFile] = {}
+    for name, file in found:
+        files[name] = file
+        if len(files) > MOST_FILES:
+            raise UsageError(f"{shown(path)} holds more than {MOST_FILES:,} files; give the data set's own folder")
+    return dict(sorted(files.items()))
+
+
+def _in_folder(folder: Path, above: str, deepest: int) -> Iterator[tuple[str, DataFile]]:
     for entry in os.scandir(folder):
         if entry.is_file():
-            yield entry.name, DataFile(Path(entry.path), entry.stat().st_size)
-        elif entry.is_dir() and os.access(entry.path, os.R_OK | os.X_OK):
-            for inner in os.scandir(entry.path):
-                if inner.is_file():
-                    yield f"{entry.name}/{inner.name}", DataFile(Path(inner.path), inner.stat().st_size)
+            yield above + entry.name, DataFile(Path(entry.path), entry.stat().st_size)
+        elif deepest and _worth_looking(entry):
+            yield from _in_folder(Path(entry.path), f"{above}{entry.name}/", deepest - 1)
 
 
-def _in_zip(path: Path) -> Iterator[tuple[str, DataFile]]:
+def _worth_looking(entry: os.DirEntry[str]) -> bool:
+    odd = entry.name.startswith(".") or entry.name == "__MACOSX"
+    return entry.is_dir() and not odd and os.access(entry.path, os.R_OK | os.X_OK)
+
+
+def _in_zip(path: Path, deepest: int) -> Iterator[tuple[str, DataFile]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -110,7 +133,7 @@ def _in_zip(path: Path) -> Iterator[tuple[str, DataFile]]:
                 f"{shown(path)} holds a path that leaves the zip: {shown(member.filename)}; "
                 "do not trust this file, get it from its source"
             )
-        if member.is_dir() or not 1 <= len(place.parts) <= 2 or place.parts[0] == "__MACOSX":
+        if member.is_dir() or not 1 <= len(place.parts) <= 1 + deepest or place.parts[0] == "__MACOSX":
             continue
         if str(place) in seen:
             raise UsageError(f"{shown(path)} holds {shown(place)} twice: pack it again with one of them")
@@ -172,6 +195,41 @@ def text_lines(file: DataFile) -> Iterator[str]:
             f"{file.where}, near line {number + 1}: the zip is broken ({shown(error) or type(error).__name__}): "
             "fetch it again"
         ) from None
+
+
+Content = Callable[[DataFile], bytes]
+"""From a file its bytes."""
+
+
+@contextmanager
+def contents(*, largest: int = LARGEST_MEMBER) -> Iterator[Content]:
+    """What reads whole files, each zip opened once however many of its members are read.
+
+    The function within raises UsageError: the file cannot be read or has more than `largest` bytes; in a zip also
+    as `text_lines`.
+    """
+    with ExitStack() as stack:
+        archives: dict[Path, zipfile.ZipFile] = {}
+
+        def content(file: DataFile) -> bytes:
+            if file.size > largest:
+                raise UsageError(f"{file.where} has {file.size:,} bytes, more than the {largest:,} allowed")
+            try:
+                if file.member is None:
+                    with file.disk.open("rb") as stream:
+                        return stream.read(file.size)
+                if file.disk not in archives:
+                    archives[file.disk] = stack.enter_context(zipfile.ZipFile(file.disk))
+                _refuse_unsafe(file, archives[file.disk].getinfo(file.member))
+                with archives[file.disk].open(file.member) as stream:
+                    return stream.read(file.size)
+            except (*_BROKEN_ZIP, KeyError) as error:
+                if file.member is None:
+                    raise UsageError(f"cannot read {file.where}: {shown(error)}; check its permissions") from None
+                why = shown(error) or type(error).__name__
+                raise UsageError(f"{file.where}: the zip is broken ({why}): fetch it again") from None
+
+        yield content
 
 
 def _refuse_unsafe(file: DataFile, member: zipfile.ZipInfo) -> None:

@@ -30,7 +30,7 @@ def carries_labels(file: DataFile) -> bool:
     Raises:
         UsageError: the file is empty or cannot be read.
     """
-    return not set(COORDINATES).isdisjoint(_header(file, _rows(file)))
+    return not set(COORDINATES).isdisjoint(csv_header(file, csv_rows(file)))
 
 
 def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
@@ -41,8 +41,8 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
             missing or there twice; a row has other fields than the header; a picture has not 9,216 whole numbers
             0 to 255; a coordinate is not a finite number between `LOWEST` and `HIGHEST`.
     """
-    rows = _rows(file)
-    header = _header(file, rows)
+    rows = csv_rows(file)
+    header = csv_header(file, rows)
     columns = _columns(file, header)
     at_image = header.index(IMAGE)
     images: list[bytes] = []
@@ -56,7 +56,7 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
                 f"{file.where}, line {line}: {len(row)} fields where the header has {len(header)}; "
                 "the row may be cut short, correct or remove it"
             )
-        points.append([_coordinate(file, line, name, row[at]) for name, at in columns])
+        points.append([coordinate(file, line, name, row[at]) for name, at in columns])
         images.append(_picture(file, line, row[at_image]))
         done += sum(map(len, row)) + len(row)
         if (now := min(100 * done // max(file.size, 1), 99)) > percent:
@@ -69,7 +69,12 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
     return Faces(pixels, np.array(points, np.float32).reshape(-1, len(KEYPOINTS), 2))
 
 
-def _rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
+    """Line number and fields of each row that is not empty, the header among them.
+
+    Raises:
+        UsageError: the file cannot be read or is no CSV.
+    """
     reader = csv.reader(text_lines(file))
     try:
         for row in reader:
@@ -79,7 +84,12 @@ def _rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
         raise UsageError(f"{file.where}, line {reader.line_num}: not a CSV row ({error}); correct it") from None
 
 
-def _header(file: DataFile, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+def csv_header(file: DataFile, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    """The column names, taken off `rows`.
+
+    Raises:
+        UsageError: the file is empty.
+    """
     _, row = next(rows, (0, []))
     if not row:
         raise UsageError(f"{file.where} is empty: expected a header and a row for each face")
@@ -101,7 +111,14 @@ def _columns(file: DataFile, header: list[str]) -> list[tuple[str, int]]:
     return [(name, header.index(name)) for name in COORDINATES]
 
 
-def _coordinate(file: DataFile, line: int, column: str, text: str) -> float:
+def coordinate(
+    file: DataFile, line: int, column: str, text: str, *, lowest: float = LOWEST, highest: float = HIGHEST
+) -> float:
+    """The number in a field; NaN where it is empty.
+
+    Raises:
+        UsageError: it is no finite number between `lowest` and `highest`.
+    """
     text = text.strip()
     if not text:
         return math.nan
@@ -113,8 +130,8 @@ def _coordinate(file: DataFile, line: int, column: str, text: str) -> float:
         _refuse(file, line, column, text, "is not a number")
     if not math.isfinite(value):
         _refuse(file, line, column, text, "is not finite (leave the field empty where the label is missing)")
-    if not LOWEST <= value <= HIGHEST:
-        _refuse(file, line, column, text, f"is outside {LOWEST:g} to {HIGHEST:g} pixels")
+    if not lowest <= value <= highest:
+        _refuse(file, line, column, text, f"is outside {lowest:g} to {highest:g} pixels")
     return value
 
 

@@ -7,7 +7,9 @@ from kpbench.analysis import Analysis
 from kpbench.plots.drawing import Drawing
 from kpbench.plots.forest import draw_forest
 from kpbench.plots.interaction import draw_interaction
+from kpbench.plots.keypoint_difference import draw_keypoint_difference
 from kpbench.plots.level_curves import draw_level_curves
+from kpbench.plots.measures import draw_measures
 from kpbench.plots.paired_slopes import draw_paired_slopes
 from kpbench.plots.seeds_by_level import draw_seeds_by_level
 from kpbench.plots.variance_shares import draw_variance_shares
@@ -23,9 +25,11 @@ class AblationPlot:
 
 ABLATION_PLOTS = {
     "forest": AblationPlot("Effects", draw_forest),
+    "keypoint_difference": AblationPlot("Keypoints", draw_keypoint_difference),
     "paired_slopes": AblationPlot("Paired seeds", draw_paired_slopes),
     "seeds_by_level": AblationPlot("Every seed", draw_seeds_by_level),
     "level_curves": AblationPlot("Learning curves", draw_level_curves),
+    "measures": AblationPlot("Shifted faces", draw_measures),
     "interaction": AblationPlot("Interactions", draw_interaction),
     "variance_shares": AblationPlot("Variance", draw_variance_shares),
 }

@@ -36,11 +36,21 @@ COLOURS = {
     "step4": Colour("#5486c1", "#5c92cc"),
     "step5": Colour("#2d67a9", "#84b3e7"),
     "step6": Colour("#124684", "#b7d6f9"),
+    "lower3": Colour("#0b5aa6", "#5fb0ff"),
+    "lower2": Colour("#4f93d2", "#3f86cf"),
+    "lower1": Colour("#a3c8ea", "#2f5784"),
+    "same": Colour("#dcdfe3", "#59626e"),
+    "higher1": Colour("#f0c391", "#7d5326"),
+    "higher2": Colour("#dd8a35", "#c47a2c"),
+    "higher3": Colour("#a8500a", "#ffb15c"),
 }
 """Role -> colour. Every light colour is there once, so that it can be exchanged by its text."""
 
 RANKED = ("first", "second", "third", "fourth", "fifth")
 """The roles of the leading cells, best first."""
+
+DIVERGING = ("lower3", "lower2", "lower1", "same", "higher1", "higher2", "higher3")
+"""The roles of a ratio from far below 1 to far above it, told apart by the colour-blind too."""
 
 STEPS = ("step1", "step2", "step3", "step4", "step5", "step6")
 """The roles of a score from low to high."""

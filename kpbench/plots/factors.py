@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kpbench.cell import RunResult, Scalar
+from kpbench.statistics import words
 
 MANY = 8
 """A number with more different values than this is a range, not a list of levels."""
@@ -82,18 +83,9 @@ def show_number(value: float, *, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
-def short_name(name: str) -> str:
-    """A parameter's name without its first part: `network.norm` -> `norm`, `training.lr` -> `lr`."""
-    return name.partition(".")[2] or name
-
-
 def short_names(factors: Sequence[Factor]) -> dict[str, str]:
     """For each factor the name to print: the short one unless two factors share it."""
-    shorts = [short_name(factor.name) for factor in factors]
-    return {
-        factor.name: short if shorts.count(short) == 1 else factor.name
-        for factor, short in zip(factors, shorts, strict=True)
-    }
+    return words.short_names(factor.name for factor in factors)
 
 
 def describe(params: Mapping[str, Scalar], factors: Sequence[Factor]) -> str:

@@ -1,4 +1,4 @@
-"""Forest plot: the MSE ratio of every planned contrast with its interval beside the smallest-effect band."""
+"""Forest plot: the MSE ratio of every planned contrast with its intervals beside the smallest-effect band."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ from kpbench.plots.drawing import Drawing, Key, Mark, Panel, calm
 from kpbench.plots.factors import clipped
 from kpbench.plots.ratios import add_band, band_key, ratio_ends, ratio_layout
 from kpbench.plots.scores import rounded
+from kpbench.statistics.intervals import Interval
 from kpbench.statistics.verdicts import Word
+from kpbench.statistics.words import interval_text, number
 
 LABEL = 36
 """Letters of a contrast's name that fit above its line on a telephone."""
@@ -31,7 +33,7 @@ LOOKS: dict[Word, tuple[str, Mark, str]] = {
 
 @dataclass(frozen=True)
 class ForestLine:
-    """One planned contrast; `ratio`, `low` and `high` are None where nothing can be computed."""
+    """One planned contrast; a number is None where it cannot be computed, `faces` the interval over seeds and faces."""
 
     name: str
     effect: str
@@ -41,6 +43,7 @@ class ForestLine:
     ratio: float | None
     low: float | None
     high: float | None
+    faces: Interval | None = None
 
 
 def forest_lines(found: Analysis) -> tuple[ForestLine, ...]:
@@ -55,8 +58,9 @@ def forest_lines(found: Analysis) -> tuple[ForestLine, ...]:
             ratio=contrast.ratio,
             low=None if contrast.evidence is None else contrast.evidence.ci.low,
             high=None if contrast.evidence is None else contrast.evidence.ci.high,
+            faces=detail.seeds_and_faces,
         )
-        for contrast in found.contrasts
+        for contrast, detail in zip(found.contrasts, found.details, strict=True)
     )
 
 
@@ -67,6 +71,8 @@ def draw_forest(found: Analysis) -> Drawing:
         return Drawing(notes=("No contrast can be computed yet: no block has run for every cell that one needs.",))
     words = tuple(dict.fromkeys(line.word for line in lines))
     keys = [Key(word, LOOKS[word][2], LOOKS[word][1]) for word in words]
+    if any(line.faces for line in lines):
+        keys.append(Key("thin: interval over seeds and faces", "other", "line"))
     keys.append(band_key(found.design.sesoi))
     decided = "; ".join(f"{line.name} {line.word}" for line in lines)
     alt = f"MSE ratios of {len(lines)} contrasts against the baseline on a log axis. {decided}."
@@ -79,12 +85,21 @@ def _figure(lines: Sequence[ForestLine], sesoi: float) -> go.Figure:
     figure = go.Figure()
     foot, head = len(lines) - 0.45, -0.75
     known = [(at, line, line.ratio) for at, line in enumerate(lines) if line.ratio is not None]
-    low, high = ratio_ends(
-        [value for line in lines for value in (line.ratio, line.low, line.high) if value is not None], sesoi=sesoi
-    )
+    ends = [end for line in lines if line.faces is not None for end in (line.faces.low, line.faces.high)]
+    ends += [value for line in lines for value in (line.ratio, line.low, line.high) if value is not None]
+    low, high = ratio_ends(ends, sesoi=sesoi)
     add_band(figure, sesoi, (foot, head), upright=True)
     for at, line, ratio in known:
         symbol, _, role = LOOKS[line.word]
+        if line.faces is not None:
+            figure.add_scatter(
+                x=[rounded(max(line.faces.low, low), digits=6), rounded(min(line.faces.high, high), digits=6)],
+                y=[at, at],
+                mode="lines+markers",
+                line={"color": light("other"), "width": 1.25},
+                marker={"symbol": "line-ns", "size": 9, "line": {"width": 1.25, "color": light("other")}},
+                hoverinfo="skip",
+            )
         if line.low is not None and line.high is not None:
             figure.add_scatter(
                 x=[rounded(max(line.low, low), digits=6), rounded(min(line.high, high), digits=6)],
@@ -115,5 +130,7 @@ def _figure(lines: Sequence[ForestLine], sesoi: float) -> go.Figure:
 
 
 def _hover(line: ForestLine, ratio: float) -> str:
-    interval = "" if line.low is None else f", {line.low:.3g} to {line.high:.3g}"
-    return escape(f"{line.name}, {line.effect}: {ratio:.3g}{interval}, {line.n} of {line.planned} seeds", quote=False)
+    interval = "" if line.low is None or line.high is None else f", {number(line.low)} to {number(line.high)}"
+    faces = "" if line.faces is None else f", over seeds and faces {interval_text(line.faces)}"
+    text = f"{line.name}, {line.effect}: {number(ratio)}{interval}{faces}, {line.n} of {line.planned} seeds"
+    return escape(text, quote=False)

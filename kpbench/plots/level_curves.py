@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from kpbench.analysis import Analysis
+from kpbench.analysis_levels import counting_cells
 from kpbench.cell import RunResult, Scalar
-from kpbench.plots.ablation_names import counting_cells, factor_names, level_look
+from kpbench.plots.ablation_names import factor_names, level_look
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Panel, add_lines, calm, floor_lines, score_layout
 from kpbench.plots.factors import show_level

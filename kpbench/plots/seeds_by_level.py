@@ -7,8 +7,9 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from kpbench.analysis import Analysis, Level
-from kpbench.plots.ablation_names import counting_cells, factor_names
+from kpbench.analysis import Analysis
+from kpbench.analysis_levels import Level, counting_cells
+from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Panel, add_lines, calm, floor_lines, score_layout
 from kpbench.plots.factors import clipped, show_level

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kpbench.analysis import Analysis
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.ablation_plots import ABLATION_PLOTS
-from kpbench.report import ablation_tables, ablation_words, tables
+from kpbench.report import ablation_levels, ablation_methods, ablation_tables, ablation_words, tables
 from kpbench.report.shell import whole_page
 
 
@@ -41,14 +41,20 @@ def render_ablation(
         interactions=ablation_tables.interaction_lines(found),
         variance=ablation_tables.variance_lines(found),
         ranks=ablation_tables.rank_lines(found),
-        costs=ablation_tables.cost_lines(found),
+        cost_columns=tuple(ablation_levels.COSTS.values()),
+        costs=ablation_levels.cost_lines(found),
+        measure_columns=tuple(ablation_levels.measure_names(found).values()),
+        measures=ablation_levels.measure_lines(found),
+        without_faces=ablation_words.without_faces(found),
+        keypoints_note=ablation_words.keypoints_note(found),
         control=ablation_words.control_sentences(found),
         diagnostics=ablation_tables.diagnostic_lines(found),
         diagnostics_note=ablation_words.DIAGNOSTICS,
         failures=tables.failure_lines(found.rows),
         failed=sum(row.state == "failed" for row in found.rows),
         missing=ablation_tables.missing_lines(found),
-        methods=ablation_words.methods(found),
+        crashes=ablation_tables.crash_lines(found),
+        methods=ablation_methods.methods(found),
         deviations=ablation_words.deviations(found, sessions, readings),
         plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "design"}),
         design={**design, "cells": f"{len(found.design.cells)}, {found.design.runs} runs"},

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kpbench.analysis import Analysis, Cost, Level
+from kpbench.analysis import Analysis
 from kpbench.cell import Scalar
 from kpbench.plots.ablation_names import contrast_name, effect_words, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
 from kpbench.plots.variance_shares import shares
-from kpbench.report.ablation_words import number, p_text, percent
+from kpbench.report.tables import REASONS
 from kpbench.statistics.evidence import Evidence
-from kpbench.statistics.intervals import Interval
+from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, signed
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class ContrastLine:
     ratio: str
     interval: str
     confidence: str
+    faces: str
     percent: str
     scores: str
     pixels: str
@@ -45,8 +46,8 @@ class ContrastLine:
 
 def contrast_lines(found: Analysis) -> tuple[ContrastLine, ...]:
     """Every planned contrast in the order of the plan."""
-    lines = []
-    for contrast in found.contrasts:
+    lines, alpha = [], found.design.alpha
+    for contrast, detail in zip(found.contrasts, found.details, strict=True):
         evidence = contrast.evidence
         scores, pixels, rest = contrast.scores, contrast.pixels, contrast.survivors
         failed = contrast.failed_level + contrast.failed_baseline
@@ -58,18 +59,19 @@ def contrast_lines(found: Analysis) -> tuple[ContrastLine, ...]:
                 n=f"{contrast.n}" + (f" of {contrast.blocks_planned}" if contrast.n < contrast.blocks_planned else ""),
                 failed=str(failed) if failed else "",
                 ratio="–" if contrast.ratio is None else number(contrast.ratio),
-                interval=_interval(evidence.ci if evidence else None),
-                confidence="–" if evidence is None else f"{100 * evidence.ci.confidence:.3g} %",
+                interval=interval_text(evidence.ci if evidence else None),
+                confidence="–" if evidence is None else coverage(evidence.ci),
+                faces=interval_text(detail.seeds_and_faces),
                 percent="–" if contrast.ratio is None else percent(contrast.ratio),
                 scores="–" if scores is None else f"{show_score(scores[0])} / {show_score(scores[1])}",
                 pixels="–" if pixels is None else f"{pixels[0]:.3g} / {pixels[1]:.3g}",
-                p=p_text(evidence.p if evidence else None),
-                p_adjusted=p_text(evidence.p_adjusted if evidence else None),
-                p_equivalence=p_text(evidence.p_equivalence_adjusted if evidence else None),
-                d_z=_signed(evidence.d_z if evidence else None),
+                p=p_text(evidence.p if evidence else None, alpha=alpha),
+                p_adjusted=p_text(evidence.p_adjusted if evidence else None, alpha=alpha),
+                p_equivalence=p_text(evidence.p_equivalence_adjusted if evidence else None, alpha=alpha),
+                d_z=signed(evidence.d_z if evidence else None),
                 wins=_wins(evidence),
-                permutation=p_text(evidence.p_permutation if evidence else None),
-                bootstrap=_interval(evidence.bootstrap if evidence else None),
+                permutation=p_text(evidence.p_permutation if evidence else None, alpha=alpha),
+                bootstrap=interval_text(evidence.bootstrap if evidence else None),
                 detectable="–" if evidence is None else f"{evidence.detectable:.2g} %",
                 survivors="" if rest is None or rest.ratio is None else f"{number(rest.ratio)} (n {rest.n})",
             )
@@ -103,9 +105,9 @@ def interaction_lines(found: Analysis) -> tuple[InteractionLine, ...]:
                 verdict=one.word,
                 n=f"{one.n}" + (f" of {one.blocks_planned}" if one.n < one.blocks_planned else ""),
                 ratio="–" if one.ratio is None else number(one.ratio),
-                interval=_interval(one.ci),
-                p=p_text(one.p),
-                p_adjusted=p_text(one.p_adjusted),
+                interval=interval_text(one.ci),
+                p=p_text(one.p, alpha=found.design.alpha),
+                p_adjusted=p_text(one.p_adjusted, alpha=found.design.alpha),
                 detectable="–" if one.detectable is None else f"{one.detectable:.2g} %",
             )
         )
@@ -155,61 +157,6 @@ def _cell(found: Analysis, levels: Sequence[Scalar]) -> str:
 
 
 @dataclass(frozen=True)
-class CostLine:
-    """One level: its score, its runs, and each cost as (text, change against the baseline, flagged)."""
-
-    factor: str
-    level: str
-    baseline: bool
-    score: str
-    interval: str
-    runs: str
-    failed: str
-    costs: tuple[tuple[str, str, bool], ...]
-
-
-COSTS = ("parameters", "megabytes", "flops", "seconds")
-"""The costs of a level in the order of the table's columns."""
-
-
-def cost_lines(found: Analysis) -> tuple[CostLine, ...]:
-    """Every level with its costs, the baseline of each factor first."""
-    names = factor_names(found.design)
-    bases = {level.factor: level.cost for level in found.levels if level.baseline}
-    return tuple(
-        CostLine(
-            factor=names[level.factor],
-            level=show_level(level.level),
-            baseline=level.baseline,
-            score="–" if level.interval is None else show_score(level.interval.score),
-            interval=_score_interval(level),
-            runs=f"{level.runs:,}",
-            failed=f"{level.failed:,}" if level.failed else "",
-            costs=tuple(_cost(level.cost, None if level.baseline else bases.get(level.factor), name) for name in COSTS),
-        )
-        for level in found.levels
-    )
-
-
-def _cost(cost: Cost | None, base: Cost | None, name: str) -> tuple[str, str, bool]:
-    value = math.nan if cost is None else float(getattr(cost, name))
-    if cost is None or not math.isfinite(value):
-        return "–", "", False
-    texts = {
-        "parameters": f"{value:,.0f}",
-        "megabytes": f"{value:.3g}",
-        "flops": f"{value / 1e6:,.3g} M" if value < 1e9 else f"{value / 1e9:,.3g} G",
-        "seconds": f"{value:.3g}",
-    }
-    reference = math.nan if base is None else float(getattr(base, name))
-    if not (math.isfinite(reference) and reference > 0):
-        return texts[name], "", False
-    change = 100 * (value / reference - 1)
-    told = f"{'+' if change >= 0 else '−'}{abs(change):.0f} %" if abs(change) >= 0.5 else "same"
-    return texts[name], told, name in cost.flagged
-
-
-@dataclass(frozen=True)
 class DiagnosticLine:
     """What the pairs of one contrast look like."""
 
@@ -227,11 +174,44 @@ def diagnostic_lines(found: Analysis) -> tuple[DiagnosticLine, ...]:
             name=contrast_name(found, contrast),
             n=str(contrast.n),
             sd=f"{contrast.evidence.sd:.3g}",
-            correlation=_signed(contrast.evidence.correlation),
-            normality=p_text(contrast.evidence.normality),
+            correlation=signed(contrast.evidence.correlation),
+            normality=p_text(contrast.evidence.normality, alpha=found.design.alpha),
         )
         for contrast in found.contrasts
         if contrast.evidence is not None
+    )
+
+
+@dataclass(frozen=True)
+class CrashLine:
+    """One planned run without an outcome whose last attempt failed."""
+
+    cell: str
+    seed: str
+    reason: str
+    words: str
+    detail: str
+
+
+MOST_CRASHES = 50
+"""Runs without an outcome that are named one by one."""
+
+
+def crash_lines(found: Analysis) -> tuple[CrashLine, ...]:
+    """The planned runs that failed without an outcome, the first `MOST_CRASHES` of them."""
+    names = factor_names(found.design)
+    arms = {"control": "A/A arm: ", "matched": "size-matched control: "}
+    return tuple(
+        CrashLine(
+            cell=arms.get(one.role, "")
+            + ", ".join(f"{names[name]} {show_level(level)}" for name, level in one.levels.items()),
+            seed=str(one.seed),
+            reason=one.reason or "unknown",
+            words=REASONS.get(one.reason or "", "no reason was recorded")
+            + (f", {one.attempts} times" if one.attempts > 1 else ""),
+            detail=one.detail or "",
+        )
+        for one in found.failures[:MOST_CRASHES]
     )
 
 
@@ -254,27 +234,8 @@ def _seeds(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds[:10])) + (f" and {len(seeds) - 10} more" if len(seeds) > 10 else "")
 
 
-def _interval(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{number(interval.low)} to {number(interval.high)}"
-
-
-def _score_interval(level: Level) -> str:
-    found = level.interval
-    if found is None or found.low is None or found.high is None:
-        return "–"
-    return f"{show_score(found.low)} to {show_score(found.high)}"
-
-
 def _wins(evidence: Evidence | None) -> str:
     if evidence is None:
         return "–"
     interval = evidence.wins.interval
     return f"{evidence.wins.share:.2f} ({interval.low:.2f} to {interval.high:.2f})"
-
-
-def _signed(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value:.2f}".replace("-", "−")

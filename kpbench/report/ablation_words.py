@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from kpbench.analysis import Analysis
 from kpbench.plots.ablation_names import contrast_name, effect_words, factor_names
@@ -10,11 +10,8 @@ from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, error_pixels, show_score
 from kpbench.report.verdict import plural
 from kpbench.statistics.contrasts import Contrast
-from kpbench.statistics.families import Correction, interval_note
-from kpbench.statistics.scale import percent_change
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
-
-MINUS = "−"
+from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, seeds_text
 
 
 @dataclass(frozen=True)
@@ -25,29 +22,6 @@ class VerdictLine:
     effect: str
     word: str
     text: str
-
-
-def number(value: float, *, beside: float = 1.0) -> str:
-    """Three significant digits, or as many as keep the text on the value's side of `beside`."""
-    for digits in range(3, 12):
-        text = f"{value:.{digits}g}"
-        if (float(text) < beside, float(text) > beside) == (value < beside, value > beside):
-            break
-    return text
-
-
-def percent(ratio: float) -> str:
-    """A ratio as a signed change: `−12.3 %`; more digits where it is small, so that the sign is never lost."""
-    change = percent_change(ratio)
-    text = f"{abs(change):,.1f}" if abs(change) >= 0.1 else f"{abs(change):.2g}"
-    return f"{MINUS if change < 0 else '+'}{text} %" if change else "0 %"
-
-
-def p_text(p: float | None) -> str:
-    """A p value: `< 0.001`, or three digits; a dash for none."""
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0495 or p >= 0.0505 else f"{p:.5f}"
 
 
 def verdict_lines(found: Analysis) -> tuple[VerdictLine, ...]:
@@ -70,10 +44,9 @@ def _verdict(found: Analysis, contrast: Contrast) -> str:
         return f"{ran} have run for every cell it needs, so there is no verdict."
     if word == "withheld" or evidence is None or ratio is None:
         guide = "" if ratio is None else f" The MSE differs by {percent(ratio)}, for orientation only."
-        return f"{plural(contrast.n, 'seed')}; a verdict needs at least {MINIMUM_SEEDS}.{guide}"
+        return f"{seeds_text(contrast.n)}; a verdict needs at least {MINIMUM_SEEDS}.{guide}"
     low, high = percent(evidence.ci.low), percent(evidence.ci.high)
-    level = f"{100 * evidence.ci.confidence:.3g} %"
-    text = f"MSE {percent(ratio)}, {level} interval {low} to {high}, {plural(contrast.n, 'seed')}."
+    text = f"MSE {percent(ratio)}, {coverage(evidence.ci)} interval {low} to {high}, {seeds_text(contrast.n)}."
     if word == "undecided":
         return (
             f"{text} A true change of {evidence.detectable:.2g} % would be found with "
@@ -140,66 +113,32 @@ def floor_sentence(found: Analysis) -> str:
     return text
 
 
-def methods(found: Analysis) -> tuple[str, ...]:
-    """How the study was done, from its plan, in paragraphs."""
-    return _design(found), _training(found), _analysis(found)
+def without_faces(found: Analysis) -> str:
+    """Which contrasts have no interval over seeds and faces and why; empty where all have one."""
+    reasons: dict[str, list[str]] = {}
+    for contrast, detail in zip(found.contrasts, found.details, strict=True):
+        if detail.without:
+            reasons.setdefault(detail.without, []).append(contrast_name(found, contrast))
+    if not reasons:
+        return ""
+    told = [
+        f"{'all contrasts' if len(names) == len(found.contrasts) > 1 else ', '.join(names)} ({reason})"
+        for reason, names in reasons.items()
+    ]
+    return f"No interval over seeds and faces: {'; '.join(told)}."
 
 
-def _design(found: Analysis) -> str:
-    design, names = found.design, factor_names(found.design)
-    factors = "; ".join(
-        f"{names[name]} with the levels {', '.join(map(show_level, levels))} (baseline {show_level(levels[0])})"
-        for name, levels in design.factors.items()
-    )
-    text = f"Factors: {factors}. "
-    if design.crossed:
-        asked = ", ".join(names[name] for name in design.asked)
-        text += f"Full factorial of {plural(len(design.cells), 'cell')} in complete blocks; contrasts were planned for "
-        text += f"{asked}, each averaged within a block over the other factors. "
-    elif len(design.factors) > 1:
-        text += f"One factor at a time, the others at the baseline: {plural(len(design.cells), 'cell')}. "
-    else:
-        text += f"{plural(len(design.cells), 'cell')}; the effect is conditional on the fixed settings below. "
-    text += f"Every cell is trained with the same {plural(len(design.blocks), 'seed')}, "
-    text += f"{plural(len(design.cells) * len(design.blocks), 'run')}"
-    if design.control:
-        text += f", and the baseline cell with {plural(len(design.control), 'seed')} of another cohort (A/A)"
-    return f"{text}. The replicate is the seed, never the image."
-
-
-def _training(found: Analysis) -> str:
-    plan = found.plan
-    sizes = ", ".join(f"{split} {count:,}" for split, count in plan.data_sizes.items())
+def keypoints_note(found: Analysis) -> str:
+    """What the differences of keypoints are and when one is ringed."""
+    tests = sum(len(detail.keypoints) for detail in found.details)
     return (
-        f"Data: {plan.data_name} ({sizes} faces). Every run has {plural(plan.epochs, 'epoch')} of training on "
-        f"{plan.device} in {plan.precision}, with the same recipe for all cells and no tuning of a cell of its own. "
-        "Within a block all cells share the seeds of data order, augmentation, initial weights and dropout, each "
-        "derived by hashing. No run is stopped early, and the order of runs is randomised. Each complete run is "
-        "scored once on the sealed test split by the official scorer, one image at a time, after its last epoch."
+        "Exploratory: the MSE of each keypoint at the level over that at the baseline, geometric mean over paired "
+        "seeds without those in which a run diverged. What all keypoints share is the effect itself. "
+        f"p values are adjusted by Benjamini and Hochberg over the {tests} differences of this study; "
+        f"a ring marks those below {found.design.alpha:g}, so that at most {100 * found.design.alpha:g} % of the "
+        f"ringed are expected to be finds by chance. With fewer than {MINIMUM_SEEDS} seeds, or a planned seed missing, "
+        "none is ringed."
     )
-
-
-def _analysis(found: Analysis) -> str:
-    design = found.design
-    m = len(found.contrasts)
-    correction = cast(Correction, design.correction)
-    text = "Contrasts are paired t tests on log MSE over blocks. "
-    if m > 1 and correction != "none":
-        text += f"The {m} planned contrasts are one family, corrected by {correction.capitalize()}"
-        text += "; interactions are a family of their own. " if design.crossed else ". "
-    elif m > 1:
-        text += f"The {m} planned contrasts are not corrected for their number. "
-    low, high = 1 / (1 + design.sesoi), 1 + design.sesoi
-    text += interval_note(max(m, 1), alpha=design.alpha, correction=correction)
-    text += (
-        f" Better or worse: the interval leaves out 1. Equivalent: it lies within {low:.3f} to "
-        f"{high:.3f}, the smallest effect of interest of {100 * design.sesoi:g} % of MSE (two one-sided tests, each "
-        f"at half the interval's level). Fewer than {MINIMUM_SEEDS} seeds get no verdict, and neither does a contrast "
-        "with a missing run. The stated rule for diverged runs: one whose loss or score is not a number counts with "
-        "the MSE of the mean face. Detectable effects are for "
-        f"{100 * design.power:g} % power at alpha = {design.alpha:g}"
-    )
-    return text + (f" / {m}." if m > 1 and correction != "none" else ".")
 
 
 def control_sentences(found: Analysis) -> tuple[str, ...]:
@@ -212,8 +151,8 @@ def control_sentences(found: Analysis) -> tuple[str, ...]:
     alpha = found.design.alpha
     result = (
         f"A/A: the baseline cell against itself under another cohort of seeds, MSE ratio {number(control.ratio)}, "
-        f"{100 * control.ci.confidence:.3g} % interval {number(control.ci.low)} to {number(control.ci.high)}, "
-        f"p {p_text(control.p)}, {plural(control.n, 'pair')} of {len(found.design.control)}. "
+        f"{coverage(control.ci)} interval {interval_text(control.ci)}, "
+        f"p {p_text(control.p, alpha=alpha)}, {plural(control.n, 'pair')} of {len(found.design.control)}. "
         f"The standard deviation of its differences of log MSE is {control.sd:.3g}, the noise without pairing."
     )
     if control.alarm is None:
@@ -246,7 +185,8 @@ def deviations(
     """Where what was done differs from the plan, or from one undisturbed run of it; empty for none."""
     notes = []
     if found.missing > 0:
-        notes.append(f"{found.missing:,} of {plural(found.design.runs, 'planned run')} have no outcome.")
+        tried = f", {len(found.failures):,} of them after a failed attempt" if found.failures else ""
+        notes.append(f"{found.missing:,} of {plural(found.design.runs, 'planned run')} have no outcome{tried}.")
     lost = [row for row in found.rows if row.state == "failed"]
     if lost:
         blocks = ", ".join(f"{row.cell} seed {row.seed}" for row in lost[:12])

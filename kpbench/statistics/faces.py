@@ -96,7 +96,9 @@ def _contrast(
     values: NDArray[np.float64], coefficients: NDArray[np.float64], face_counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The contrast of log MSE for each seed and each column of face weights: (seeds, columns)."""
-    mse = values @ (face_counts / face_counts.sum(axis=0))
+    cells, seeds, faces = values.shape
+    # As one flat product: numpy multiplies a stack of matrices by one matrix ten times slower.
+    mse = (values.reshape(-1, faces) @ (face_counts / face_counts.sum(axis=0))).reshape(cells, seeds, -1)
     if not bool(np.all(mse > 0.0)):
         raise ValueError("a cell has no error at all on the faces drawn: its logarithm is not defined")
     found: NDArray[np.float64] = np.tensordot(coefficients, np.log(mse), axes=1)

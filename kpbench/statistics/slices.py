@@ -1,6 +1,7 @@
 """Exploratory contrasts over keypoints or slices of the test set, held to a false discovery rate."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +18,7 @@ class SliceContrast:
 
     Attributes:
         ci: at `confidence`, not adjusted.
-        p_adjusted: Benjamini and Hochberg over the slices.
+        p_adjusted: Benjamini and Hochberg over the slices, or over those of several contrasts (`adjusted_together`).
     """
 
     ratio: float
@@ -51,3 +52,9 @@ def compare_slices(level: ArrayLike, baseline: ArrayLike, *, confidence: float =
         )
         for column, raw, adjusted in zip(columns, p, exploratory_p(p), strict=True)
     )
+
+
+def adjusted_together(contrasts: Sequence[Sequence[SliceContrast]]) -> tuple[tuple[SliceContrast, ...], ...]:
+    """The slices of several contrasts with one adjustment over all of them: what is looked at together."""
+    adjusted = iter(exploratory_p([one.p for slices in contrasts for one in slices]))
+    return tuple(tuple(replace(one, p_adjusted=next(adjusted)) for one in slices) for slices in contrasts)

@@ -31,7 +31,7 @@ class DeviceFaces:
 
     Attributes:
         images: uint8 (N, 1, 96, 96).
-        keypoints: float32 (N, 15, 2) in pixels.
+        keypoints: float32 (N, 15, 2) in pixels; NaN, both coordinates, where a label is missing.
         image_divisor, centre, scale: the benchmark's coordinates.
     """
 
@@ -79,9 +79,9 @@ def fit(
     """Trains `network` in place with AdamW under a one-cycle schedule and yields a record after each epoch.
 
     The keyword arguments are the training parameters of a search space (`training.lr`). The loss is the MSE that the
-    scorer uses. Data order, augmentation and dropout are derived from `setting.seed` and the epoch alone: with the
-    same seed, device and thread count the numbers are the same on a CPU, whatever else the process does between two
-    records.
+    scorer uses, over the labels there are where some are missing (`masked_mse`). Data order, augmentation and dropout
+    are derived from `setting.seed` and the epoch alone: with the same seed, device and thread count the numbers are
+    the same on a CPU, whatever else the process does between two records.
 
     Args:
         network: on `setting.device`; left in train mode.
@@ -111,6 +111,7 @@ def fit(
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay, fused=device.type != "mps")
     steps = min(math.ceil(n / batch_size), n // 2)  # even batches, none of one face: a batch norm needs two
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=setting.epochs * steps)
+    error = F.mse_loss if bool(torch.isfinite(train.keypoints).all()) else masked_mse
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
 
     for epoch in range(1, setting.epochs + 1):
@@ -134,7 +135,7 @@ def fit(
                 )
                 with torch.autocast(device.type, torch.bfloat16, enabled=setting.device.precision == "bf16"):
                     predicted = network(pictures)
-                loss = F.mse_loss(predicted.float().reshape(keypoints.shape), train.target(keypoints))
+                loss = error(predicted.float().reshape(keypoints.shape), train.target(keypoints))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
@@ -151,6 +152,20 @@ def fit(
             val_score=score_from_mse(val_mse),
             seconds=time.perf_counter() - start,
         )
+
+
+def masked_mse(predicted: Tensor, target: Tensor) -> Tensor:
+    """The mean squared error over the coordinates that are labelled; NaN in `target` marks one that is not.
+
+    Every labelled coordinate of a batch counts alike. Where all are labelled it is the MSE of the scorer.
+
+    Args:
+        predicted, target: (N, 15, 2); at least one value of `target` is a number.
+    """
+    labelled = torch.isfinite(target)
+    # The missing are taken out before squaring: NaN times zero would be NaN in the gradient too.
+    difference = torch.where(labelled, predicted - torch.nan_to_num(target), 0.0)
+    return difference.square().sum() / labelled.sum()
 
 
 PREFIX = "training."

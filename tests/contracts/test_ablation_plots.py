@@ -28,6 +28,8 @@ STUDIES = {
     "all diverged": {"diverged": [(cell, block) for cell in range(3) for block in range(8)]},
     "no floor, no control": {"floor": False, "control": False},
     "no noise": {"noise": 0.0},
+    "old rows": {"details": False},
+    "crashed": {"crashed": [(1, 1), (0, 2)]},
     "unicode": {"factors": {HOSTILE: ("a", HOSTILE, "x" * 300), "y" * 200: (True, False)}, "crossed": True},
 }
 
@@ -74,9 +76,14 @@ def test_a_plot_does_not_change_with_the_order_of_its_rows(plot, studies):
     assert one == other
 
 
-def test_a_large_study_stays_small(plot, tmp_path):
-    found = analysis(tmp_path / "a", factors={**CROSSED, "network.depth": (2, 3, 4)}, crossed=True, seeds=16)
-    size = sum(len(json.dumps(panel.figure.to_plotly_json()["data"])) for panel in plot.draw(found).panels)
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("large") / "a"
+    return analysis(folder, factors={**CROSSED, "network.depth": (2, 3, 4)}, crossed=True, seeds=16)
+
+
+def test_a_large_study_stays_small(plot, large):
+    size = sum(len(json.dumps(panel.figure.to_plotly_json()["data"])) for panel in plot.draw(large).panels)
     assert size < 400_000
 
 

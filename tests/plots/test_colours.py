@@ -1,6 +1,6 @@
 import pytest
 
-from kpbench.plots.colours import COLOURS, RANKED, STEPS
+from kpbench.plots.colours import COLOURS, DIVERGING, RANKED, STEPS
 
 
 def luminance(colour):
@@ -32,3 +32,11 @@ def test_lines_of_the_leading_cells_stand_out_and_steps_grow(shade):
     assert all(contrast(getattr(COLOURS[role], shade), paper) >= 3 for role in RANKED)
     steps = [contrast(getattr(COLOURS[role], shade), paper) for role in STEPS]
     assert steps == sorted(steps)
+
+
+@pytest.mark.parametrize("shade", ["light", "dark"])
+def test_a_diverging_scale_stands_out_more_the_further_it_is_from_its_middle(shade):
+    paper = getattr(COLOURS["paper"], shade)
+    strengths = [contrast(getattr(COLOURS[role], shade), paper) for role in DIVERGING]
+    assert strengths[:3] == sorted(strengths[:3], reverse=True) and strengths[4:] == sorted(strengths[4:])
+    assert min(strengths[0], strengths[-1]) >= 4.5

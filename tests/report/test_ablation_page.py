@@ -9,7 +9,7 @@ import pytest
 
 from kpbench.analysis import analyse
 from kpbench.plots.ablation_plots import ABLATION_PLOTS
-from kpbench.report import ablation_tables, ablation_words
+from kpbench.report import ablation_levels, ablation_tables, ablation_words
 from kpbench.report.ablation_page import render_ablation
 from kpbench.report.study_reader import read_sessions_and_readings
 from tests.ablation_rows import CROSSED, analysis, study_folder
@@ -18,8 +18,8 @@ from tests.report.test_study_page import Page
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{ 7*7 }}"
 
 SECTIONS = (
-    "verdicts", "conclusion", "effects", "pairs", "seeds", "curves", "interactions", "variance", "ranks", "cost",
-    "diagnostics", "failures", "methods", "plan", "again",
+    "verdicts", "conclusion", "effects", "keypoints", "pairs", "seeds", "curves", "measures", "interactions",
+    "variance", "ranks", "cost", "diagnostics", "failures", "methods", "plan", "again",
 )  # fmt: skip
 
 STUDIES = {
@@ -30,7 +30,10 @@ STUDIES = {
     "none": {"runs": 0},
     "bare": {"floor": False, "control": False, "seeds": 5, "correction": "none"},
     "diverged": {"diverged": [(0, 0), (1, 3)]},
+    "old": {"details": False},
+    "crashed": {"crashed": [(0, 1), (2, 2)]},
 }
+WITHOUT_MEASURES = ("none", "old")
 
 
 def page_of(folder, **options):
@@ -59,7 +62,9 @@ def test_the_page_asks_for_nothing_and_shows_no_picture(pages, name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_section_is_there_in_order_with_something_in_it(pages, name):
-    order = [re.search(rf'<section[^>]* id="{part}"', pages[name]).start() for part in SECTIONS]
+    parts = [part for part in SECTIONS if part != "measures" or name not in WITHOUT_MEASURES]
+    assert ('id="measures"' in pages[name]) == ("measures" in parts)
+    order = [re.search(rf'<section[^>]* id="{part}"', pages[name]).start() for part in parts]
     assert order == sorted(order)
     for part in re.findall(r"<section .*?</section>", pages[name], flags=re.S):
         assert re.search(r"<(p|table|div class=\"plot\")", part)
@@ -140,10 +145,56 @@ def test_the_contrast_table_carries_the_analysis(tmp_path):
 
 
 def test_costs_name_the_change_and_flag_the_large_ones(tmp_path):
-    base, batch, spatial = ablation_tables.cost_lines(analysis(tmp_path / "a"))
-    assert base.baseline and base.costs[0] == ("40,000", "", False)
-    assert batch.costs[0] == ("49,000", "+23 %", True)
-    assert spatial.costs[2] == ("12.2 M", "+2 %", False)
+    base, batch, spatial = (
+        dict(zip(ablation_levels.COSTS, line.costs, strict=True))
+        for line in ablation_levels.cost_lines(analysis(tmp_path / "a"))
+    )
+    assert base["parameters"] == ("40,000", "", False)
+    assert batch["parameters"] == ("49,000", "+23 %", True)
+    assert spatial["flops"] == ("12.2 M", "+2 %", False)
+    assert base["step_megabytes"] == ("74", "", False)
+    assert spatial["step_megabytes"] == ("110", "+49 %", True)
+
+
+def test_measures_have_a_line_a_level_and_a_column_each(tmp_path):
+    found = analysis(tmp_path / "a")
+    names = ablation_levels.measure_names(found)
+    assert list(names.values()) == [
+        "shifted 0 px",
+        "shifted 2 px",
+        "shifted 4 px",
+        "shifted 8 px",
+        "val of other_faces",
+    ]
+    none, batch, _ = ablation_levels.measure_lines(found)
+    assert none.baseline and all(ratio == "" for _, _, ratio in none.cells)
+    one = found.levels[1].measures[1]
+    assert batch.cells[1][0] == f"{one.interval.score:.0f}"
+    assert batch.cells[1][2] == f"× {one.ratio:.3g} ({one.ci.low:.3g} to {one.ci.high:.3g})"
+    assert ablation_levels.measure_lines(analysis(tmp_path / "b", details=False)) == ()
+
+
+def test_runs_without_an_outcome_are_named_with_their_reason(pages, tmp_path):
+    words = Page(pages["crashed"]).words
+    assert "2 planned runs ended without an outcome and are counted nowhere; the same command runs them again" in words
+    assert "norm none 1 oom memory ran out, 2 times 13.2 GB of 16 GB in use" in words
+    assert "2 of 32 planned runs have no outcome, 2 of them after a failed attempt." in words
+    assert "No run diverged." in words
+    many = analysis(tmp_path / "a", seeds=60, crashed=[(0, block) for block in range(60)])
+    assert len(ablation_tables.crash_lines(many)) == ablation_tables.MOST_CRASHES == 50
+
+
+def test_the_interval_over_seeds_and_faces_stands_in_table_and_methods(pages, tmp_path):
+    found = analysis(tmp_path / "a")
+    wide = found.details[1].seeds_and_faces
+    assert ablation_tables.contrast_lines(found)[1].faces == f"{wide.low:.3g} to {wide.high:.3g}"
+    assert ablation_words.without_faces(found) == ""
+    crossed, old, diverged = (Page(pages[name]).words for name in ("crossed", "old", "diverged"))
+    assert "pigeonhole bootstrap" in crossed
+    assert "No interval over seeds and faces: all contrasts (rows without the errors of single faces)." in old
+    assert "No interval over seeds and faces: all contrasts (a seed diverged" in diverged
+    assert "adjusted by Benjamini and Hochberg over the 30 differences of this study" in crossed
+    assert "at most 5 % of the ringed" in crossed and "errors of single keypoints" in old
 
 
 def test_the_alarm_of_the_control_is_told_with_its_chance(tmp_path):
@@ -155,19 +206,6 @@ def test_the_alarm_of_the_control_is_told_with_its_chance(tmp_path):
         "does not prove"
         in ablation_words.control_sentences(replace(found, control=replace(found.control, alarm=False)))[1]
     )
-
-
-@pytest.mark.parametrize(
-    ("ratio", "text"),
-    [(1.0, "0 %"), (0.88, "−12.0 %"), (1.205, "+20.5 %"), (0.99996, "−0.004 %"), (31.0, "+3,000.0 %")],
-)
-def test_a_percentage_keeps_its_sign(ratio, text):
-    assert ablation_words.percent(ratio) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(0.99996, "0.99996"), (1.0004, "1.0004"), (0.5, "0.5"), (1.0, "1")])
-def test_a_ratio_is_never_rounded_across_one(value, text):
-    assert ablation_words.number(value) == text
 
 
 def test_the_page_needs_neither_torch_nor_optuna_nor_ray():

@@ -1,5 +1,8 @@
 """Training: reproducible, learns, refuses, and never writes to the data."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +17,7 @@ from kpbench.networks.families import build
 from kpbench.space import complete
 from kpbench.submission import load_model
 from kpbench.training.device import find_device
-from kpbench.training.fit import DivergedError, Setting, fit, training_defaults
+from kpbench.training.fit import DivergedError, Setting, fit, masked_mse, training_defaults
 
 BENCHMARK = read_benchmark(find("benchmarks", "facial_keypoints"))
 DEFAULTS = known_parameters()
@@ -156,3 +159,26 @@ def test_the_signature_is_the_schema():
     assert names["training.lr"] == 3e-3
     assert all(isinstance(value, float | int) for value in names.values())
     assert not any(name.endswith(("epochs", "seed", "device")) for name in names)
+
+
+def test_the_masked_loss_is_the_mean_over_what_is_labelled():
+    predicted = torch.randn(4, 15, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    target = torch.randn(4, 15, 2, generator=torch.Generator().manual_seed(1))
+    assert masked_mse(predicted, target).item() == pytest.approx(torch.nn.functional.mse_loss(predicted, target).item())
+    target[0, 3:] = math.nan
+    target[2, 7] = math.nan
+    loss = masked_mse(predicted, target)
+    known = torch.isfinite(target)
+    assert loss.item() == pytest.approx((predicted - target)[known].square().mean().item())
+    loss.backward()
+    assert torch.isfinite(predicted.grad).all()
+    assert (predicted.grad[~known] == 0).all() and (predicted.grad[known] != 0).all()
+
+
+def test_training_on_partial_labels_learns_and_stays_finite(staged):
+    points = staged.train_keypoints.copy()
+    points[::2, 4:] = math.nan
+    half = dataclasses.replace(staged, train_keypoints=points)
+    records = [progress.seeds[0] for progress in work(job(epochs=3), prepare(half))]
+    assert all(math.isfinite(record.train_mse) for record in records)
+    assert records[-1].train_mse < records[0].train_mse

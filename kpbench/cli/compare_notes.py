@@ -1,0 +1,141 @@
+"""The notes of a comparison: what a reader must know beside the numbers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kpbench.comparison import Comparison
+from kpbench.contest import Contest
+from kpbench.outcome import best_of, trial_counts
+from kpbench.score import score_from_mse
+from kpbench.sides import Side, differing
+from kpbench.statistics.intervals import Interval
+
+
+def notes(result: Comparison) -> list[str]:
+    """What a reader must know beside the numbers, a sentence or two each."""
+    found = list(_recipe_notes(result))
+    for name, study, at in (("A", result.first, 0), ("B", result.second, 1)):
+        sides = [contest.sides[at] for contest in result.contests]
+        if study.plan.design is None:
+            found.append(_chosen_note(name, sides[0]))
+        if not study.finished:
+            found.append(f"{name}, {study.name}, has no result yet: its search may not have ended.")
+        found += _seed_notes(name, sides, study.failed_mse)
+    found += [note for contest in result.contests for note in _pair_notes(contest, alone=result.one is not None)]
+    left = [sum(len(one.sides[at].mse) - len(one.seeds[at]) for one in result.contests) for at in (0, 1)]
+    if any(left):
+        found.append(f"Only seeds in common enter; {left[0]} run(s) of A and {left[1]} of B are left out.")
+    identical = sum(contest.identical for contest in result.contests)
+    if identical:
+        which = "" if result.one else f" in {identical} of {len(result.contests)} cells"
+        found.append(
+            f"Both sides have the very same MSE for every seed{which}: that is one computation done twice. It shows "
+            "that the numbers can be reproduced and says nothing of fresh seeds."
+        )
+    if any(result.alone):
+        found.append(
+            f"Left out: {result.alone[0]} cell(s) that only A has scored and {result.alone[1]} that only B has."
+        )
+    return [*found, *_drift_notes(result)]
+
+
+def _recipe_notes(result: Comparison) -> Iterator[str]:
+    if result.unlike:
+        apart = ", ".join(f"{name} {shown(a)} against {shown(b)}" for name, (a, b) in result.unlike.items())
+        yield f"Compared across recipes ({apart}): a difference is of network plus recipe, not of the network alone."
+    elif result.across:
+        yield "--across recipe lifted nothing: both sides were trained by the same recipe."
+    if result.one:
+        names = differing([result.one.first.params, result.one.second.params])
+        if sum(not name.startswith("training.") for name in names) > 1:
+            yield "The cells differ in several parameters; the difference is of all of them together."
+        cells = len(result.first.plan.design.cells) if result.first.plan.design else 0
+        if result.first.place == result.second.place and cells > 2:
+            yield (
+                f"This is one comparison picked out of {cells} cells and not corrected for the others; the planned "
+                "contrasts stand in the study's own report."
+            )
+
+
+def _chosen_note(name: str, side: Side) -> str:
+    """The winner's curse: what a search's cell was chosen by, and which seeds speak here."""
+    study = side.study
+    trials = sum(trial_counts(study.rows).values())
+    finalists = {row.cell for row in study.rows if row.role == "final"}
+    best = best_of(study.rows)
+    is_best = best is not None and best["cell_id"] == side.cell
+    what = f"the best cell of {trials} trials" if is_best else f"one of the best cells of {trials} trials"
+    note = (
+        f"{name} is {what}, chosen by validation score; its {len(side.mse)} fresh seeds were trained and scored on "
+        "the sealed test after that choice."
+    )
+    if is_best and best is not None and best.get("val_mean") is not None:
+        note += f" Its validation score was {best['search_score']:.1f} when chosen, {best['val_mean']:.1f} on them."
+    if is_best and len(finalists) > 1:
+        note += (
+            f" Of {len(finalists)} finalists it is best by the validation scores of these seeds: slightly flattered."
+        )
+    return note
+
+
+def _seed_notes(name: str, sides: list[Side], failed_mse: float | None) -> Iterator[str]:
+    diverged = sum(len(side.diverged) for side in sides)
+    if diverged and failed_mse is not None:
+        seeds = f" (seed {', '.join(map(str, sides[0].diverged))})" if len(sides) == 1 else ""
+        yield (
+            f"{name}: {diverged} diverged run(s){seeds}, counted with the mean face's MSE, "
+            f"score {score_from_mse(failed_mse):.1f}."
+        )
+    missing, planned = sum(side.missing for side in sides), sum(len(side.planned) for side in sides)
+    if missing:
+        yield f"{name}: {missing} of {planned} planned runs have no outcome yet."
+
+
+def _pair_notes(contest: Contest, *, alone: bool) -> Iterator[str]:
+    if not alone:
+        return
+    common = set(contest.first.planned) & set(contest.second.planned)
+    if not contest.paired and common:
+        yield f"{len(common)} seed(s) are in common, too few to compare pairs; all seeds enter, taken as independent."
+    if contest.survivors:
+        left_over = contest.survivors
+        count = str(left_over.n[0]) if contest.paired else f"{left_over.n[0]} and {left_over.n[1]}"
+        yield (
+            f"Without diverged seeds ({count} left) the MSE ratio is {number(left_over.ratio)}, "
+            f"{coverage(left_over.ci)} interval {span(left_over.ci)}; for orientation, never for the verdict."
+        )
+
+
+def _drift_notes(result: Comparison) -> Iterator[str]:
+    first, second = result.first, result.second
+    packages = [name for name in ("kpbench", "torch", "timm") if name in first.versions and name in second.versions]
+    drift = [
+        f"{name} {first.versions[name]} against {second.versions[name]}"
+        for name in packages
+        if first.versions[name] != second.versions[name]
+    ]
+    if drift:
+        yield f"Trained with other versions: {', '.join(drift)}."
+    if first.machine != second.machine and first.machine and second.machine:
+        yield f"Seconds were measured on other machines: {first.machine} against {second.machine}."
+
+
+def shown(value: Any) -> str:
+    """A parameter's value as it is read; `-` where it does not apply."""
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def number(value: float, sign: str = "") -> str:
+    """Three decimals below 10, then fewer; never more than seven characters and a sign."""
+    size = abs(value)
+    return f"{value:{sign}{'.3f' if size < 10 else '.1f' if size < 1000 else '.0f' if size < 1e5 else '.0e'}}"
+
+
+def span(interval: Interval) -> str:
+    """`0.912 to 0.987`."""
+    return f"{number(interval.low)} to {number(interval.high)}"
+
+
+def coverage(interval: Interval) -> str:
+    """`95 %`."""
+    return f"{100 * interval.confidence:.4g} %"

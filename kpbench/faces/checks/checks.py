@@ -1,0 +1,66 @@
+"""The checks of a data set, and how they are run."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from kpbench.faces.checks import amounts, copies, orientation, outliers, pictures, places
+from kpbench.faces.checks.finding import SEVERITIES, Finding
+from kpbench.faces.checks.pool import Pool
+from kpbench.faces.parts import Progress, silent
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is looked for, in a few words, and how.
+
+    Attributes:
+        unless: checks above it in the table that explain a finding: rows that they name are not named again.
+    """
+
+    title: str
+    find: Callable[[Pool], Iterator[Finding]]
+    unless: tuple[str, ...] = ()
+
+
+_WRONG_PLACES = ("scaled", "placeholder", "far_outside", "swapped", "upside_down")
+
+CHECKS: dict[str, Check] = {
+    "unusable": Check("cannot be loaded", amounts.unusable),
+    "same_picture": Check("the same picture twice", copies.same_picture),
+    "near_copy": Check("nearly the same picture", copies.near_copy),
+    "shared_people": Check("a person in two splits", copies.shared_people),
+    "blank": Check("nothing to see", pictures.blank),
+    "scaled": Check("labels not in pixels", places.scaled),
+    "placeholder": Check("placeholders for labels", places.placeholder),
+    "same_labels": Check("the labels of another row", copies.same_labels, ("same_picture", "near_copy", "placeholder")),
+    "far_outside": Check("keypoint far outside", places.far_outside),
+    "outside": Check("keypoint cut off by the border", places.outside),
+    "at_one_place": Check("keypoints at one place", places.at_one_place, ("placeholder",)),
+    "swapped": Check("sides exchanged", orientation.swapped, ("placeholder", "far_outside")),
+    "upside_down": Check("upside down", orientation.upside_down, ("placeholder", "far_outside")),
+    "outlier": Check("labels unlike all others", outliers.outlier, (*_WRONG_PLACES, "at_one_place")),
+    "missing": Check("missing labels", amounts.missing),
+    "small": Check("few faces", amounts.small),
+    "unlike_train": Check("split unlike train", amounts.unlike_train),
+}
+
+
+def run_checks(pool: Pool, progress: Progress = silent) -> tuple[Finding, ...]:
+    """Everything that `CHECKS` finds, errors first, then in the order of the table and of the rows."""
+    found: dict[str, list[Finding]] = {}
+    for at, (name, check) in enumerate(CHECKS.items()):
+        progress("checking faces", at / len(CHECKS))
+        explained = {row for other in check.unless for finding in found[other] for row in finding.rows}
+        found[name] = [finding for finding in check.find(pool) if not explained.intersection(finding.rows)]
+    progress("checking faces", 1.0)
+    return tuple(
+        sorted(
+            (finding for findings in found.values() for finding in findings),
+            key=lambda finding: SEVERITIES.index(finding.severity),
+        )
+    )
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether one of the findings is an error."""
+    return any(finding.severity == "error" for finding in findings)

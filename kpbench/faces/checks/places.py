@@ -1,0 +1,121 @@
+"""Keypoints at places that cannot be right: outside the picture, at its corner, on each other, in another unit."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpbench.faces.checks.finding import Finding
+from kpbench.faces.checks.pool import Pool
+from kpbench.faces.faces import KEYPOINTS, SIZE
+
+FAR = 24.0
+"""Pixels past the border (a quarter of the picture) from where a keypoint is no face cut by the border any more.
+
+Of the 2,140 built-in faces 48 have a keypoint outside, by 7 px at most, of the real ones none.
+"""
+
+TOGETHER = 0.25
+"""Pixels between two keypoints at one place; open eyes and closed lips of real faces keep 0.6 px and more."""
+
+SCALED = 2.0
+"""Coordinates that are all below this are no pixels but shares of the picture, 0 to 1 or -1 to 1."""
+
+
+def scaled(pool: Pool) -> Iterator[Finding]:
+    """Parts whose labels are not in pixels."""
+    for part in _scaled_parts(pool):
+        values = pool.keypoints[pool.part == part]
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        yield Finding(
+            "scaled",
+            "error",
+            f"all {part} labels lie between {low:.2f} and {high:.2f}: they must be pixels from 0 to {SIZE - 1}, "
+            "not shares of the picture",
+            numbers={"lowest": low, "highest": high},
+        )
+
+
+def outside(pool: Pool) -> Iterator[Finding]:
+    """Keypoints past the border by less than `FAR`: a face that the border cuts."""
+    yield from _outside(pool, far=False)
+
+
+def far_outside(pool: Pool) -> Iterator[Finding]:
+    """Keypoints so far out that the label must be wrong."""
+    yield from _outside(pool, far=True)
+
+
+def placeholder(pool: Pool) -> Iterator[Finding]:
+    """Keypoints at exactly (0, 0), or all at one place: put there where nobody labelled."""
+    usable = ~_scaled_rows(pool)
+    known = ~pool.lacks()
+    zero = np.asarray(np.equal(pool.keypoints, 0).all(axis=2), dtype=np.bool_)
+    low, high = (np.nan_to_num(pool.keypoints, nan=fill) for fill in (np.inf, -np.inf))
+    spread = (high.max(axis=1) - low.min(axis=1)).max(axis=1)
+    heap = (known.sum(axis=1) > 2) & (spread < TOGETHER)
+    for at in np.flatnonzero(usable & (zero.any(axis=1) | heap)).tolist():
+        points = np.flatnonzero(known[at] if heap[at] else zero[at])
+        x, y = pool.keypoints[at, points[0]]
+        yield Finding(
+            "placeholder",
+            "error",
+            f"{pool.place(at)}: {_names(points)} at ({x:g}, {y:g}): a placeholder, no label; leave the field empty",
+            (pool.place(at),),
+            {"keypoints": float(len(points))},
+            tuple(points.tolist()),
+        )
+
+
+def at_one_place(pool: Pool) -> Iterator[Finding]:
+    """Two keypoints of a face at one place."""
+    apart = np.linalg.norm(pool.keypoints[:, :, None] - pool.keypoints[:, None], axis=-1)
+    apart[:, *np.tril_indices(len(KEYPOINTS))] = np.inf
+    together = np.nan_to_num(apart, nan=np.inf) < TOGETHER
+    for at in np.flatnonzero(together.any(axis=(1, 2)) & ~_scaled_rows(pool)).tolist():
+        one, other = np.argwhere(together[at])[0].tolist()
+        x, y = pool.keypoints[at, one]
+        yield Finding(
+            "at_one_place",
+            "warning",
+            f"{pool.place(at)}: {KEYPOINTS[one]} and {KEYPOINTS[other]} at one place, ({x:.1f}, {y:.1f})",
+            (pool.place(at),),
+            {"pairs": float(together[at].sum())},
+            (one, other),
+        )
+
+
+def _outside(pool: Pool, *, far: bool) -> Iterator[Finding]:
+    # A whole number is the middle of a pixel, so the picture reaches from -0.5 to 95.5.
+    past = np.maximum(-0.5 - pool.keypoints, pool.keypoints - (SIZE - 0.5)).max(axis=2)
+    past = np.nan_to_num(past, nan=-np.inf)
+    most = past.max(axis=1)
+    for at in np.flatnonzero((most > FAR) if far else (most > 0) & (most <= FAR)).tolist():
+        points = np.flatnonzero(past[at] > 0)
+        worst = int(past[at].argmax())
+        x, y = pool.keypoints[at, worst]
+        yield Finding(
+            "far_outside" if far else "outside",
+            "error" if far else "note",
+            f"{pool.place(at)}: {KEYPOINTS[worst]} at ({x:.1f}, {y:.1f}), {most[at]:.1f} px outside the picture"
+            + (f", with {len(points) - 1} more" if len(points) > 1 else ""),
+            (pool.place(at),),
+            {"px": float(most[at]), "keypoints": float(len(points))},
+            tuple(points.tolist()),
+        )
+
+
+def _scaled_rows(pool: Pool) -> NDArray[np.bool_]:
+    """(N,) whether a face is of a part that `scaled` names."""
+    return np.isin(pool.part, _scaled_parts(pool))
+
+
+def _scaled_parts(pool: Pool) -> list[str]:
+    largest = {part: np.abs(pool.keypoints[pool.part == part]) for part in dict.fromkeys(pool.part.tolist())}
+    return [part for part, values in largest.items() if 0 <= np.nanmax(values, initial=-1.0) < SCALED]
+
+
+def _names(points: NDArray[np.intp]) -> str:
+    if len(points) > 2:
+        return f"{len(points)} keypoints"
+    return " and ".join(KEYPOINTS[point] for point in points)

@@ -1,0 +1,125 @@
+"""All faces of a source in one value, each with its row in the source and the split it is used in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpbench.errors import UsageError
+from kpbench.faces.checks.finding import Row
+from kpbench.faces.faces import Faces
+from kpbench.faces.parts import Parts, complete_only
+from kpbench.faces.split import split
+
+SPLITS = ("train", "val", "test")
+
+_ROW = "row in the source"
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The N faces of a source, part after part, as they are before rows with missing labels are dropped.
+
+    Attributes:
+        images: uint8 (N, 96, 96).
+        keypoints: float64 (N, 15, 2) in pixels; NaN where a label is missing.
+        part: (N,) the part that the source brings a face in: train, val or test.
+        row: (N,) its row there, from 0.
+        split: (N,) the split that `datasets.load` puts it in; empty where it is dropped.
+        made: the splits that the source does not bring and that are split off its train part.
+        subjects: (N,) or None where they are not known for every face.
+        conditions: name -> (N,), those that are known for every face.
+        problem: why the source cannot be loaded for training; then `split` is the part. Empty where it can.
+    """
+
+    images: NDArray[np.uint8]
+    keypoints: NDArray[np.float64]
+    part: NDArray[np.str_]
+    row: NDArray[np.intp]
+    split: NDArray[np.str_]
+    made: frozenset[str] = frozenset()
+    subjects: NDArray[np.int64] | None = None
+    conditions: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    problem: str = ""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def place(self, at: int) -> Row:
+        """Where face `at` is in the source."""
+        return Row(str(self.part[at]), int(self.row[at]))
+
+    def open_rows(self) -> NDArray[np.bool_]:
+        """(N,) whether a face may be shown: not one of the sealed test."""
+        return ~(np.isin(self.split, "test") | np.isin(self.part, "test"))
+
+    def complete(self) -> NDArray[np.bool_]:
+        """(N,) whether a face has all its labels."""
+        return np.asarray(~self.lacks().any(axis=1), dtype=np.bool_)
+
+    def lacks(self) -> NDArray[np.bool_]:
+        """(N, 15) whether a label is missing."""
+        return np.asarray(np.isnan(self.keypoints).any(axis=2), dtype=np.bool_)
+
+
+def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, seed: int) -> Pool:
+    """The faces of `parts`, split as `datasets.load` would split them; the sealed test is not opened.
+
+    Args:
+        val_share, test_share, seed: how a split that is missing is made, as in `split.split`.
+    """
+    named = parts.items()
+    sizes = [len(faces) for _, faces in named]
+    part = np.repeat([part for part, _ in named], sizes)
+    row = np.concatenate([np.arange(size) for size in sizes])
+    split_of, problem = part.copy(), ""
+    try:
+        split_of = _splits(name, parts, part, row, val_share=val_share, test_share=test_share, seed=seed)
+    except UsageError as error:
+        problem = str(error)
+    subjects = [faces.subjects for _, faces in named if faces.subjects is not None]
+    return Pool(
+        images=np.concatenate([faces.images[:, 0] for _, faces in named]),
+        keypoints=np.concatenate([faces.keypoints for _, faces in named]).astype(np.float64),
+        part=part,
+        row=row,
+        split=split_of,
+        made=frozenset(SPLITS) - {part for part, _ in named},
+        subjects=np.concatenate(subjects) if len(subjects) == len(named) else None,
+        conditions={
+            condition: np.concatenate([faces.conditions[condition] for _, faces in named])
+            for condition in parts.train.conditions
+            if all(condition in faces.conditions for _, faces in named)
+        },
+        problem=problem,
+    )
+
+
+def _splits(
+    name: str,
+    parts: Parts,
+    part: NDArray[np.str_],
+    row: NDArray[np.intp],
+    *,
+    val_share: float,
+    test_share: float,
+    seed: int,
+) -> NDArray[np.str_]:
+    """(N,) the split of each face; what is complete and in neither train nor val must be in the test."""
+    numbered = {part: _numbered(faces) for part, faces in parts.items()}
+    kept = complete_only(name, Parts(numbered["train"], numbered.get("val"), numbered.get("test")))
+    made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed)
+    found = np.full(len(part), "", dtype="<U5")
+    for source, faces in kept.items():
+        found[np.flatnonzero(part == source)[faces.conditions[_ROW].astype(np.intp)]] = (
+            "test" if parts.test is None else source
+        )
+    for target, faces in (("train", made.train), ("val", made.val)):
+        source = target if target in numbered else "train"
+        found[np.flatnonzero(part == source)[faces.conditions[_ROW].astype(np.intp)]] = target
+    return found
+
+
+def _numbered(faces: Faces) -> Faces:
+    return replace(faces, conditions={_ROW: np.arange(len(faces))})

@@ -1,0 +1,150 @@
+"""What is in a data set, in numbers: counts, missing labels, where keypoints lie, grey levels, conditions."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpbench.faces.checks.pool import SPLITS, Pool
+from kpbench.faces.faces import KEYPOINTS
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """How much a split holds.
+
+    Attributes:
+        people: None where nobody knows.
+        made: whether it is split off the train part.
+        rows, left_out: of the part of this name in the source, and how many of them lack a label; 0 where `made`.
+    """
+
+    split: str
+    faces: int
+    people: int | None
+    made: bool
+    rows: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class KeypointNumbers:
+    """Missing labels of a keypoint by part of the source, and mean and sd of its place in train, (x, y) in pixels."""
+
+    keypoint: str
+    missing: Mapping[str, int]
+    mean: tuple[float, float]
+    sd: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least, median, mean, largest and standard deviation of something over the training faces."""
+
+    least: float
+    median: float
+    mean: float
+    largest: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A data set in numbers; of the sealed test it holds counts and missing labels only.
+
+    Attributes:
+        grey_mean, grey_sd: over the training pictures, of each picture's mean and standard deviation of grey values.
+        conditions: numeric ones over the training faces; other conditions by their number of values in `kinds`.
+    """
+
+    name: str
+    splits: tuple[SplitCounts, ...]
+    keypoints: tuple[KeypointNumbers, ...]
+    grey_mean: Range
+    grey_sd: Range
+    conditions: Mapping[str, Range]
+    kinds: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for a JSON object; a number that is not known is None."""
+        return {key: _plain(value) for key, value in asdict(self).items()}
+
+
+def overview(name: str, pool: Pool, notes: tuple[str, ...] = ()) -> Overview:
+    """The numbers of a pool; `notes` are those of its source.
+
+    A pool without a training face (it cannot be loaded) is described by the rows of its train part.
+    """
+    train = pool.split == "train"
+    if not train.any():
+        train = pool.part == "train"
+    grey = pool.images[train].reshape(int(train.sum()), -1)
+    conditions, kinds = {}, {}
+    for condition, values in pool.conditions.items():
+        if np.issubdtype(values.dtype, np.number) and not np.issubdtype(values.dtype, np.complexfloating):
+            conditions[condition] = _range(np.asarray(values[train], dtype=np.float64))
+        else:
+            kinds[condition] = len(np.unique(values[train]))
+    return Overview(
+        name,
+        tuple(_counts(pool, split) for split in SPLITS if (pool.split == split).any()),
+        _keypoints(pool, train),
+        _range(grey.mean(axis=1)),
+        _range(grey.std(axis=1)),
+        conditions,
+        kinds,
+        notes,
+    )
+
+
+def sample(pool: Pool, count: int, *, seed: int) -> NDArray[np.intp]:
+    """At most `count` training faces drawn at random without replacement, as places in the pool."""
+    train = np.flatnonzero((pool.split == "train") & pool.open_rows())
+    return np.random.default_rng(seed).permutation(train)[:count]
+
+
+def _counts(pool: Pool, split: str) -> SplitCounts:
+    inside, rows = pool.split == split, pool.part == split
+    return SplitCounts(
+        split=split,
+        faces=int(inside.sum()),
+        people=None if pool.subjects is None else len(np.unique(pool.subjects[inside])),
+        made=split in pool.made,
+        rows=int(rows.sum()),
+        left_out=int((rows & ~pool.complete()).sum()),
+    )
+
+
+def _keypoints(pool: Pool, train: NDArray[np.bool_]) -> tuple[KeypointNumbers, ...]:
+    gone = pool.lacks()
+    parts = [part for part in SPLITS if (pool.part == part).any()]
+    numbers = []
+    for at, keypoint in enumerate(KEYPOINTS):
+        known = pool.keypoints[train & ~gone[:, at], at]
+        mean = known.mean(axis=0) if len(known) else np.full(2, np.nan)
+        sd = known.std(axis=0) if len(known) else np.full(2, np.nan)
+        missing = {part: int(gone[pool.part == part, at].sum()) for part in parts}
+        numbers.append(
+            KeypointNumbers(keypoint, missing, (float(mean[0]), float(mean[1])), (float(sd[0]), float(sd[1])))
+        )
+    return tuple(numbers)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _range(values: NDArray[np.floating]) -> Range:
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Range(*[math.nan] * 5)
+    return Range(
+        *(float(value) for value in (values.min(), np.median(values), values.mean(), values.max(), values.std()))
+    )

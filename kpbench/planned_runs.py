@@ -1,0 +1,121 @@
+"""The runs of a design: recipes tried for its cells, then every cell and seed in random order."""
+
+import random
+from collections.abc import Mapping, Sequence
+
+from kpbench.cell import Role, RunResult, Scalar, cell_id
+from kpbench.design import Design, whole_cell
+from kpbench.errors import UsageError
+from kpbench.events import Notify
+from kpbench.faces.faces import Splits
+from kpbench.jobs import Job
+from kpbench.measures import Measure
+from kpbench.official import score_row
+from kpbench.preflight import Task
+from kpbench.queues import Planned
+from kpbench.study import MODELS, ROWS, Study
+from kpbench.tuning import best_recipe, of_cell
+
+Cell = dict[str, Scalar]
+
+
+def every_cell(task: Task, design: Design) -> list[Cell]:
+    """Every cell that a design may train, each recipe of each cell and the size-matched controls included."""
+    recipes: Sequence[Mapping[str, Scalar]] = ({},) if design.tuning is None else design.tuning.recipes
+    planned = [(levels, recipe) for levels in design.cells for recipe in recipes]
+    planned += [(design.baseline, {**recipe, **one.change}) for one in design.matched or () for recipe in recipes]
+    return [_cell(task, levels, recipe) for levels, recipe in planned]
+
+
+def tuning_count(design: Design) -> int:
+    """How many tuning runs a design asks for at most; recipes that are one in a cell are run once."""
+    if design.tuning is None:
+        return 0
+    return len(design.tuning.recipes) * (1 if design.tuning.how == "locked" else len(design.cells))
+
+
+def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify: Notify) -> Planned:
+    """Each recipe in each cell that is tuned, those done left out; none is stopped early, none sees the test."""
+
+    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
+        for row in rows:
+            study.append(ROWS, row)
+        return rows
+
+    tuning = design.tuning
+    if tuning is None:
+        return Planned([], task.facts(splits), notify, settle)
+    looked_at = design.cells[:1] if tuning.how == "locked" else design.cells
+    wanted = [_cell(task, levels, recipe) for levels in looked_at for recipe in tuning.recipes]
+    done = {row.cell for row in study.rows() if row.role == "tuning" and is_done(row)}
+    jobs = [
+        Job(number=number, role="tuning", params=cell, seeds=(tuning.seed,), epochs=task.epochs)
+        for number, (name, cell) in enumerate({cell_id(cell): cell for cell in wanted}.items())
+        if name not in done
+    ]
+    return Planned(jobs, task.facts(splits), notify, settle)
+
+
+def tuned_cells(task: Task, design: Design, rows: Sequence[RunResult]) -> list[Cell]:
+    """The cells to compare, in the design's order, each with its recipe.
+
+    Raises:
+        UsageError: tuning has no complete run in a cell.
+    """
+    return [_cell(task, levels, _recipe(design, rows, levels)) for levels in design.cells]
+
+
+def _recipe(design: Design, rows: Sequence[RunResult], levels: Mapping[str, Scalar]) -> Cell:
+    if design.tuning is None:
+        return {}
+    source = design.baseline if design.tuning.how == "locked" else levels
+    best = best_recipe(of_cell(rows, source))
+    if best is None:
+        where = " ".join(f"{name}={level}" for name, level in source.items())
+        raise UsageError(f"no recipe of {where} could be trained to its end, so it cannot be tuned; see the rows")
+    return {name: best.params[name] for name in design.tuning.spans if name in best.params}
+
+
+def scored_runs(
+    study: Study,
+    task: Task,
+    design: Design,
+    cells: Sequence[Cell],
+    splits: Splits,
+    measures: Sequence[Measure],
+    command: str,
+    notify: Notify,
+) -> Planned:
+    """Every planned run in random order, those done left out; each is scored officially, its model then removed."""
+    done = {(row.role, row.cell, row.seed) for row in study.rows() if is_done(row)}
+    wanted: list[tuple[Role, Cell, int]] = [("ablation", cell, seed) for cell in cells for seed in design.blocks]
+    wanted += [("control", cells[0], seed) for seed in design.control]
+    controls = {cell_id(cell): cell for one in design.matched or () for cell in [{**cells[0], **one.change}]}
+    wanted += [("matched", cell, seed) for cell in controls.values() for seed in design.blocks]
+    random.Random(design.blocks[0]).shuffle(wanted)  # the order follows from the study's seed, as its blocks do
+    models = str((study.folder / MODELS).absolute())
+    jobs = [
+        Job(number=number, role=role, params=cell, seeds=(seed,), epochs=task.epochs, models=models)
+        for number, (role, cell, seed) in enumerate(wanted)
+        if (role, cell_id(cell), seed) not in done
+    ]
+
+    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
+        scored = [score_row(study, task, splits, row, command, measures=measures) for row in rows]
+        for row in scored:
+            study.append(ROWS, row.model_copy(update={"model": None}))
+            if row.model is not None:
+                for suffix in (".safetensors", ".json"):
+                    (study.folder / row.model).with_suffix(suffix).unlink(missing_ok=True)
+        return scored
+
+    return Planned(jobs, task.facts(splits), notify, settle)
+
+
+def is_done(row: RunResult) -> bool:
+    """Whether a planned run needs no other: it is complete, or diverged, which is its outcome."""
+    return row.state == "complete" or row.reason == "nan"
+
+
+def _cell(task: Task, levels: Mapping[str, Scalar], recipe: Mapping[str, Scalar]) -> Cell:
+    return task.complete(whole_cell(task.space, levels, recipe=recipe))

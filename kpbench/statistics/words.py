@@ -1,0 +1,78 @@
+"""Numbers and names as every page, table and paragraph writes them."""
+
+import math
+from collections.abc import Iterable
+
+from kpbench.statistics.intervals import Interval
+from kpbench.statistics.scale import percent_change
+
+MINUS = "−"
+
+
+def number(value: float, *, beside: float = 1.0) -> str:
+    """Three significant digits, or as many as keep the text on the value's side of `beside`."""
+    for digits in range(3, 12):
+        text = f"{value:.{digits}g}"
+        if _same_side(float(text), value, beside):
+            break
+    return text
+
+
+def p_text(p: float | None, *, alpha: float = 0.05) -> str:
+    """A p value: `< 0.001`, or three decimals, more where it takes them to stay on its side of `alpha`."""
+    if p is None:
+        return "–"
+    if p < 0.001:
+        return "< 0.001"
+    for digits in range(3, 12):
+        text = f"{p:.{digits}f}"
+        if _same_side(float(text), p, alpha):
+            break
+    return text
+
+
+def percent(ratio: float) -> str:
+    """A ratio as a signed change: `−12.3 %`; more digits where it is small, so that the sign is never lost."""
+    change = percent_change(ratio)
+    text = f"{abs(change):,.1f}" if abs(change) >= 0.1 else f"{abs(change):.2g}"
+    return f"{MINUS if change < 0 else '+'}{text} %" if change else "0 %"
+
+
+def signed(value: float | None) -> str:
+    """Two decimals with a minus sign that a page shows as one; a dash for none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    return f"{value:.2f}".replace("-", MINUS)
+
+
+def interval_text(interval: Interval | None) -> str:
+    """The ends of an interval of a ratio, never rounded across 1: `0.81 to 0.93`; a dash for none."""
+    return "–" if interval is None else f"{number(interval.low)} to {number(interval.high)}"
+
+
+def coverage(interval: Interval) -> str:
+    """An interval's coverage: `97.5 %`."""
+    return f"{100 * interval.confidence:.3g} %"
+
+
+def seeds_text(n: int) -> str:
+    """`1 seed`, `8 seeds`."""
+    return f"{n:,} seed{'s' * (n != 1)}"
+
+
+def short_name(name: str) -> str:
+    """A parameter's name without its first part: `network.norm` -> `norm`, `training.lr` -> `lr`."""
+    return name.partition(".")[2] or name
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """For each name the one to print: the short one unless two share it."""
+    full = list(names)
+    shorts = [short_name(name) for name in full]
+    return {name: short if shorts.count(short) == 1 else name for name, short in zip(full, shorts, strict=True)}
+
+
+def _same_side(text: float, value: float, limit: float) -> bool:
+    return (text < limit, text > limit) == (value < limit, value > limit)

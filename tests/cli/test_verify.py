@@ -1,0 +1,113 @@
+"""`kpbench verify` from the command line."""
+
+import json
+import os
+
+import pytest
+
+from kpbench import verify
+from kpbench.cli.verify import outcome, write_results
+from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
+
+
+def turned(cell):
+    return planted(cell, {**EFFECTS, "standard": -0.12})
+
+
+@pytest.fixture
+def studies(monkeypatch, tmp_path):
+    """Two finished studies in place of training; `options` of `verify_folder` may be set before the command."""
+    options = {"truths": (planted, turned)}
+
+    def made(prepared, notify, say):
+        folder = verify_folder(prepared.request.out / f"verify-{REAL}", **options)
+        for name in ("synthetic", REAL):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name / "report.html").touch()  # a page of its own is tested elsewhere and takes seconds
+        return folder
+
+    monkeypatch.setattr(verify, "verify", made)
+    return options
+
+
+def test_figures_text_and_page(kpbench, studies, tmp_path):
+    code, out, err = kpbench("verify", "faces", "--data", "real.zip", "--json", "-q")
+    assert (code, err) == (0, "")
+    result = json.loads(out)
+    assert result["verification"] == f"reports/verify-{REAL}"
+    assert result["signs"] == {
+        "contrasts": 5, "agree": 4, "disagree": 1, "one_side": 0, "neither": 0, "same_direction": 4,
+    }  # fmt: skip
+    folder = tmp_path / result["verification"]
+    kept = json.loads((folder / "verify.json").read_text())
+    assert kept == {key: value for key, value in result.items() if key not in ("verification", "report")}
+    assert {side["digest"] for side in kept["sides"]} == {"0" * 16, "1" * 16}
+    assert (kept["seeds"], kept["epochs"], kept["device"]) == (4, 12, "cpu")
+    assert str(tmp_path) not in (folder / "verify.json").read_text()
+    page = folder / "report.html"
+    assert page.stat().st_size > 1_000_000
+    before = page.read_bytes()
+
+    lines = outcome(result)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert f"{result['agreement']['tau']:.2f}" in text
+    for word in ("without noise", "FLIPS", "4 agree, 1 flip", f"val of {REAL}", "mean face of synthetic"):
+        assert word in text
+    assert write_results(folder)["agreement"] == result["agreement"]
+    assert page.read_bytes() == before
+
+
+def test_a_partial_one_says_what_is_missing(kpbench, studies, tmp_path):
+    studies["missing"] = (0, 7)
+    code, out, _ = kpbench("verify", "faces", "--data", "real.zip", "-q")
+    assert code == 1
+    assert f"{REAL}: 7 of the 72 runs have no outcome" in out
+    assert "tau" not in out.lower()
+    assert max(map(len, out.splitlines())) <= 80
+    assert (tmp_path / f"reports/verify-{REAL}/report.html").exists()
+
+
+def test_the_studies_pages_are_made_once_and_again_after_new_rows(studies, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "kpbench.cli.report.write_report", lambda folder, path, faces: (made.append(path), path.touch())
+    )
+    folder = verify_folder(tmp_path / "v")
+    for expected in (2, 2):
+        write_results(folder)
+        assert len(made) == expected
+    rows = folder / REAL / "rows.jsonl"
+    os.utime(rows, (rows.stat().st_mtime + 60,) * 2)
+    write_results(folder)
+    assert made[2:] == [folder / REAL / "report.html"]
+
+
+def test_a_page_that_cannot_be_written_is_one_line(kpbench, studies, tmp_path):
+    (tmp_path / f"reports/verify-{REAL}/verify.json").mkdir(parents=True)
+    code, out, err = kpbench("verify", "faces", "--data", "real.zip", "-q")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: cannot write to ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["verify"], "WHAT"),
+        (["verify", "figures", "--data", "real.zip"], "figures"),
+        (["verify", "faces"], "--data"),
+        (["verify", "faces", "--data", "synthetic"], "cannot be compared with itself"),
+        (["verify", "faces", "--data", "nowhere.zip"], "nowhere.zip"),
+        (["verify", "faces", "--data", "real.zip", "--levels", "2,4"], "does not say whose level"),
+        (["verify", "faces", "--data", "real.zip", "--levels", "depht=2"], "did you mean 'depth'"),
+        (["verify", "faces", "--data", "real.zip", "--seeds", "1"], "--seeds must be at least 2"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(kpbench, words, names, tmp_path):
+    code, out, err = kpbench(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert names.lower() in err.lower()
+    assert list(tmp_path.iterdir()) == []

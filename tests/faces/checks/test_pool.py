@@ -1,0 +1,40 @@
+"""The pool: every row of the source, in the split that a search would put it in."""
+
+import numpy as np
+
+from kpbench.faces.checks.pool import pool_of
+from kpbench.faces.faces import Faces
+from kpbench.faces.parts import Parts, complete_only
+from kpbench.faces.split import split
+from tests.course_files import blob_faces
+from tests.faces.checks.drawn import SHARES
+
+
+def partial(faces: Faces, *rows: int) -> Faces:
+    labels = faces.keypoints.copy()
+    labels[list(rows), 3] = np.nan
+    return Faces(faces.images, labels, faces.subjects)
+
+
+def test_splits_are_those_of_a_search():
+    for train in (blob_faces(60, people=12), blob_faces(60)):
+        parts = Parts(partial(train, 4, 9), val=partial(blob_faces(20, seed=1), 2))
+        found = pool_of("blobs", parts, **SHARES)
+        made = split("blobs", complete_only("blobs", parts), **SHARES)
+        assert found.made == {"test"}
+        assert [str(found.place(at)) for at in np.flatnonzero(found.split == "")] == [
+            "train row 4", "train row 9", "val row 2",
+        ]  # fmt: skip
+        test = made.test.open(lambda: None)
+        for name, faces in (("train", made.train), ("val", made.val), ("test", test)):
+            np.testing.assert_array_equal(found.images[found.split == name], faces.images[:, 0])
+
+
+def test_given_parts_stay_what_they_are():
+    parts = Parts(blob_faces(9), blob_faces(5, seed=1), blob_faces(4, seed=2))
+    found = pool_of("blobs", parts, **SHARES)
+    assert found.split.tolist() == found.part.tolist() == ["train"] * 9 + ["val"] * 5 + ["test"] * 4
+    assert found.open_rows().tolist() == [True] * 14 + [False] * 4
+    assert found.row.tolist() == [*range(9), *range(5), *range(4)]
+    assert found.subjects is None
+    assert found.problem == ""

@@ -1,0 +1,38 @@
+import math
+
+import pytest
+
+from kpbench.statistics.intervals import Interval
+from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, seeds_text, signed
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(1.0, "0 %"), (0.88, "−12.0 %"), (1.205, "+20.5 %"), (0.99996, "−0.004 %"), (31.0, "+3,000.0 %")],
+)
+def test_a_percentage_keeps_its_sign(ratio, text):
+    assert percent(ratio) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.99996, "0.99996"), (1.0004, "1.0004"), (0.5, "0.5"), (1.0, "1")])
+def test_a_ratio_is_never_rounded_across_one(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "alpha", "text"),
+    [
+        (None, 0.05, "–"), (0.0004, 0.05, "< 0.001"), (0.0312, 0.05, "0.031"), (0.049996, 0.05, "0.049996"),
+        (0.0503, 0.05, "0.0503"), (0.00996, 0.01, "0.00996"), (0.0496, 0.1, "0.050"), (1.0, 0.05, "1.000"),
+    ],
+)  # fmt: skip
+def test_a_p_is_never_rounded_across_alpha(p, alpha, text):
+    assert p_text(p, alpha=alpha) == text
+
+
+def test_intervals_and_counts():
+    assert interval_text(Interval(0.8123, 0.99998, 0.975)) == "0.812 to 0.99998"
+    assert interval_text(None) == "–"
+    assert coverage(Interval(0.8, 0.9, 0.9875)) == "98.8 %"
+    assert [seeds_text(n) for n in (1, 8)] == ["1 seed", "8 seeds"]
+    assert [signed(value) for value in (None, math.nan, math.inf, -math.inf, -0.456)] == ["–", "–", "∞", "−∞", "−0.46"]
