@@ -11,7 +11,8 @@ from kpbench.cli import ablate, compare, data, ls, power, report, score, search,
 from kpbench.errors import UsageError
 
 OK, SOME_FAILED, WRONG_USAGE, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-"""Exit codes: all well, some runs failed, wrong usage or preflight, `--require-pass` not met, interrupted."""
+"""Exit codes: all well, some runs failed, wrong usage or preflight, `--require-pass` not met or `data check` found an error,
+interrupted."""
 
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__base__
 """Click's UsageError, wherever this release of typer keeps its click."""
