@@ -13,6 +13,7 @@ from kpbench.analysis_levels import Level, level_summaries
 from kpbench.cell import Reason, Role, RunResult, Scalar
 from kpbench.design import Design
 from kpbench.errors import UsageError
+from kpbench.size_control import SizeControl, size_controls
 from kpbench.statistics.blocks import BlockTable, block_table, complete_blocks
 from kpbench.statistics.conclusions import conclude, conclude_interactions
 from kpbench.statistics.contrasts import Contrast, compare
@@ -24,6 +25,7 @@ from kpbench.statistics.ranks import CellRank, rank_stability
 from kpbench.statistics.variance import VarianceTerm, variance_terms
 from kpbench.statistics.words import short_names
 from kpbench.study import COSTS, FLOOR, ROWS, Plan, read_json, read_lines, read_plan
+from kpbench.tuning import TunedCell, audit
 
 SCORED = ("ablation", "control", "matched")
 """The roles of the runs that a plan counts."""
@@ -63,6 +65,8 @@ class Analysis:
         control: the A/A arm; None below two pairs.
         missing: planned runs without an outcome.
         failures: those of the missing that were tried.
+        size: contrasts with size-matched controls, a family of their own; empty without any.
+        tuning: the audit of each cell that was tuned; empty where the recipe is fixed.
     """
 
     plan: Plan
@@ -79,6 +83,8 @@ class Analysis:
     floor: dict[str, dict[str, float]]
     missing: int
     failures: tuple[RunFailure, ...]
+    size: tuple[SizeControl, ...]
+    tuning: tuple[TunedCell, ...]
     conclusion: str
 
 
@@ -88,7 +94,8 @@ def analyse(folder: Path) -> Analysis:
     Raises:
         UsageError: there is no study, or it is no ablation.
     """
-    plan, design, attempts = _read(folder)
+    plan, design, every = _read(folder)
+    attempts = [row for row in every if row.role in SCORED]
     rows = latest(attempts)
     floor = cast(dict[str, dict[str, float]], read_json(folder / FLOOR) or {})
     failed_mse = 1 / (2 * floor["mean face"]["test"]) if floor else None
@@ -125,6 +132,8 @@ def analyse(folder: Path) -> Analysis:
         floor=floor,
         missing=design.runs - len(rows),
         failures=_failures(attempts, rows, design),
+        size=size_controls(rows, design, failed_mse=failed_mse, **options),
+        tuning=() if design.tuning is None else audit(every, design.cells, design.tuning),
         conclusion=conclusion,
     )
 
@@ -135,16 +144,16 @@ def count_missing(folder: Path) -> int:
     Raises:
         UsageError: as `analyse`.
     """
-    _, design, attempts = _read(folder)
-    return design.runs - len(latest(attempts))
+    _, design, every = _read(folder)
+    return design.runs - len(latest([row for row in every if row.role in SCORED]))
 
 
 def _read(folder: Path) -> tuple[Plan, Design, list[RunResult]]:
-    """The plan, its design and every row of a run that the plan counts."""
+    """The plan, its design and every row."""
     plan = read_plan(folder)
     if plan.design is None:
         raise UsageError(f"{folder} is a {plan.kind}, not an ablation")
-    return plan, plan.design, [row for row in read_lines(folder / ROWS, RunResult) if row.role in SCORED]
+    return plan, plan.design, read_lines(folder / ROWS, RunResult)
 
 
 def latest(rows: Sequence[RunResult]) -> tuple[RunResult, ...]:

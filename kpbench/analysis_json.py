@@ -7,9 +7,11 @@ from kpbench.analysis_details import ContrastDetail
 from kpbench.analysis_levels import Level
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS
+from kpbench.size_control import SizeControl
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.intervals import Interval, ScoreInterval
 from kpbench.statistics.power import seeds_needed
+from kpbench.tuning import TunedCell
 
 
 def as_json(found: Analysis) -> dict[str, Any]:
@@ -35,6 +37,8 @@ def as_json(found: Analysis) -> dict[str, Any]:
         if found.control is None
         else {"ratio": found.control.ratio, "ci": [found.control.ci.low, found.control.ci.high], "p": found.control.p},
         "floor": {name: scores["test"] for name, scores in found.floor.items()},
+        "size_matched": [_size(one) for one in found.size],
+        "tuning": [_tuned(cell) for cell in found.tuning],
         "missing": found.missing,
         "failures": [_failure(one) for one in found.failures],
         "conclusion": found.conclusion,
@@ -50,6 +54,30 @@ def _failure(one: RunFailure) -> dict[str, Any]:
         "reason": one.reason,
         "detail": one.detail,
         "attempts": one.attempts,
+    }
+
+
+def _size(one: SizeControl) -> dict[str, Any]:
+    matched, contrast, evidence = one.matched, one.contrast, one.contrast.evidence
+    return {
+        **matched.model_dump(mode="json"),
+        "n": contrast.n,
+        "ratio": contrast.ratio,
+        "ci": _ends(None if evidence is None else evidence.ci),
+        "p_adjusted": None if evidence is None else evidence.p_adjusted,
+        "verdict": contrast.verdict.word,
+    }
+
+
+def _tuned(cell: TunedCell) -> dict[str, Any]:
+    return {
+        "levels": dict(cell.levels),
+        "trials": cell.trials,
+        "epochs": cell.epochs,
+        "failed": cell.failed,
+        "chosen": dict(cell.chosen),
+        "val_score": cell.val_score,
+        "at_ends": list(cell.at_ends),
     }
 
 

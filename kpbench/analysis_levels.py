@@ -136,7 +136,9 @@ def measure_order(name: str) -> tuple[float, str]:
 def measure_logs(grid: Grid, design: Design) -> dict[str, NDArray[np.float64]]:
     """Log MSE of each further measure, (cells, blocks), NaN where a run has none; shifts first, by their pixels."""
     names = {name for row in grid.values() for name in row.measures or {}}
-    found = {name: np.full((len(design.cells), len(design.blocks)), np.nan) for name in sorted(names, key=measure_order)}
+    found = {
+        name: np.full((len(design.cells), len(design.blocks)), np.nan) for name in sorted(names, key=measure_order)
+    }
     for place, row in grid.items():
         for name, mse in (row.measures or {}).items():
             if 0.0 < mse < math.inf:

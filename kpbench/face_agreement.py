@@ -29,19 +29,22 @@ ASKED = "asked.json"
 SAME = ("space", "benchmark", "epochs", "seed", "device", "precision")
 """Fields of a plan in which the two studies have to be alike."""
 
+OWN = ("also", "blocks", "control")
+"""Fields of a design that each side has for itself: one may have more seeds, and an A/A arm."""
+
 
 class Asked(Value):
     """What `kpbench verify faces` was asked.
 
     Attributes:
         built_in, real: names of the two studies in the folder, and of their data.
-        runs: planned on each side.
+        runs: planned on each side; an A/A arm that was there is among them.
         mean_face_mse: of the mean face of the built-in training faces on the real validation faces.
     """
 
     built_in: str
     real: str
-    runs: int
+    runs: tuple[int, int]
     mean_face_mse: float
 
 
@@ -125,7 +128,9 @@ def read_verification(folder: Path) -> Verification:
     first, second = (
         analyse(folder / name) if (folder / name / PLAN).is_file() else None for name in (asked.built_in, asked.real)
     )
-    missing = tuple(asked.runs if side is None else side.missing for side in (first, second))
+    missing = tuple(
+        runs if side is None else side.missing for side, runs in zip((first, second), asked.runs, strict=True)
+    )
     whole = first is not None and second is not None and not any(missing)
     return Verification(
         name=folder.name,
@@ -152,7 +157,7 @@ def _compare(first: Analysis, second: Analysis, asked: Asked) -> Comparison:
 
 def _refuse_others(first: Analysis, second: Analysis) -> None:
     plans = [side.plan.model_dump(include=set(SAME)) for side in (first, second)]
-    designs = [side.design.model_dump(exclude={"also"}) for side in (first, second)]
+    designs = [side.design.model_dump(exclude=set(OWN)) for side in (first, second)]
     other = [name for name in SAME if plans[0][name] != plans[1][name]]
     other += [f"design: {name}" for name in designs[0] if designs[0][name] != designs[1][name]]
     if other:

@@ -19,11 +19,11 @@ def as_json(found: Verification) -> dict[str, Any]:
     compared = found.comparison
     result: dict[str, Any] = {
         "sides": [
-            {"data": name, "runs": found.asked.runs, "missing": missing, **({} if side is None else _side(side))}
-            for name, side, missing in zip(found.names, found.sides, found.missing, strict=True)
+            {"data": name, "runs": runs, "missing": missing, **({} if side is None else _side(side))}
+            for name, side, runs, missing in zip(found.names, found.sides, found.asked.runs, found.missing, strict=True)
         ],
         "cells": 0 if known is None else len(known.design.cells),
-        "seeds": None if known is None else known.plan.seeds,
+        "seeds": [None if side is None else side.plan.seeds for side in found.sides],
         "epochs": None if known is None else known.plan.epochs,
         "space": None if known is None else known.plan.space_name,
         "device": None if known is None else known.plan.device,

@@ -16,7 +16,7 @@ from kpbench.face_agreement import ASKED, Asked
 from kpbench.faces.faces import Faces, Splits
 from kpbench.planned_runs import is_done
 from kpbench.preflight import Say
-from kpbench.study import ROWS, Plan, Study, check_folder, read_lines
+from kpbench.study import PLAN, ROWS, Plan, Study, check_folder, read_lines, read_plan
 
 BUILT_IN = "synthetic"
 """The data set that is drawn, and the name of the study on it."""
@@ -110,7 +110,7 @@ def verify(prepared: Verify, notify: Notify, say: Say) -> Path:
     asked = Asked(
         built_in=BUILT_IN,
         real=faced.plans[1].data_name,
-        runs=prepared.built_in.design.runs,
+        runs=(faced.sides[0].design.runs, faced.sides[1].design.runs),
         mean_face_mse=faced.mean_face_mse,
     )
     Study(faced.folder).write(ASKED, asked.model_dump_json(indent=2) + "\n")
@@ -134,7 +134,7 @@ def see_faces(prepared: Verify, say: Say) -> Faced:
         raise UsageError(f"{request.data} is called '{BUILT_IN}' as the built-in faces are; rename the file or folder")
     drawn = task.read_faces(BUILT_IN, say)
     folder = request.out / f"verify-{real.name}"
-    sides = (_placed(prepared.built_in, folder, BUILT_IN), _placed(prepared.real, folder, real.name))
+    sides = (_as_found(prepared.built_in, folder, BUILT_IN), _as_found(prepared.real, folder, real.name))
     plans = (sides[0].plan(drawn, real), sides[1].plan(real))
     for side, plan in zip(sides, plans, strict=True):
         try:
@@ -144,14 +144,22 @@ def see_faces(prepared: Verify, say: Say) -> Faced:
     return Faced(folder, sides, plans, mean_face_mse(drawn, real.val, task.benchmark.coordinates))
 
 
-def _placed(side: Ablate, folder: Path, name: str) -> Ablate:
-    return replace(side, request=replace(side.request, out=folder, name=name))
+def _as_found(side: Ablate, folder: Path, name: str) -> Ablate:
+    """One side in its folder. A study that is there with more seeds, or with an A/A arm, is taken as it is."""
+    request = replace(side.request, out=folder, name=name)
+    if (folder / name / PLAN).is_file():
+        plan = read_plan(folder / name)
+        if plan.design is not None and plan.seeds >= request.seeds:
+            more = replace(request, seeds=plan.seeds, control=bool(plan.design.control), yes=True)
+            if (more.seeds, more.control) != (request.seeds, request.control):
+                return prepare_ablation(more)
+    return replace(side, request=request)
 
 
 def missing_runs(side: Ablate, plan: Plan) -> int:
     """Planned runs of one side without an outcome, from its rows."""
     rows = read_lines(side.folder(plan) / ROWS, RunResult)
-    return side.design.runs - len({(row.cell, row.seed) for row in rows if row.role == "ablation" and is_done(row)})
+    return side.design.runs - len({(row.role, row.cell, row.seed) for row in rows if is_done(row)})
 
 
 def mean_face_mse(splits: Splits, faces: Faces, coordinates: Coordinates) -> float:

@@ -15,12 +15,12 @@ from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.jobs import Failure
 from kpbench.networks.families import flops
+from kpbench.report.ablation_page import render_ablation
+from kpbench.report.study_reader import read_sessions_and_readings
 from kpbench.score import score_from_mse
 from kpbench.seeds import derive
-from kpbench.size_control import size_controls
 from kpbench.statistics.power import seeds_for
 from kpbench.study import MODELS, READINGS, ROWS, Reading, read_lines, read_plan
-from kpbench.tuning import audit
 from tests.scripted import play
 
 SPACE = """
@@ -320,9 +320,13 @@ def test_tuning_per_cell_gives_each_level_its_own_recipe_and_equal_trials(tunabl
         seen = [row for row in tuning if row.params["network.norm"] == norm]
         assert used == min(seen, key=lambda row: row.val_mse).params["training.lr"]
         assert abs(math.log(used / best)) < 0.7
-    audited = audit(found, read_plan(folder).design.cells, read_plan(folder).design.tuning)
-    assert [(cell.trials, cell.failed) for cell in audited] == [(12, 0)] * 3
-    assert analyse(folder).missing == 0
+    analysis = analyse(folder)
+    assert [(cell.trials, cell.epochs, cell.failed) for cell in analysis.tuning] == [(12, 24, 0)] * 3
+    assert analysis.missing == 0
+    assert [one["trials"] for one in as_json(analysis)["tuning"]] == [12] * 3
+    page = render_ablation(analysis, *read_sessions_and_readings(folder))
+    assert "12 recipes of 2 epochs were planned for each cell that was tuned. Every one had all of them." in page
+    assert "each cell with the best of 12 recipes" in page
 
 
 def test_locked_tuning_gives_all_levels_the_baselines_recipe(tunable):
@@ -360,14 +364,17 @@ def test_a_size_matched_control_has_the_levels_size(asked, planted):
     assert [row.parameters for row in matched] == [batch.parameters] * 8
     assert {row.seed for row in matched} == set(prepared.design.blocks)
     found = analyse(folder)
-    (control,) = size_controls(
-        found.rows, found.design, failed_mse=None, sesoi=0.05, alpha=0.05, power=0.8, correction="holm"
-    )
+    (control,) = found.size
     by_seed = {row.seed: row.test_mse for row in matched}
     level = {r.seed: r.test_mse for r in found.rows if r.role == "ablation" and r.params["network.norm"] == "batch"}
     logs = [math.log(level[seed] / by_seed[seed]) for seed in by_seed]
     assert control.contrast.ratio == pytest.approx(math.exp(np.mean(logs)))
     assert control.contrast.n == 8
+    (plain,) = as_json(found)["size_matched"]
+    assert plain["ratio"] == control.contrast.ratio and plain["parameters"] == batch.parameters
+    page = render_ablation(found, *read_sessions_and_readings(folder))
+    assert "At the same size" in page and f"baseline with width={batch.change['network.width']}" in page
+    assert found.missing == 0
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_simple_contrasts_are_those_of_the_first_two_factors(folders):
 
 def test_the_figures_are_json_and_complete(folders):
     result = json.loads(json.dumps(as_json(read_verification(folders["alike"])), allow_nan=False))
-    assert (result["cells"], result["seeds"], result["epochs"], result["missing"]) == (18, 4, 12, 0)
+    assert (result["cells"], result["seeds"], result["epochs"], result["missing"]) == (18, [4, 4], 12, 0)
     assert [side["digest"] for side in result["sides"]] == ["0" * 16, "1" * 16]
     assert [side["runs"] for side in result["sides"]] == [72, 72]
     assert {len(one["cell"]) for one in result["ranks"]} == {3}
@@ -117,6 +117,14 @@ def test_without_the_measure_there_is_no_transfer(tmp_path):
     found = read_verification(verify_folder(tmp_path / "v", measured=False))
     assert found.comparison.transfer is None
     assert as_json(found)["transfer"] is None
+
+
+def test_one_side_may_have_more_seeds(tmp_path):
+    found = read_verification(verify_folder(tmp_path / "v", seeds=(4, 6)))
+    assert found.comparison.agreement.blocks == (4, 6)
+    assert [sign.sides[1].n for sign in found.comparison.signs] == [6] * 5
+    assert found.comparison.transfer.real_cells.n == 6
+    assert as_json(found)["seeds"] == [4, 6]
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,30 @@ def test_another_request_does_not_touch_the_studies(asked, scripted):
     assert everything(folder) == before
 
 
+def test_a_study_with_more_seeds_is_taken_as_it_is(asked, scripted):
+    """A side made by `kpbench ablate` with more seeds and an A/A arm is continued and compared as it is."""
+    factors = ("norm", "dropout", "depth")
+    more = AblationRequest(
+        factors=factors, cross=factors, levels=asked["levels"], space=asked["space"], data=asked["data"], seeds=3,
+        epochs=1, workers=0, out=asked["out"] / "verify-course", name="course",
+    )  # fmt: skip
+    scripted["stop"] = 20
+    with pytest.raises(KeyboardInterrupt):
+        ablation.ablate(prepare_ablation(more), quiet, quiet)
+    scripted["stop"] = None
+    folder = run(asked)
+    assert scripted["runs"] == 24 + 3 * 12 + 3
+    found = read_verification(folder)
+    assert found.asked.runs == (24, 39)
+    assert found.missing == (0, 0)
+    assert found.comparison.agreement.blocks == (2, 3)
+    before = everything(folder)
+    run(asked)
+    assert everything(folder) == before
+    with pytest.raises(UsageError, match=r"another plan .*seeds 2 -> 3"):
+        run(asked, seeds=3)  # more than the built-in side has
+
+
 def test_a_folder_that_cannot_be_made(asked, scripted):
     asked["out"].write_text("a file")
     with pytest.raises(UsageError, match="choose another --out"):

@@ -38,7 +38,7 @@ def verify_folder(
     folder: Path,
     *,
     truths: Sequence[Truth] = (planted, planted),
-    seeds: int = 4,
+    seeds: Sequence[int] = (4, 4),
     noise: float = 0.04,
     missing: Sequence[int] = (0, 0),
     diverged: Sequence[int] = (),
@@ -47,12 +47,14 @@ def verify_folder(
 ) -> Path:
     """Writes both studies; `missing` runs are left off each side's end, cells in `diverged` lose their first seed on
     the built-in side, and only the first `begun` studies exist."""
-    blocks, _ = blocks_of(0, seeds, control=False)
     cells = factorial(FACTORS, crossed=True)
     folder.mkdir(parents=True, exist_ok=True)
-    asked = Asked(built_in="synthetic", real=REAL, runs=len(cells) * seeds, mean_face_mse=1 / (2 * 58.0))
+    asked = Asked(
+        built_in="synthetic", real=REAL, runs=tuple(len(cells) * n for n in seeds), mean_face_mse=1 / (2 * 58.0)
+    )
     (folder / ASKED).write_text(asked.model_dump_json())
     for at, (name, truth) in list(enumerate(zip(("synthetic", REAL), truths, strict=True)))[:begun]:
+        blocks, _ = blocks_of(0, seeds[at], control=False)
         design = Design(
             factors=FACTORS, asked=tuple(FACTORS), crossed=True, cells=cells, blocks=blocks, control=(), sesoi=0.05,
             alpha=0.05, power=0.8, correction="holm", also=None if at else "real_faces 00",

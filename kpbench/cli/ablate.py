@@ -186,10 +186,23 @@ def outcome(result: dict[str, Any]) -> list[str]:
         p = "" if contrast["p_adjusted"] is None else p_text(contrast["p_adjusted"], alpha=result["plan"]["alpha"])
         ratio = "" if contrast["ratio"] is None else number(contrast["ratio"])
         lines.append(f"{pair:{width}}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}")
+    lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
     lines += ["", *wrap(result["conclusion"], COLUMNS, break_long_words=False, break_on_hyphens=False)]
     if result["failures"]:
         lines += ["", *_failed(result["failures"], names)]
     return [*lines, "", f"report   {result['report']}"]
+
+
+def _at_one_size(one: dict[str, Any], names: dict[str, str]) -> list[str]:
+    """A level against the baseline of its size, in lines."""
+    from kpbench.statistics.words import number
+
+    change = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in one["change"].items())
+    head = f"at the same size ({change}): {names[one['factor']]} {one['level']}"
+    if one["ratio"] is None:
+        return ["", f"{head}: no complete block yet"]
+    interval = f" ({' to '.join(map(number, one['ci']))})" if one["ci"] else ""
+    return ["", f"{head} {number(one['ratio'])}{interval}, {one['verdict']}"]
 
 
 def _failed(failures: list[dict[str, Any]], names: dict[str, str]) -> list[str]:

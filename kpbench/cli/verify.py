@@ -116,7 +116,8 @@ SIGNS = {"agree": "agree", "disagree": "FLIPS", "one side": "one side", "neither
 def outcome(result: dict[str, Any]) -> list[str]:
     """The result in lines of at most 80 columns for a person."""
     built_in, real = result["sides"]
-    size = f"{result['cells']} cells x {result['seeds']} seeds x {result['epochs']} epochs a side, {result['device']}"
+    seeds = " and ".join(dict.fromkeys(str(n) for n in result["seeds"] if n))
+    size = f"{result['cells']} cells x {seeds} seeds x {result['epochs']} epochs a side, {result['device']}"
     lines = [*_wide(f"{built_in['data']} against {real['data']}: {size}"), ""]
     if result["missing"]:
         for side in (built_in, real):

@@ -39,10 +39,12 @@ class CellPoint:
     """One cell: built-in first, real second.
 
     Attributes:
+        levels: its name without those of the factors.
         scores: geometric means over seeds; `ends` their intervals for looking at cells beside each other.
     """
 
     name: str
+    levels: str
     look: Look
     scores: tuple[float, float]
     ends: tuple[tuple[float, float], tuple[float, float]]
@@ -67,6 +69,7 @@ def cell_points(compared: Comparison, design: Design) -> tuple[CellPoint, ...]:
     return tuple(
         CellPoint(
             name=cell_name(design, design.cells[found.cell]),
+            levels=" / ".join(map(show_level, design.cells[found.cell].values())),
             look=_look(design, design.cells[found.cell]),
             scores=(score(0, at), score(1, at)),
             ends=((score(0, at, -1), score(0, at, 1)), (score(1, at, -1), score(1, at, 1))),
@@ -154,11 +157,11 @@ def draw_ranks(found: Verification) -> Drawing:
             hovertext=_hover(point, found.names),
             hoverinfo="text",
         )
-    calm(figure, height=64 + 23 * len(points), left=300, right=44, top=30, bottom=8)
+    calm(figure, height=64 + 23 * len(points), left=225, right=44, top=30, bottom=8)
     figure.update_xaxes(range=[-0.04, 1.04], showgrid=False, showticklabels=False)
     figure.update_yaxes(range=[len(points) + 0.6, 0.4], showgrid=False, showticklabels=False)
     for at, point in enumerate(points):
-        name = escape(clipped(point.name, length=44), quote=False)
+        name = escape(clipped(point.levels, length=32), quote=False)
         ends = (
             (f"{name}  <b>{point.ranks[0]}</b>", 0, "right", places[0][at]),
             (f"<b>{point.ranks[1]}</b>", 1, "left", places[1][at]),
@@ -169,15 +172,17 @@ def draw_ranks(found: Verification) -> Drawing:
                 text=text, xref="paper", x=x, xanchor=anchor, xshift=6 if x else -6, y=y, yanchor="middle",
                 showarrow=False, font={"size": 12, "color": light("ink")},
             )  # fmt: skip
-    for text, x, anchor in (("built-in", 0, "left"), ("real", 1, "right")):
+    factors = " / ".join(factor_names(side.design).values())
+    heads = ((factors, 0, "right", -28), ("built-in", 0, "left", 0), ("real", 1, "right", 0))
+    for text, x, anchor, shift in heads:
         figure.add_annotation(
-            text=text, xref="paper", x=x, xanchor=anchor, yref="paper", y=1, yanchor="bottom", showarrow=False,
-            font={"size": 12, "color": light("muted")},
+            text=text, xref="paper", x=x, xanchor=anchor, xshift=shift, yref="paper", y=1, yanchor="bottom",
+            showarrow=False, font={"size": 12, "color": light("muted")},
         )  # fmt: skip
     apart = [point.name for point in points if point.apart]
     alt = f"Ranks of {len(points)} cells on both sides. Apart by more than noise: {'; '.join(apart) or 'none'}."
     note = "A thick line: the sides rank the cell apart by more than the noise of both explains."
-    return Drawing((Panel("", figure, alt, least_width=620),), _keys(side.design), (note,))
+    return Drawing((Panel("", figure, alt, least_width=520),), _keys(side.design), (note,))
 
 
 def draw_effects(found: Verification) -> Drawing:

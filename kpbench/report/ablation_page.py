@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kpbench.analysis import Analysis
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.ablation_plots import ABLATION_PLOTS
-from kpbench.report import ablation_levels, ablation_methods, ablation_tables, ablation_words, tables
+from kpbench.report import ablation_fairness, ablation_levels, ablation_methods, ablation_tables, ablation_words, tables
 from kpbench.report.shell import whole_page
 
 
@@ -27,7 +27,7 @@ def render_ablation(
         title += " crossed with " + ", ".join(names[name] for name in crossing)
     elif found.design.crossed:
         title += ", crossed"
-    design = found.design.model_dump(exclude={"cells"})
+    design = found.design.model_dump(exclude={"cells", "tuning", "matched"})
     return whole_page(
         "ablation.html",
         {name: plot.draw(found) for name, plot in ABLATION_PLOTS.items()},
@@ -41,6 +41,9 @@ def render_ablation(
         interactions=ablation_tables.interaction_lines(found),
         variance=ablation_tables.variance_lines(found),
         ranks=ablation_tables.rank_lines(found),
+        size=ablation_fairness.size_lines(found),
+        tuning=ablation_fairness.tuning_lines(found),
+        tuning_note=ablation_fairness.tuning_sentence(found),
         cost_columns=tuple(ablation_levels.COSTS.values()),
         costs=ablation_levels.cost_lines(found),
         measure_columns=tuple(ablation_levels.measure_names(found).values()),

@@ -163,10 +163,11 @@ def _transfer_lines(found: Verification, transfer: Transfer) -> list[tuple[str, 
 
 def _side_lines(found: Verification) -> list[dict[str, str]]:
     lines = []
-    for name, side, missing in zip(found.names, found.sides, found.missing, strict=True):
-        line = {"study": name, "runs": f"{found.asked.runs - missing:,} of {found.asked.runs:,}"}
+    for name, side, runs, missing in zip(found.names, found.sides, found.asked.runs, found.missing, strict=True):
+        line = {"study": name, "runs": f"{runs - missing:,} of {runs:,}"}
         if side is not None:
             line |= {
+                "seeds": str(side.plan.seeds),
                 "diverged": str(sum(row.state == "failed" for row in side.rows)),
                 "faces": ", ".join(f"{part} {size:,}" for part, size in side.plan.data_sizes.items()),
                 "data digest": side.plan.data,

@@ -76,12 +76,16 @@ def methods(found: Verification) -> tuple[str, ...]:
     if side is None:
         return ("Neither study has begun.",)
     design, names = side.design, factor_names(side.design)
+    numbers = [len(side.design.blocks) for side in found.sides if side is not None]
+    seeds = f"the same {plural(numbers[0], 'seed')}"
+    if len(set(numbers)) > 1:
+        seeds = f"{numbers[0]} seeds (built-in) and {numbers[1]} seeds (real), those in common the same,"
     factors = "; ".join(
         f"{names[name]} {', '.join(map(show_level, levels))}" for name, levels in design.factors.items()
     )
     return (
-        f"One full factorial on both sides: {factors}. {plural(len(design.cells), 'cell')} with the same "
-        f"{plural(len(design.blocks), 'seed')} each, {plural(side.plan.epochs, 'epoch')} of one fixed recipe "
+        f"One full factorial on both sides: {factors}. {plural(len(design.cells), 'cell')} with "
+        f"{seeds} each, {plural(side.plan.epochs, 'epoch')} of one fixed recipe "
         f"({side.plan.space_name}), none stopped early, on {side.plan.device} ({side.plan.precision}). A cell is "
         "judged by its geometric-mean MSE on its own side's sealed test.",
         "Tau is Kendall's tau-b of the cell means of log MSE; its interval resamples whole seeds of each side by "

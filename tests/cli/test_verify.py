@@ -42,7 +42,7 @@ def test_figures_text_and_page(kpbench, studies, tmp_path):
     kept = json.loads((folder / "verify.json").read_text())
     assert kept == {key: value for key, value in result.items() if key not in ("verification", "report")}
     assert {side["digest"] for side in kept["sides"]} == {"0" * 16, "1" * 16}
-    assert (kept["seeds"], kept["epochs"], kept["device"]) == (4, 12, "cpu")
+    assert (kept["seeds"], kept["epochs"], kept["device"]) == ([4, 4], 12, "cpu")
     assert str(tmp_path) not in (folder / "verify.json").read_text()
     page = folder / "report.html"
     assert page.stat().st_size > 1_000_000
