@@ -11,8 +11,10 @@ from kpbench.cli import ablate, compare, data, ls, power, report, score, search,
 from kpbench.errors import UsageError
 
 OK, SOME_FAILED, WRONG_USAGE, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-"""Exit codes: all well, some runs failed, wrong usage or preflight, `--require-pass` not met or `data check` found an error,
-interrupted."""
+"""Exit codes: all well, some runs failed, wrong usage or preflight, a gate not passed, interrupted.
+
+The gates are `score --require-pass` and an error that `data check` found.
+"""
 
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__base__
 """Click's UsageError, wherever this release of typer keeps its click."""
