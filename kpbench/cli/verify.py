@@ -20,7 +20,9 @@ class What(StrEnum):
 def verify(
     what: Annotated[What, typer.Argument(help="What to verify: the built-in faces.")],
     data: Annotated[str, typer.Option(help="The real faces: a name, or the path of a folder, zip or csv.")],
-    seeds: Annotated[int, typer.Option(help="Seeds of each cell, on each side.")] = 4,
+    seeds: Annotated[
+        int, typer.Option(help="Seeds of each cell, on each side; a study that is there with more is taken as it is.")
+    ] = 4,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
     levels: Annotated[
         list[str] | None, typer.Option(help="Levels of norm, dropout or depth: depth=2,4; repeatable.")

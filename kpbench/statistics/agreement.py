@@ -261,9 +261,10 @@ def _greiner(tau: float) -> float:
 def sentences(found: Agreement) -> Iterator[str]:
     """What the numbers do not say, for a reader of them."""
     if min(found.blocks) < 8:
+        seeds = " and ".join(dict.fromkeys(map(str, found.blocks)))
         yield (
-            f"With {' and '.join(dict.fromkeys(map(str, found.blocks)))} seeds a side the intervals know the noise "
-            "from as many values: they are a guide, in simulations too narrow in up to one study of seven (tau) or of three (corrected)."
+            f"With {seeds} seeds a side the intervals know the noise from as many values: they are a guide, "
+            "in simulations too narrow in up to one study of seven (tau) or of three (corrected)."
         )
     yield (
         "They tell what other seeds would have given for these cells on these faces, "
