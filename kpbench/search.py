@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kpbench.analysis.search import best_of, ranked
 from kpbench.benchmark import Benchmark
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError, lookup
@@ -18,7 +19,6 @@ from kpbench.faces.faces import Faces, Splits
 from kpbench.jobs import Job
 from kpbench.journal import Journal
 from kpbench.official import score_floor, score_row
-from kpbench.outcome import best_of, ranked
 from kpbench.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
 from kpbench.queues import Planned, Trials
 from kpbench.samplers import SAMPLERS

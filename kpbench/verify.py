@@ -8,11 +8,11 @@ import numpy as np
 
 from kpbench import ablation
 from kpbench.ablation import Ablate, AblationRequest, prepare_ablation
+from kpbench.analysis.face_agreement import ASKED, Asked
 from kpbench.benchmark import Coordinates
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.events import Notify, Stage
-from kpbench.face_agreement import ASKED, Asked
 from kpbench.faces.faces import Faces, Splits
 from kpbench.planned_runs import is_done
 from kpbench.preflight import Say

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kpbench.analysis import Analysis, analyse
+from kpbench.analysis.ablation import Analysis, analyse
 from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
 from kpbench.design import Design, blocks_of, factorial
 from kpbench.study import COSTS, FLOOR, READINGS, ROWS, SESSIONS, Plan, Reading, Session, open_study

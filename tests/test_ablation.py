@@ -9,8 +9,8 @@ import pytest
 
 from kpbench import ablation, planned_runs
 from kpbench.ablation import AblationRequest, ablate, dry_run, prepare_ablation
-from kpbench.analysis import analyse
-from kpbench.analysis_json import as_json, seeds_for_effect
+from kpbench.analysis.ablation import analyse
+from kpbench.analysis.ablation_json import as_json, seeds_for_effect
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.jobs import Failure

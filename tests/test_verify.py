@@ -8,8 +8,8 @@ import pytest
 
 from kpbench import ablation, planned_runs, verify
 from kpbench.ablation import AblationRequest, prepare_ablation
+from kpbench.analysis.face_agreement import read_verification
 from kpbench.errors import UsageError
-from kpbench.face_agreement import read_verification
 from kpbench.score import score_from_mse
 from kpbench.seeds import derive
 from kpbench.study import SESSIONS, read_plan

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from kpbench.analysis.face_agreement import ASKED, Asked
 from kpbench.cell import Scalar
 from kpbench.design import Design, blocks_of, factorial
-from kpbench.face_agreement import ASKED, Asked
 from kpbench.study import FLOOR, ROWS, SESSIONS, Session, open_study
 from tests.ablation_rows import FLOOR_SCORES, plan, row
 

@@ -112,8 +112,8 @@ def ablate(
     if dry_run:
         typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))
         return 0
-    from kpbench.analysis import analyse
-    from kpbench.analysis_json import as_json as plain
+    from kpbench.analysis.ablation import analyse
+    from kpbench.analysis.ablation_json import as_json as plain
 
     result = {"study": folder.name, **plain(analyse(folder)), "report": str(report)}
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))

@@ -23,10 +23,10 @@ def compare(
     Without CELL a search stands for its best cell and an ablation for its baseline; two ablations are compared over
     every cell that they share. Data, split, benchmark, scorer and training recipe must be the same.
     """
+    from kpbench.analysis.comparison import compare as compare_sides
+    from kpbench.analysis.sides import find_side, read_study
     from kpbench.cli.ablate import share
     from kpbench.cli.compare_text import plain, text
-    from kpbench.comparison import compare as compare_sides
-    from kpbench.sides import find_side, read_study
 
     found = [find_side(word, out) for word in (first, second)]
     studies = [read_study(folder) for folder, _ in found]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kpbench.comparison import Comparison
-from kpbench.contest import Contest
-from kpbench.outcome import best_of, trial_counts
+from kpbench.analysis.comparison import Comparison
+from kpbench.analysis.contest import Contest
+from kpbench.analysis.search import best_of, trial_counts
+from kpbench.analysis.sides import Side, differing
 from kpbench.score import score_from_mse
-from kpbench.sides import Side, differing
 from kpbench.statistics.intervals import Interval
 
 

@@ -5,10 +5,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kpbench.analysis.comparison import Comparison
+from kpbench.analysis.contest import POWER, Contest
+from kpbench.analysis.sides import differing
 from kpbench.cli.compare_notes import coverage, notes, number, shown, span
-from kpbench.comparison import Comparison
-from kpbench.contest import POWER, Contest
-from kpbench.sides import differing
 from kpbench.statistics.intervals import Interval, ScoreInterval
 from kpbench.statistics.scale import pixel_change, rmse_px
 from kpbench.statistics.verdicts import MINIMUM_SEEDS

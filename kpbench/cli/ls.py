@@ -77,7 +77,7 @@ def _studies(out: Path) -> dict[str, str]:
 
 
 def _state(folder: Path, kind: str) -> str:
-    from kpbench.analysis import count_missing
+    from kpbench.analysis.ablation import count_missing
     from kpbench.study import RESULT, read_json
 
     if kind == "ablation":

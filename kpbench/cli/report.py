@@ -30,7 +30,7 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     Raises:
         UsageError: a file of the study is damaged, or the page cannot be written.
     """
-    from kpbench.analysis import analyse
+    from kpbench.analysis.ablation import analyse
     from kpbench.errors import UsageError
     from kpbench.report.ablation_page import render_ablation
     from kpbench.report.study_page import render, write

@@ -79,10 +79,10 @@ def write_results(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: a study is damaged, or a file cannot be written.
     """
+    from kpbench.analysis.face_agreement import read_verification
+    from kpbench.analysis.face_agreement_json import as_json
     from kpbench.cli.report import write_report
     from kpbench.errors import UsageError
-    from kpbench.face_agreement import read_verification
-    from kpbench.face_agreement_json import as_json
     from kpbench.report.study_page import write
     from kpbench.report.verify_page import render_verify
     from kpbench.study import REPORT, ROWS

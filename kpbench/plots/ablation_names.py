@@ -1,6 +1,6 @@
 """How an ablation's factors, levels and contrasts are called on its page."""
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.design import Design
 from kpbench.plots.factors import show_level
 from kpbench.statistics.conclusions import effect_label

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.plots.drawing import Drawing
 from kpbench.plots.forest import draw_forest
 from kpbench.plots.interaction import draw_interaction

@@ -7,9 +7,9 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
+from kpbench.analysis.face_agreement import Comparison, Verification
 from kpbench.cell import Scalar
 from kpbench.design import Design
-from kpbench.face_agreement import Comparison, Verification
 from kpbench.plots.ablation_names import factor_names, level_look
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Mark, Panel, calm, score_layout

@@ -6,7 +6,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.plots.ablation_names import contrast_name, effect_words
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Mark, Panel, calm

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.plots.ablation_names import contrast_name
 from kpbench.plots.colours import DIVERGING, light

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from kpbench.analysis import Analysis
-from kpbench.analysis_levels import counting_cells
+from kpbench.analysis.ablation import Analysis
+from kpbench.analysis.levels import counting_cells
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.ablation_names import factor_names, level_look
 from kpbench.plots.colours import light

@@ -6,8 +6,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from kpbench.analysis import Analysis
-from kpbench.analysis_levels import Level, shift_of
+from kpbench.analysis.ablation import Analysis
+from kpbench.analysis.levels import Level, shift_of
 from kpbench.cell import Scalar
 from kpbench.plots.ablation_names import factor_names, level_look
 from kpbench.plots.colours import light

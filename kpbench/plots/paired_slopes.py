@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.plots.ablation_names import contrast_name, factor_names
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Panel, add_lines, calm, floor_lines, score_layout

@@ -7,8 +7,8 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from kpbench.analysis import Analysis
-from kpbench.analysis_levels import Level, counting_cells
+from kpbench.analysis.ablation import Analysis
+from kpbench.analysis.levels import Level, counting_cells
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Panel, add_lines, calm, floor_lines, score_layout

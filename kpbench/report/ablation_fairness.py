@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.cell import Scalar
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.factors import show_level

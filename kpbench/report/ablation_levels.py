@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from kpbench.analysis import Analysis
-from kpbench.analysis_levels import Cost, Measured, measure_order, shift_of
+from kpbench.analysis.ablation import Analysis
+from kpbench.analysis.levels import Cost, Measured, measure_order, shift_of
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.factors import show_level
 from kpbench.report.verdict import plural

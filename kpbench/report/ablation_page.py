@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.ablation_plots import ABLATION_PLOTS
 from kpbench.report import ablation_fairness, ablation_levels, ablation_methods, ablation_tables, ablation_words, tables

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.cell import Scalar
 from kpbench.plots.ablation_names import contrast_name, effect_words, factor_names
 from kpbench.plots.factors import show_level

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kpbench.analysis import Analysis
+from kpbench.analysis.ablation import Analysis
 from kpbench.plots.ablation_names import contrast_name, effect_words, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, error_pixels, show_score

@@ -6,10 +6,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from kpbench.analysis.search import best_of, trial_counts
 from kpbench.benchmark import parse_benchmark
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
-from kpbench.outcome import best_of, trial_counts
 from kpbench.report.report_input import Best, Examples, ReportInput
 from kpbench.study import (
     EXAMPLES,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kpbench.analysis import Analysis
-from kpbench.face_agreement import Transfer, Verification
+from kpbench.analysis.ablation import Analysis
+from kpbench.analysis.face_agreement import Transfer, Verification
 from kpbench.plots import face_agreement as plots
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.drawing import Drawing

@@ -1,6 +1,6 @@
 """The sentences of a verification's page: what was found, what was done, and what it does not say."""
 
-from kpbench.face_agreement import Comparison, Verification
+from kpbench.analysis.face_agreement import Comparison, Verification
 from kpbench.plots.ablation_names import factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score

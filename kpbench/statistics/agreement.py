@@ -177,7 +177,7 @@ def residual_variance(logs: Numbers) -> float:
     """The mean square of (cells, blocks) log MSE that neither cell nor block explains."""
     cells, blocks = logs.shape
     residual = logs - logs.mean(axis=1, keepdims=True) - logs.mean(axis=0) + logs.mean()
-    return float(np.sum(residual**2)) / ((cells - 1) * (blocks - 1))
+    return float(np.sum(residual**2) / ((cells - 1) * (blocks - 1)))
 
 
 def perfect_pairs(first: Numbers, second: Numbers, *, draws: int = DRAWS, seed: int = 0) -> tuple[Numbers, Numbers]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from kpbench.analysis import analyse
+from kpbench.analysis.ablation import analyse
 from kpbench.plots.ablation_plots import ABLATION_PLOTS
 from kpbench.report import ablation_levels, ablation_tables, ablation_words
 from kpbench.report.ablation_page import render_ablation

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from kpbench.face_agreement import read_verification
-from kpbench.face_agreement_json import as_json
+from kpbench.analysis.face_agreement import read_verification
+from kpbench.analysis.face_agreement_json import as_json
 from kpbench.report.verify_page import render_verify
 from kpbench.report.verify_words import headline
 from tests.report.test_study_page import Page

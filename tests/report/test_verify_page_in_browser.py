@@ -2,7 +2,7 @@
 
 import pytest
 
-from kpbench.face_agreement import read_verification
+from kpbench.analysis.face_agreement import read_verification
 from kpbench.report.study_page import write
 from kpbench.report.verify_page import render_verify
 from tests.report.test_study_page_in_browser import PLOT_SIZES, WIDTHS, browser, errors, open_page, requests

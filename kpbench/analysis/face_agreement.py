@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kpbench.analysis import Analysis, analyse
+from kpbench.analysis.ablation import Analysis, analyse
 from kpbench.cell import Value
 from kpbench.errors import UsageError
 from kpbench.statistics.agreement import Agreement, agreement

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from kpbench.analysis import analyse, count_missing
-from kpbench.analysis_json import as_json
-from kpbench.analysis_levels import shift_of
+from kpbench.analysis.ablation import analyse, count_missing
+from kpbench.analysis.ablation_json import as_json
+from kpbench.analysis.levels import shift_of
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.statistics.faces import seeds_by_faces
 from kpbench.statistics.slices import exploratory_p

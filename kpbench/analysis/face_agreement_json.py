@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis import Analysis
-from kpbench.face_agreement import Transfer, Verification
+from kpbench.analysis.ablation import Analysis
+from kpbench.analysis.face_agreement import Transfer, Verification
 from kpbench.statistics.agreement import Agreement
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.sign_agreement import SignAgreement, count_signs

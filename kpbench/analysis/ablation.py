@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pandas as pd
 
-from kpbench.analysis_details import ContrastDetail, complete_runs, contrast_details
-from kpbench.analysis_levels import Level, level_summaries
+from kpbench.analysis.details import ContrastDetail, complete_runs, contrast_details
+from kpbench.analysis.levels import Level, level_summaries
+from kpbench.analysis.size_control import SizeControl, size_controls
 from kpbench.cell import Reason, Role, RunResult, Scalar
 from kpbench.design import Design
 from kpbench.errors import UsageError
-from kpbench.size_control import SizeControl, size_controls
 from kpbench.statistics.blocks import BlockTable, block_table, complete_blocks
 from kpbench.statistics.conclusions import conclude, conclude_interactions
 from kpbench.statistics.contrasts import Contrast, compare

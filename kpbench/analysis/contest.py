@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.sides import Side
+from kpbench.analysis.sides import Side
 from kpbench.statistics.evidence import evidence, ratio_interval
 from kpbench.statistics.faces import TwoUncertainties, seeds_by_faces
 from kpbench.statistics.families import adjusted_p, step_levels

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from kpbench.analysis.face_agreement import ASKED, read_verification
+from kpbench.analysis.face_agreement_json import as_json
 from kpbench.errors import UsageError
-from kpbench.face_agreement import ASKED, read_verification
-from kpbench.face_agreement_json import as_json
 from kpbench.study import PLAN, ROWS
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 

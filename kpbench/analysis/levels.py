@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.analysis_details import Grid
+from kpbench.analysis.details import Grid
 from kpbench.cell import RunResult, Scalar
 from kpbench.design import Design
 from kpbench.statistics.blocks import BlockTable

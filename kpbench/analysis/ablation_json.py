@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from kpbench.analysis import Analysis, RunFailure
-from kpbench.analysis_details import ContrastDetail
-from kpbench.analysis_levels import Level
+from kpbench.analysis.ablation import Analysis, RunFailure
+from kpbench.analysis.details import ContrastDetail
+from kpbench.analysis.levels import Level
+from kpbench.analysis.size_control import SizeControl
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS
-from kpbench.size_control import SizeControl
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.intervals import Interval, ScoreInterval
 from kpbench.statistics.power import seeds_needed

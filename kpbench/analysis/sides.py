@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from kpbench.analysis import latest
+from kpbench.analysis.ablation import latest
+from kpbench.analysis.search import best_of
 from kpbench.cell import RunResult, Scalar, cell_id
 from kpbench.errors import UsageError, nearest
-from kpbench.outcome import best_of
 from kpbench.study import FLOOR, RESULT, ROWS, SESSIONS, Plan, Session, find_study, read_json, read_lines, read_plan
 
 Chosen = Literal["named", "best", "baseline", "common"]

@@ -5,10 +5,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from kpbench.analysis.contest import Contest, contests
+from kpbench.analysis.sides import Side, StudyRows, counted, differing, named_side, side, usual_side
 from kpbench.cell import Scalar
-from kpbench.contest import Contest, contests
 from kpbench.errors import UsageError
-from kpbench.sides import Side, StudyRows, counted, differing, named_side, side, usual_side
 
 ACROSS = ("recipe",)
 """What may differ between the sides where it is asked for."""

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from kpbench.analysis.comparison import compare, recipe, recipe_digest
+from kpbench.analysis.sides import StudyRows, counted, find_side, named_side, read_study
 from kpbench.cell import cell_id
-from kpbench.comparison import compare, recipe, recipe_digest
 from kpbench.design import Design
 from kpbench.errors import UsageError
 from kpbench.seeds import block_seed
-from kpbench.sides import StudyRows, counted, find_side, named_side, read_study
 from kpbench.statistics.faces import seeds_by_faces
 from kpbench.statistics.intervals import score_interval
 from kpbench.statistics.paired import paired_t
