@@ -7,7 +7,7 @@ import typer
 
 
 def report(
-    study: Annotated[str, typer.Argument(help="A study: its folder, or its name in --out.")],
+    study: Annotated[str, typer.Argument(help="A study or a verification: its folder, or its name in --out.")],
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     to: Annotated[
         Path | None, typer.Option(help="Where to write the page.  [default: report.html in the study]")
@@ -17,8 +17,17 @@ def report(
     ] = True,
 ) -> int:
     """Write a study's report again from its rows; also while the study runs."""
+    from kpbench.analysis.face_agreement import ASKED
+    from kpbench.cli.verify import write_results
+    from kpbench.errors import UsageError
     from kpbench.study import REPORT, find_study
 
+    for place in (Path(study), out / study):
+        if (place / ASKED).is_file():
+            if to is not None:
+                raise UsageError(f"{place} holds a verification, whose page lies beside its studies; leave out --to")
+            typer.echo(write_results(place)["report"])
+            return 0
     folder = find_study(study, out)
     typer.echo(write_report(folder, to or folder / REPORT, faces=faces))
     return 0

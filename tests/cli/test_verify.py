@@ -111,3 +111,14 @@ def test_a_mistake_is_one_line_that_names_it(kpbench, words, names, tmp_path):
     assert err.count("\n") == 1
     assert names.lower() in err.lower()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_is_made_again_by_report(kpbench, studies, tmp_path):
+    code, out, _ = kpbench("verify", "faces", "--data", "real.zip", "--json", "-q")
+    assert code == 0
+    page = tmp_path / json.loads(out)["report"]
+    page.unlink()
+    code, out, _ = kpbench("report", f"verify-{REAL}")
+    assert code == 0 and page.is_file() and out.strip() == f"reports/verify-{REAL}/report.html"
+    code, _, err = kpbench("report", f"verify-{REAL}", "--to", "elsewhere.html")
+    assert code == 2 and "leave out --to" in err
