@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kpbench.cell import Scalar, cell_id
 from kpbench.design import (
@@ -84,8 +86,9 @@ class Ablate:
     def plan(self, splits: Splits, other: Splits | None = None) -> Plan:
         """The identity of the study that the request asks for, its design included."""
         also = None if other is None else f"{other.name} {other.digest()}"
+        notes = () if other is None else tuple(f"{other.name}: {note}" for note in other.notes)
         return self.task.plan(
-            splits,
+            replace(splits, notes=(*splits.notes, *notes)),
             kind="ablation",
             seeds=self.request.seeds,
             seed=self.request.seed,
@@ -163,8 +166,16 @@ def _design(request: AblationRequest, task: Task) -> Design:
         power=POWER,
         correction=request.correction,
         shifts=_shifts(request, asked),
-        tuning=plan_tuning(space, names, how=request.tune, trials=request.tune_trials, seed=request.seed),
+        tuning=plan_tuning(
+            space, names, own=_own_recipe(task), how=request.tune, trials=request.tune_trials, seed=request.seed
+        ),
     )
+
+
+def _own_recipe(task: Task) -> dict[str, Scalar]:
+    """The value of every parameter that nobody varies: the space's baseline, else the default."""
+    base = base_cell(task.space)
+    return {**task.defaults[str(base["family"])], **base}
 
 
 def _shifts(request: AblationRequest, asked: Sequence[str]) -> tuple[int, ...] | None:
@@ -182,13 +193,12 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
     """
     request, task, design = prepared.request, prepared.task, prepared.design
     splits = task.read_faces(request.data, say)
-    other = None if request.also is None else task.read_faces(request.also, say)
+    other = _other_faces(prepared, splits, say)
     plan = prepared.plan(splits, other)
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
         score_floor(study, task, splits, request.command, notify)  # what a diverged seed counts with
-        tuning = tuning_runs(study, task, design, splits, notify)
-        if tuning.jobs:
+        while (tuning := tuning_runs(study, task, design, splits, notify)).jobs:  # again for what broke, once
             notify(Stage("tuning on validation faces", len(tuning.jobs)))
             run_queue(tuning, task.stage(splits), request.workers)
         cells = tuned_cells(task, design, study.rows())
@@ -198,6 +208,25 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
             notify(Stage("training cells and seeds in random order", design.runs, design.runs - len(runs.jobs)))
             run_queue(runs, task.stage(splits), request.workers)
     return study.folder
+
+
+def _other_faces(prepared: Ablate, splits: Splits, say: Say) -> Splits | None:
+    """The data that `--also` names, without validation pictures that are trained on here; a note counts them.
+
+    Raises:
+        UsageError: it cannot be read, or is the same data, or all its pictures are trained on.
+    """
+    also = prepared.request.also
+    if also is None:
+        return None
+    other = prepared.task.read_faces(also, say)
+    seen = other.val.also_in(splits.train, people=False)  # its people are numbered by themselves
+    if other.digest() == splits.digest() or seen.all():
+        raise UsageError(f"--also {also}: its faces are those of --data; name another data set")
+    if not seen.any():
+        return other
+    note = f"{seen.sum():,} val faces of {other.name} are trained on here and left out of its measure"
+    return replace(other, val=other.val.take(np.flatnonzero(~seen)), notes=(*other.notes, note))
 
 
 def _costs(cells: Sequence[Mapping[str, Scalar]]) -> str:
@@ -217,7 +246,7 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     """What `ablate` would do, with the time as a measured epoch on 128 faces tells it; nothing is written."""
     from_request, task, design = prepared.request, prepared.task, prepared.design
     splits = task.read_faces(from_request.data, say)
-    other = None if from_request.also is None else task.read_faces(from_request.also, say)
+    other = _other_faces(prepared, splits, say)
     plan = prepared.plan(splits, other)
     check_folder(prepared.folder(plan), plan)
     seconds = sum(_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)

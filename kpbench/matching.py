@@ -27,6 +27,9 @@ def size_matched(task: Task, design: Design) -> tuple[Matched, ...]:
     if WIDTH in design.factors or WIDTH not in base:
         why = "is a factor here" if WIDTH in design.factors else f"family {base['family']} does not have"
         raise UsageError(f"--match params moves {WIDTH}, which {why}")
+    for name, span in () if design.tuning is None else design.tuning.spans.items():
+        if name in base and size_of({**base, name: span.low}) != size_of({**base, name: span.high}):
+            raise UsageError(f"--match params cannot size a control while {name} is tuned; fix it in the space")
     mine = size_of(base)[0]
     found = []
     for factor in design.asked:

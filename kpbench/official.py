@@ -17,7 +17,6 @@ from kpbench.evaluate import Labelled, one_thread
 from kpbench.events import Notify, Stage
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces, Splits
-from kpbench.faces.partial import LABELS
 from kpbench.floor import floors
 from kpbench.jobs import model_name
 from kpbench.measures import Measure, squared_errors
@@ -158,18 +157,19 @@ def _by_condition(network: nn.Module, faces: Faces, coordinates: Coordinates) ->
 
 def _splits_of(card: ModelCard, data: str, shares: SplitShares, say: Say) -> Splits:
     """The data as the model was trained on it, with complete or with partial labels; else with complete ones."""
-    found = [
-        load(
-            data,
-            val_share=shares.val_share,
-            test_share=shares.test_share,
-            seed=shares.seed,
-            labels=labels,
-            progress=say,
-        )
-        for labels in LABELS
-    ]
-    return next((splits for splits in found if splits.digest() == card.data), found[0])
+
+    def read(labels: str) -> Splits:
+        share, test = shares.val_share, shares.test_share
+        return load(data, val_share=share, test_share=test, seed=shares.seed, labels=labels, progress=say)
+
+    complete = read("complete")
+    if complete.digest() == card.data:
+        return complete
+    try:
+        partial = read("partial")
+    except UsageError:  # there are no partial labels
+        return complete
+    return partial if partial.digest() == card.data else complete
 
 
 def _short(value: float) -> float:

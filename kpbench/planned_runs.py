@@ -1,6 +1,7 @@
 """The runs of a design: recipes tried for its cells, then every cell and seed in random order."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from kpbench.cell import Role, RunResult, Scalar, cell_id
@@ -17,6 +18,9 @@ from kpbench.study import MODELS, ROWS, Study
 from kpbench.tuning import best_recipe, of_cell
 
 Cell = dict[str, Scalar]
+
+ATTEMPTS = 2
+"""How often a recipe that breaks (memory, a lost worker) is tried: then it is out, so that choices stay as they are."""
 
 
 def every_cell(task: Task, design: Design) -> list[Cell]:
@@ -35,7 +39,7 @@ def tuning_count(design: Design) -> int:
 
 
 def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify: Notify) -> Planned:
-    """Each recipe in each cell that is tuned, those done left out; none is stopped early, none sees the test."""
+    """Each recipe in each cell that is tuned, those settled left out; none is stopped early, none sees the test."""
 
     def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
         for row in rows:
@@ -47,7 +51,9 @@ def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify
         return Planned([], task.facts(splits), notify, settle)
     looked_at = design.cells[:1] if tuning.how == "locked" else design.cells
     wanted = [_cell(task, levels, recipe) for levels in looked_at for recipe in tuning.recipes]
-    done = {row.cell for row in study.rows() if row.role == "tuning" and is_done(row)}
+    rows = [row for row in study.rows() if row.role == "tuning"]
+    spent = Counter(row.cell for row in rows)
+    done = {row.cell for row in rows if is_done(row) or spent[row.cell] >= ATTEMPTS}
     jobs = [
         Job(number=number, role="tuning", params=cell, seeds=(tuning.seed,), epochs=task.epochs)
         for number, (name, cell) in enumerate({cell_id(cell): cell for cell in wanted}.items())

@@ -130,6 +130,7 @@ class Task:
             seed=seed,
             device=self.device.kind,
             precision=self.device.precision,
+            held_out=splits.held_out(),
             labels=None if self.labels == "complete" else self.labels,
             data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
             data_notes=splits.notes,

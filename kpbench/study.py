@@ -31,6 +31,7 @@ class Plan(Value):
         design: of an ablation; None for a search.
         data: digest of the three splits; `data_name` and `data_notes` are for people.
         precision: of the training steps, as found on the device.
+        held_out: digest of val and test alone; None in plans made before there was one.
         labels: `partial` where training faces may lack keypoints; None where all are complete.
     """
 
@@ -50,6 +51,7 @@ class Plan(Value):
     device: str
     precision: str
     labels: str | None = None
+    held_out: str | None = None
     data_sizes: dict[str, int]
     data_notes: tuple[str, ...]
     design: Design | None = None
@@ -58,7 +60,7 @@ class Plan(Value):
 
     def identity(self) -> dict[str, Any]:
         """The fields that make it this study and no other."""
-        loose = {"space_text", "benchmark_text", "data_notes", "data_sizes", "space_name", "data_name"}
+        loose = {"held_out", "space_text", "benchmark_text", "data_notes", "data_sizes", "space_name", "data_name"}
         return self.model_dump(exclude=loose, exclude_none=True, mode="json")
 
     @property

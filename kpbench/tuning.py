@@ -51,7 +51,7 @@ class Tuning(Value):
         how: `per-cell` or `locked`.
         seed: run seed of every tuning run.
         spans: the parameters tuned, by dotted name.
-        recipes: the values tried, the same in every cell; the first is empty, the space's own recipe.
+        recipes: the values tried, the same in every cell; the first changes nothing that lies in its range.
     """
 
     how: str
@@ -67,7 +67,8 @@ class TunedCell:
     Attributes:
         levels: the cell by its factors.
         trials, epochs: what was spent; equal for all cells unless a recipe changes nothing there or a run failed.
-        failed: trials that diverged or broke.
+        diverged: trials whose loss was no longer a number, an outcome.
+        failed: trials that broke in every attempt (memory, a lost worker).
         chosen: the tuned parameters of the recipe taken; empty while none is complete.
         val_score: its validation score; None likewise.
         at_ends: tuned parameters whose chosen value lies within 5 % of an end of its range.
@@ -76,17 +77,23 @@ class TunedCell:
     levels: Mapping[str, Scalar]
     trials: int
     epochs: int
+    diverged: int
     failed: int
     chosen: Mapping[str, Scalar]
     val_score: float | None
     at_ends: tuple[str, ...]
 
 
-def plan_tuning(space: SearchSpace, factors: Sequence[str], *, how: str, trials: int, seed: int) -> Tuning | None:
+def plan_tuning(
+    space: SearchSpace, factors: Sequence[str], *, own: Mapping[str, Scalar], how: str, trials: int, seed: int
+) -> Tuning | None:
     """The recipes to try: the space's own, then a Latin hypercube over its ranges; None where `how` is `none`.
+
+    Where a value of its own lies outside the range to tune, the first recipe has the middle of the range.
 
     Args:
         factors: the factors of the ablation, which are not tuned.
+        own: the value of every parameter that is not varied.
         trials: recipes for a cell, at least 2.
         seed: of the study.
 
@@ -107,10 +114,11 @@ def plan_tuning(space: SearchSpace, factors: Sequence[str], *, how: str, trials:
     if not spans:
         raise UsageError(f"--tune: space '{space.name}' has no range to tune besides the factors; try cnn_tune")
     cube = qmc.LatinHypercube(d=len(spans), rng=derive(seed, "recipes")).random(trials - 1)
+    first: dict[str, Scalar] = {n: s.at(0.5) for n, s in spans.items() if not s.low <= float(own[n]) <= s.high}
     drawn: list[dict[str, Scalar]] = [
         {name: span.at(float(u)) for (name, span), u in zip(spans.items(), row, strict=True)} for row in cube
     ]
-    return Tuning(how=how, seed=block_seed(seed, TUNING_BLOCK), spans=spans, recipes=({}, *drawn))
+    return Tuning(how=how, seed=block_seed(seed, TUNING_BLOCK), spans=spans, recipes=(first, *drawn))
 
 
 def best_recipe(rows: Sequence[RunResult]) -> RunResult | None:
@@ -142,7 +150,8 @@ def _audit(rows: Sequence[RunResult], levels: Mapping[str, Scalar], tuning: Tuni
         levels=levels,
         trials=len(rows),
         epochs=sum(row.epochs for row in rows),
-        failed=sum(row.state == "failed" for row in rows),
+        diverged=sum(row.reason == "nan" for row in rows),
+        failed=sum(row.state == "failed" and row.reason != "nan" for row in rows),
         chosen=chosen,
         val_score=None if best is None else best.val_score,
         at_ends=tuple(ends),

@@ -21,6 +21,7 @@ from kpbench.score import score_from_mse
 from kpbench.seeds import derive
 from kpbench.statistics.power import seeds_for
 from kpbench.study import MODELS, READINGS, ROWS, Reading, read_lines, read_plan
+from tests.course_files import write_course
 from tests.scripted import play
 
 SPACE = """
@@ -390,3 +391,50 @@ def test_a_control_that_cannot_be_is_refused(asked, more, words, tmp_path):
     (tmp_path / "tiny.toml").write_text(text)
     with pytest.raises(UsageError, match=words):
         prepare_ablation(AblationRequest(**{**asked, **more}))
+
+
+def test_a_recipe_that_breaks_is_tried_once_more_and_choices_stay(tunable, monkeypatch):
+    """Memory that is short for a while must not change the recipes of cells that are scored already."""
+    tried = Counter()
+
+    def run_with(breaks):
+        def run(queue, staged, workers):
+            def mse(job, seed, epoch):
+                tried[job.cell] += epoch == 1 and job.role == "tuning"
+                short = breaks and job.role == "tuning" and 2e-3 < job.params["training.lr"] < 1e-2
+                return Failure(reason="oom", detail="out of memory") if short else tuned_truth(job.params, seed)
+
+            play(queue, mse)
+
+        monkeypatch.setattr(ablation, "run_queue", run)
+
+    run_with(True)
+    folder = run(tunable, tune="per-cell")
+    before = rows(folder)
+    broken = sum(cell.failed for cell in analyse(folder).tuning)
+    assert broken > 0 and set(tried.values()) == {1, 2}
+    run_with(False)
+    assert run(tunable, tune="per-cell") == folder
+    assert rows(folder) == before
+    assert analyse(folder).missing == 0
+    assert sum(cell.failed for cell in analyse(folder).tuning) == broken
+
+
+def test_a_size_that_is_tuned_cannot_be_matched(asked, tmp_path):
+    text = (tmp_path / "tiny.toml").read_text().replace("width = 4", "width = { low = 4, high = 8 }", 1)
+    (tmp_path / "tiny.toml").write_text(text)
+    with pytest.raises(UsageError, match="while network.width is tuned".replace(".", r"\.")):
+        prepare_ablation(AblationRequest(**{**asked, "match": "params", "tune": "locked"}))
+
+
+def test_other_faces_leave_out_what_is_trained_on(asked, planted, course, tmp_path):
+    with pytest.raises(UsageError, match="its faces are those of --data"):
+        run(asked, also=str(course))
+    mixed = tmp_path / "mixed"
+    write_course(mixed, train=24, val=8, test=8, seed=9)
+    lines = (course / "training.csv").read_text().splitlines()[1:4]
+    with (mixed / "val.csv").open("a") as file:
+        file.write("\n".join(lines) + "\n")
+    folder = run(asked, also=str(mixed), name="mixed")
+    notes = read_plan(folder).data_notes
+    assert any("3 val faces of mixed are trained on here and left out" in note for note in notes)

@@ -25,6 +25,9 @@ batch_size = { low = 8, high = 64 }
 """
 
 
+OWN = {"network.dropout_rate": 0.1, "training.lr": 3e-3, "training.batch_size": 32}
+
+
 @pytest.fixture
 def space(tmp_path):
     path = tmp_path / "ranges.toml"
@@ -33,7 +36,7 @@ def space(tmp_path):
 
 
 def test_recipes_begin_with_the_spaces_own_and_cover_each_range(space):
-    tuning = plan_tuning(space, ["network.norm"], how="per-cell", trials=9, seed=3)
+    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=9, seed=3)
     assert set(tuning.spans) == {"network.dropout_rate", "training.lr", "training.batch_size"}
     first, *drawn = tuning.recipes
     assert first == {} and len(drawn) == 8
@@ -43,12 +46,18 @@ def test_recipes_begin_with_the_spaces_own_and_cover_each_range(space):
             assert places == list(range(8))
         assert len({recipe[name] for recipe in drawn}) >= 6
     assert all(isinstance(recipe["training.batch_size"], int) for recipe in drawn)
-    assert tuning == plan_tuning(space, ["network.norm"], how="per-cell", trials=9, seed=3)
-    assert tuning.recipes != plan_tuning(space, ["network.norm"], how="per-cell", trials=9, seed=4).recipes
+    assert tuning == plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=9, seed=3)
+    assert tuning.recipes != plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=9, seed=4).recipes
+
+
+def test_a_value_outside_its_range_is_not_tried(space):
+    tuning = plan_tuning(space, [], own={**OWN, "training.lr": 3e-2}, how="locked", trials=3, seed=0)
+    assert tuning.recipes[0] == {"training.lr": tuning.spans["training.lr"].at(0.5)}
+    assert tuning.spans["training.lr"].share(tuning.recipes[0]["training.lr"]) == pytest.approx(0.5, abs=0.01)
 
 
 def test_tuning_uses_a_seed_that_no_block_has(space):
-    tuning = plan_tuning(space, [], how="locked", trials=2, seed=1)
+    tuning = plan_tuning(space, [], own=OWN, how="locked", trials=2, seed=1)
     assert tuning.seed not in {block_seed(1, block) for block in range(5_000)}
 
 
@@ -62,11 +71,11 @@ def test_tuning_uses_a_seed_that_no_block_has(space):
 )
 def test_what_cannot_be_tuned_is_refused(space, how, trials, factors, words):
     with pytest.raises(UsageError, match=words):
-        plan_tuning(space, factors, how=how, trials=trials, seed=0)
+        plan_tuning(space, factors, own=OWN, how=how, trials=trials, seed=0)
 
 
 def test_none_is_none(space):
-    assert plan_tuning(space, [], how="none", trials=8, seed=0) is None
+    assert plan_tuning(space, [], own=OWN, how="none", trials=8, seed=0) is None
 
 
 @given(st.floats(0, 1), st.sampled_from([(1e-5, 1e-1, True), (0.0, 1.0, False), (8, 64, False), (1, 1000, True)]))
@@ -96,18 +105,18 @@ def test_the_best_recipe_is_that_of_the_lowest_validation_error():
 
 
 def test_the_audit_counts_what_was_spent_and_flags_the_ends(space):
-    tuning = plan_tuning(space, ["network.norm"], how="per-cell", trials=3, seed=0)
+    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=3, seed=0)
     rows = [tried("none", 1e-3, 150.0), tried("none", 9.9e-3, 180.0), tried("batch", 1e-3, 90.0)]
     rows += [tried("batch", 5e-3, 80.0, "failed"), row("ablation", {"network.norm": "batch"}, 0, 0)]
     none, batch = audit(rows, [{"network.norm": "none"}, {"network.norm": "batch"}], tuning)
-    assert (none.trials, none.epochs, none.failed, none.val_score) == (2, 6, 0, 180.0)
+    assert (none.trials, none.epochs, none.failed, none.diverged, none.val_score) == (2, 6, 0, 0, 180.0)
     assert none.chosen == {"training.lr": 9.9e-3} and none.at_ends == ("training.lr",)
     assert (batch.trials, batch.failed, batch.at_ends) == (2, 1, ())
     assert tuning.spans["training.lr"].share(9.9e-3) > 1 - NEAR_END
 
 
 def test_locked_tuning_looks_at_the_baseline_alone(space):
-    tuning = plan_tuning(space, ["network.norm"], how="locked", trials=3, seed=0)
+    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="locked", trials=3, seed=0)
     (only,) = audit([tried("none", 1e-3, 150.0)], [{"network.norm": "none"}, {"network.norm": "batch"}], tuning)
     assert only.levels == {"network.norm": "none"}
 

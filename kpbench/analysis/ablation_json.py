@@ -74,6 +74,7 @@ def _tuned(cell: TunedCell) -> dict[str, Any]:
         "levels": dict(cell.levels),
         "trials": cell.trials,
         "epochs": cell.epochs,
+        "diverged": cell.diverged,
         "failed": cell.failed,
         "chosen": dict(cell.chosen),
         "val_score": cell.val_score,

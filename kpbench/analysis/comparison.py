@@ -104,10 +104,12 @@ def refuse_other_task(first: StudyRows, second: StudyRows) -> None:
         UsageError: the faces with their split, the benchmark or the scorer differ; both hashes are named.
     """
     kinds = (("data", "faces or their split"), ("benchmark", "the benchmark"), ("scorer", "the scorer's version"))
+    by_labels = first.plan.labels != second.plan.labels and first.plan.held_out == second.plan.held_out is not None
     wrong = [
         f"{words} ({kind} {before} against {after})"
         for kind, words in kinds
         if (before := getattr(first.plan, kind)) != (after := getattr(second.plan, kind))
+        and not (kind == "data" and by_labels)  # scored on the same faces; how they were trained is the recipe's
     ]
     if wrong:
         raise UsageError(
@@ -117,10 +119,11 @@ def refuse_other_task(first: StudyRows, second: StudyRows) -> None:
 
 
 def recipe(side: Side) -> dict[str, Scalar]:
-    """How a cell was trained: every `training.*` parameter, the epochs, the precision and the kind of device."""
+    """How a cell was trained: every `training.*` parameter, epochs, labels, precision and the kind of device."""
     plan = side.study.plan
     training = {name: value for name, value in sorted(side.params.items()) if name.startswith("training.")}
-    return {**training, "epochs": plan.epochs, "precision": plan.precision, "device": plan.device}
+    labels: dict[str, Scalar] = {} if plan.labels is None else {"labels": plan.labels}
+    return {**training, **labels, "epochs": plan.epochs, "precision": plan.precision, "device": plan.device}
 
 
 def recipe_digest(side: Side) -> str:

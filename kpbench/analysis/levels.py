@@ -184,12 +184,19 @@ def _cost(runs: Sequence[RunResult], costs: Costs, base: Cost | None) -> Cost | 
     values = {
         "parameters": float(np.mean([row.parameters or 0 for row in runs])),
         "megabytes": float(np.mean([row.megabytes or 0.0 for row in runs])),
-        "flops": float(np.mean([costs.get(row.cell, {}).get("flops", math.nan) for row in runs])),
-        "step_megabytes": float(np.mean([costs.get(row.cell, {}).get("step_megabytes", math.nan) for row in runs])),
+        "flops": float(np.mean([_counted(costs, row.cell, "flops") for row in runs])),
+        "step_megabytes": float(np.mean([_counted(costs, row.cell, "step_megabytes") for row in runs])),
         "seconds": float(np.median(seconds)) if seconds else math.nan,
     }
     flagged = tuple(name for name, value in values.items() if base and _is_far(value, getattr(base, name)))
     return Cost(**values, flagged=flagged)
+
+
+def _counted(costs: Costs, cell: str, name: str) -> float:
+    found = costs.get(cell, {})
+    if not isinstance(found, Mapping):  # older studies hold the FLOPs alone
+        found = {"flops": found}
+    return float(found.get(name, math.nan))
 
 
 def _is_far(value: float, reference: float) -> bool:

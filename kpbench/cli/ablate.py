@@ -117,7 +117,7 @@ def ablate(
 
     result = {"study": folder.name, **plain(analyse(folder)), "report": str(report)}
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
-    return 1 if result["missing"] else 0
+    return 1 if result["missing"] or any(cell["failed"] for cell in result["tuning"]) else 0
 
 
 def dry_lines(asked: dict[str, Any]) -> list[str]:
@@ -188,6 +188,10 @@ def outcome(result: dict[str, Any]) -> list[str]:
         lines.append(f"{pair:{width}}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}")
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
     lines += ["", *wrap(result["conclusion"], COLUMNS, break_long_words=False, break_on_hyphens=False)]
+    if broken := sum(cell["failed"] for cell in result["tuning"]):
+        lines += ["", f"{broken} of the recipes tried could not be trained; see Tuning in the report"]
+    if result["plan"].get("matched") == []:
+        lines += ["", "no level changes the number of parameters by more than 2 %: no size-matched control needed"]
     if result["failures"]:
         lines += ["", *_failed(result["failures"], names)]
     return [*lines, "", f"report   {result['report']}"]

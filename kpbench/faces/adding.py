@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -18,6 +20,9 @@ from kpbench.faces.layouts import find_path
 from kpbench.faces.library import About
 from kpbench.faces.parts import Progress, silent
 from kpbench.faces.sources import SOURCES
+
+FIRST = "first_downloads.json"
+"""Beside the data sets: name -> SHA-256 of the first download that was accepted."""
 
 
 def add(
@@ -85,6 +90,7 @@ def get(
         download=digest,
         replace=replace,
     )
+    _remember(name, digest)
     if not keep:
         file.unlink(missing_ok=True)
     return about
@@ -125,11 +131,37 @@ def _download(url: str, to: Path | None, expected: str | None, progress: Progres
 
 
 def _before(name: str) -> str | None:
-    """The digest of the download that is in the library under this name."""
+    """The digest of the first download under this name, which outlives `data remove`."""
+    known = _first_downloads().get(name)
+    if known is not None:
+        return known
     try:
         return library.read_about(name).download if library.has(name) else None
     except UsageError:  # damaged, which is why it is replaced
         return None
+
+
+def _first_downloads() -> dict[str, str]:
+    try:
+        found = json.loads((library.library_folder() / FIRST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}
+
+
+def _remember(name: str, digest: str | None) -> None:
+    """Keeps the digest that was accepted under a name; written whole or not at all."""
+    if digest is None:
+        return
+    file = library.library_folder() / FIRST
+    draft = file.with_name(f".{FIRST}.{os.getpid()}")
+    try:
+        draft.write_text(json.dumps(_first_downloads() | {name: digest}, indent=2) + "\n", encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise UsageError(f"cannot write {shown(file)}: {error.strerror or error}; free some space") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _check(url: str, digest: str | None, expected: str | None, before: str | None) -> None:

@@ -4,6 +4,7 @@ import json
 import posixpath
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from kpbench.faces.faces import KEYPOINTS, Faces
 from kpbench.faces.files import MAPPING, DataFile, contents
 from kpbench.faces.image_csv import part_files
 from kpbench.faces.parts import Parts, Progress
-from kpbench.faces.picture_faces import Labelled, cut_faces, picture_notes
+from kpbench.faces.picture_faces import Labelled, cut_faces, picture_notes, pictures_as_people
 from kpbench.faces.picture_files import PictureFiles, pictures_of
 from kpbench.faces.pictures import LARGEST_PICTURE
 
@@ -111,6 +112,8 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
             part: cut_faces(found, content, progress, f"reading the pictures of {part}", done)
             for part, found in labelled.items()
         }
+    groups = pictures_as_people(labelled, done)
+    faces = {part: replace(found, subjects=groups.get(part)) for part, found in faces.items()}
     notes = picture_notes(done)
     if done["crowd"]:
         notes.append(f"{done['crowd']:,} annotations of crowds passed over")

@@ -14,6 +14,7 @@ from kpbench.faces.files import shown
 from kpbench.faces.layouts import read_path
 from kpbench.faces.partial import with_partial_faces
 from kpbench.faces.parts import Parts, Progress, complete_only, silent
+from kpbench.faces.sources import SOURCES
 from kpbench.faces.split import split
 
 SYNTHETIC_FACES = 2140
@@ -96,6 +97,8 @@ def read_parts(source: str, progress: Progress | None = None) -> tuple[str, str,
 def _as_path(source: str) -> Path:
     looks = any(mark in source for mark in "/\\") or source.startswith((".", "~"))
     named = source.lower().endswith(SUFFIXES)
+    if source in SOURCES and not _exists(source):
+        raise UsageError(f"data set '{source}' is not here yet: kpbench data get {source}")
     if not source.strip() or not (looks or named or _exists(source)):
         raise UsageError(
             f"unknown data set {shown(source)!r}: {nearest(source, [*DATASETS, *library.names()])}; or give a path"

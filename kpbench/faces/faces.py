@@ -79,11 +79,15 @@ class Faces:
             {name: values[index] for name, values in self.conditions.items()},
         )
 
-    def also_in(self, other: "Faces") -> NDArray[np.bool_]:
-        """(N,): which of these faces show a picture, or a person where both sides know theirs, that `other` has."""
+    def also_in(self, other: "Faces", *, people: bool = True) -> NDArray[np.bool_]:
+        """(N,): which of these faces show a picture, or a person where both sides know theirs, that `other` has.
+
+        Args:
+            people: whether both sides number people alike, as the parts of one data set do.
+        """
         pictures = {image.tobytes() for image in other.images}
         found = np.array([image.tobytes() in pictures for image in self.images], dtype=np.bool_)
-        if self.subjects is not None and other.subjects is not None:
+        if people and self.subjects is not None and other.subjects is not None:
             found |= np.isin(self.subjects, other.subjects)
         return found
 
@@ -132,6 +136,10 @@ class Splits:
     val: Faces
     test: SealedFaces
     notes: tuple[str, ...] = ()
+
+    def held_out(self) -> str:
+        """Sixteen hex digits over val and test: the same faces to be scored on, whatever is trained on."""
+        return hashlib.sha256(f"{self.val.digest()} {self.test.digest()}".encode()).hexdigest()[:16]
 
     def digest(self) -> str:
         """Sixteen hex digits over the three splits: the same faces, split in the same way."""

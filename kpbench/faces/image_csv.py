@@ -11,7 +11,7 @@ from kpbench.faces.files import DataFile, contents, files_at
 from kpbench.faces.label_table import label_rows, names_pictures
 from kpbench.faces.parts import Parts, Progress
 from kpbench.faces.people import people, shared_people_notes
-from kpbench.faces.picture_faces import Labelled, cut_faces, picture_notes
+from kpbench.faces.picture_faces import Labelled, cut_faces, picture_notes, pictures_as_people
 from kpbench.faces.picture_files import PictureFiles, pictures_of
 from kpbench.faces.pictures import LARGEST_PICTURE
 
@@ -96,13 +96,15 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     }
     numbers = people([row.name for part in tables for row in rows[part]])
     done: Counter[str] = Counter()
+    groups = pictures_as_people(labelled, done) if numbers is None else {}
     faces: dict[str, Faces] = {}
     start = 0
     with contents(largest=LARGEST_PICTURE) as content:
         for part in tables:
             found = cut_faces(labelled[part], content, progress, f"reading the pictures of {part}", done)
             end = start + len(found)
-            faces[part] = found if numbers is None else replace(found, subjects=numbers[start:end].copy())
+            subjects = groups.get(part) if numbers is None else numbers[start:end].copy()
+            faces[part] = replace(found, subjects=subjects)
             start = end
     parts = Parts(faces["train"], faces.get("val"), faces.get("test"))
     notes = picture_notes(done)

@@ -115,8 +115,10 @@ def _unknown(path: Path, files: Mapping[str, DataFile]) -> str:
     expected = "; or ".join(layout.expects for layout in LAYOUTS.values())
     if "" in files:
         return f"{shown(path)} is no data set: give a folder, a .zip or a .csv with {expected}"
+    if not files:
+        return f"{shown(path)} holds no file"
     inside = ", ".join(map(shown, list(files)[:8])) + (f" and {len(files) - 8:,} more" if len(files) > 8 else "")
     packed = [shown(name) for name in files if name.endswith("training.zip")]
     way = "give" if path.is_dir() else "unpack it and give"
     remedy = f"; {way} {packed[0]}" if packed else ""
-    return f"{shown(path)} lacks {expected}; it holds {inside or 'no file'}{remedy}"
+    return f"{shown(path)} holds {inside}{remedy}; it lacks {expected}"

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
 from kpbench.faces.parts import Parts
 
@@ -21,13 +22,16 @@ def with_partial_faces(splits: Splits, parts: Parts) -> Splits:
     Args:
         splits: made of the complete faces of `parts`.
         parts: as the source brings them, missing labels as NaN.
+
+    Raises:
+        UsageError: there is no such face.
     """
     whole = _whole_keypoints(parts.train)
     some = whole.any(axis=1) & ~whole.all(axis=1)
     leaks = parts.train.also_in(splits.val) | splits.test.holds(parts.train)
     index = np.flatnonzero(some & ~leaks)
     if not len(index):
-        return replace(splits, notes=(*splits.notes, "no face with missing labels could be added to train"))
+        raise UsageError(f"{splits.name} has no face with missing labels to train on; leave --labels partial out")
     extra = parts.train.take(index)
     points = np.where(_whole_keypoints(extra)[:, :, None], extra.keypoints, np.float32(np.nan))
     extra = Faces(extra.images, points.astype(np.float32), extra.subjects, extra.conditions)

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kpbench.faces.crop import Points, crop, sway_of
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
 from kpbench.faces.files import Content, DataFile
 from kpbench.faces.parts import Progress
 from kpbench.faces.pictures import conversion_notes, read_picture
+
+Subjects = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,19 @@ def cut_faces(
     return Faces(images, points)
 
 
+def pictures_as_people(labelled: Mapping[str, Sequence[Labelled]], done: Counter[str]) -> dict[str, Subjects]:
+    """For each part the number of each face's picture, in place of people nobody knows; empty where all have one face.
+
+    Several faces cut out of one picture, or one cut out twice, may not come into two splits; `done` counts them.
+    """
+    faces = Counter(face.file for part in labelled.values() for face in part)
+    done["shared pictures"] = sum(count > 1 for count in faces.values())
+    if not done["shared pictures"]:
+        return {}
+    number = {file: at for at, file in enumerate(faces)}
+    return {part: np.array([number[face.file] for face in found], np.int64) for part, found in labelled.items()}
+
+
 def picture_notes(done: Mapping[str, int]) -> list[str]:
     """What was done to the pictures, one sentence a thing."""
     total = done.get("pictures", 0)
@@ -54,6 +70,8 @@ def picture_notes(done: Mapping[str, int]) -> list[str]:
             f"{cut:,} of {total:,} faces cut out around their keypoints and resized to 96x96; place and size vary "
             "as in Kaggle's files"
         )
+    if shared := done.get("shared pictures"):
+        notes.append(f"{shared:,} pictures have several faces; those of a picture are kept together as one person's")
     if cut := done.get("cut by box"):
         notes.append(f"{cut:,} of {total:,} faces cut out by their box and resized to 96x96")
     return notes

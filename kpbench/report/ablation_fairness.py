@@ -18,6 +18,7 @@ class TuningLine:
     cell: str
     trials: str
     epochs: str
+    diverged: str
     failed: str
     score: str
     chosen: str
@@ -35,6 +36,7 @@ def tuning_lines(found: Analysis) -> tuple[TuningLine, ...]:
             cell=_words(cell.levels, names),
             trials=f"{cell.trials:,}",
             epochs=f"{cell.epochs:,}",
+            diverged=f"{cell.diverged:,}" if cell.diverged else "",
             failed=f"{cell.failed:,}" if cell.failed else "",
             score="–" if cell.val_score is None else show_score(cell.val_score),
             chosen=_words(cell.chosen, short) or "–",
@@ -49,7 +51,7 @@ def tuning_sentence(found: Analysis) -> str:
     if found.design.tuning is None:
         return ""
     asked, epochs = len(found.design.tuning.recipes), found.plan.epochs
-    short = [cell for cell in found.tuning if cell.trials < asked or cell.failed or cell.epochs < cell.trials * epochs]
+    short = [cell for cell in found.tuning if cell.trials < asked or cell.failed]
     hits = [cell for cell in found.tuning if cell.at_ends]
     text = f"{asked} recipes of {epochs} epochs were planned for each cell that was tuned. "
     text += "Every one had all of them. " if not short else f"{len(short)} had fewer or lost some: see the table. "

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import KEYPOINTS, Faces, SealedFaces, Splits
 from kpbench.faces.partial import with_partial_faces
@@ -65,12 +66,11 @@ def test_a_picture_or_a_person_of_val_or_test_stays_out(where):
     assert "2 more show a picture or a person of val or test" in found.notes[-1]
 
 
-def test_without_partial_faces_nothing_changes_but_a_note():
+def test_data_without_partial_faces_refuse_them():
     train = some_faces(3)
     before = splits(train, some_faces(1, start=50), some_faces(1, start=60))
-    found = with_partial_faces(before, Parts(train))
-    assert found.digest() == before.digest()
-    assert "no face with missing labels" in found.notes[-1]
+    with pytest.raises(UsageError, match="made has no face with missing labels"):
+        with_partial_faces(before, Parts(train))
 
 
 @needs_real_faces
@@ -79,5 +79,6 @@ def test_kaggles_partial_rows_leave_val_and_test_as_they_are():
     partial = load(str(KAGGLE_ZIP), **SHARES, labels="partial")
     assert partial.val.digest() == complete.val.digest()
     assert partial.test.digest() == complete.test.digest()
+    assert partial.held_out() == complete.held_out() and partial.digest() != complete.digest()
     assert len(partial.train) - len(complete.train) == 700
     assert np.isfinite(partial.train.keypoints[-1]).all(axis=1).sum() == 4
