@@ -122,8 +122,13 @@ def recipe(side: Side) -> dict[str, Scalar]:
     """How a cell was trained: every `training.*` parameter, epochs, labels, precision and the kind of device."""
     plan = side.study.plan
     training = {name: value for name, value in sorted(side.params.items()) if name.startswith("training.")}
-    labels: dict[str, Scalar] = {} if plan.labels is None else {"labels": plan.labels}
-    return {**training, **labels, "epochs": plan.epochs, "precision": plan.precision, "device": plan.device}
+    return {
+        **training,
+        "labels": plan.labels or "complete",
+        "epochs": plan.epochs,
+        "precision": plan.precision,
+        "device": plan.device,
+    }
 
 
 def recipe_digest(side: Side) -> str:

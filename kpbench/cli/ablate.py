@@ -71,8 +71,8 @@ def ablate(
     from kpbench.ablation import AblationRequest, prepare_ablation
     from kpbench.ablation import ablate as run_ablation
     from kpbench.ablation import dry_run as dry
+    from kpbench.cli.pages import write_report
     from kpbench.cli.progress import View
-    from kpbench.cli.report import write_report
 
     request = AblationRequest(
         factors=tuple(factors),

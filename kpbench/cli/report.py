@@ -18,7 +18,7 @@ def report(
 ) -> int:
     """Write a study's report again from its rows; also while the study runs."""
     from kpbench.analysis.face_agreement import ASKED
-    from kpbench.cli.verify import write_results
+    from kpbench.cli.pages import write_report, write_results
     from kpbench.errors import UsageError
     from kpbench.study import REPORT, find_study
 
@@ -31,27 +31,3 @@ def report(
     folder = find_study(study, out)
     typer.echo(write_report(folder, to or folder / REPORT, faces=faces))
     return 0
-
-
-def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
-    """The page of a study, whatever its kind.
-
-    Raises:
-        UsageError: a file of the study is damaged, or the page cannot be written.
-    """
-    from kpbench.analysis.ablation import analyse
-    from kpbench.errors import UsageError
-    from kpbench.report.ablation_page import render_ablation
-    from kpbench.report.study_page import render, write
-    from kpbench.report.study_reader import read_report_input, read_sessions_and_readings
-    from kpbench.study import read_plan
-
-    if read_plan(folder).design is None:
-        page = render(read_report_input(folder, faces=faces))
-    else:
-        page = render_ablation(analyse(folder), *read_sessions_and_readings(folder))
-    try:
-        write(path, page)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another --to") from error
-    return path

@@ -41,6 +41,7 @@ def verify(
     The same command again continues; once both studies are finished it reads them only.
     """
     from kpbench.cli.ablate import named_levels
+    from kpbench.cli.pages import write_results
     from kpbench.cli.progress import View
     from kpbench.verify import FACTORS, VerifyRequest, prepare_verify
     from kpbench.verify import dry_run as dry
@@ -71,44 +72,6 @@ def verify(
         return 0
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
     return 1 if result["missing"] else 0
-
-
-def write_results(folder: Path) -> dict[str, Any]:
-    """Writes `verify.json` and the page of the two studies in `folder` from their rows; the figures.
-
-    Raises:
-        UsageError: a study is damaged, or a file cannot be written.
-    """
-    from kpbench.analysis.face_agreement import read_verification
-    from kpbench.analysis.face_agreement_json import as_json
-    from kpbench.cli.report import write_report
-    from kpbench.errors import UsageError
-    from kpbench.report.study_page import write
-    from kpbench.report.verify_page import render_verify
-    from kpbench.study import REPORT, ROWS
-
-    found = read_verification(folder)
-    figures = folder / "verify.json"
-    page = folder / REPORT
-    result = {"verification": str(folder), **as_json(found), "report": str(page)}
-    try:
-        for side, name in zip(found.sides, found.names, strict=True):
-            if side is not None and _older(folder / name / REPORT, folder / name / ROWS):
-                write_report(folder / name, folder / name / REPORT, faces=False)
-        write(figures, json.dumps({k: v for k, v in result.items() if k not in PATHS}, indent=2) + "\n")
-        write(page, render_verify(found))
-    except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror or error}; run the command again") from error
-    return result
-
-
-def _older(page: Path, rows: Path) -> bool:
-    """Whether a study's own page is not there yet or was made before its last row."""
-    return not page.exists() or (rows.exists() and page.stat().st_mtime < rows.stat().st_mtime)
-
-
-PATHS = ("verification", "report")
-"""Figures that say where things lie, which is nothing to publish."""
 
 
 SIGNS = {"agree": "agree", "disagree": "FLIPS", "one side": "one side", "neither": "neither"}

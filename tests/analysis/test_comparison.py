@@ -509,7 +509,7 @@ def test_a_training_parameter_is_part_of_the_recipe(norm):
 def test_the_network_is_no_part_of_the_recipe(norm):
     sides = [named_side(norm, f"norm={level}") for level in ("none", "batch")]
     assert recipe_digest(sides[0]) == recipe_digest(sides[1])
-    assert set(recipe(sides[0])) == {"training.lr", "training.batch", "epochs", "precision", "device"}
+    assert set(recipe(sides[0])) == {"training.lr", "training.batch", "labels", "epochs", "precision", "device"}
     assert "unlike" not in recipe(sides[0])
 
 
@@ -543,3 +543,16 @@ def test_the_seeds_of_a_search_and_of_an_ablation_are_the_same_cohort(norm):
     assert contest.seeds[1] == (1, 2, 3)
     logs = [np.log([side.mse[seed] for seed in (1, 2, 3)]) for side in contest.sides]
     assert contest.finding.p == pytest.approx(paired_t(logs[0] - logs[1]).p)
+
+
+def test_partial_labels_are_another_recipe_where_the_same_faces_are_scored(norm, again):
+    partial = with_rows(with_plan(again, labels="partial", data="other", held_out="same"),
+                        lambda found: found.model_copy(update={"data": "other"}))  # fmt: skip
+    with pytest.raises(UsageError, match=r"labels complete against partial.*--across recipe"):
+        compare(with_plan(norm, held_out="same"), partial)
+    found = compare(with_plan(norm, held_out="same"), partial, across=["recipe"])
+    assert len(found.contests) == 3
+    with pytest.raises(UsageError, match="faces or their split"):
+        compare(with_plan(norm, held_out="apart"), partial, across=["recipe"])
+    with pytest.raises(UsageError, match="faces or their split"):
+        compare(norm, with_plan(partial, held_out=None), across=["recipe"])

@@ -13,7 +13,7 @@ from kpbench.analysis.levels import shift_of
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.statistics.faces import seeds_by_faces
 from kpbench.statistics.slices import exploratory_p
-from kpbench.study import ROWS
+from kpbench.study import COSTS, ROWS
 from tests.ablation_rows import CROSSED, KEYPOINT_EFFECTS, MOUTH, OTHER_DATA, SHIFT_COST, SHIFTS, analysis, study_folder
 
 NORM, DROPOUT = CROSSED
@@ -166,3 +166,11 @@ def test_the_json_carries_it_all(crossed, tmp_path):
     assert level["cost"]["step_megabytes"] == pytest.approx(74.0)
     old = as_json(analysis(tmp_path / "old", details=False))["contrasts"][0]
     assert old["ci_seeds_and_faces"] is None and "single faces" in old["no_ci_seeds_and_faces"]
+
+
+def test_costs_of_older_studies_are_the_flops_alone(tmp_path):
+    folder = study_folder(tmp_path / "old")
+    costs = json.loads((folder / COSTS).read_text())
+    (folder / COSTS).write_text(json.dumps({cell: found["flops"] for cell, found in costs.items()}))
+    cost = analyse(folder).levels[0].cost
+    assert cost.flops > 0 and math.isnan(cost.step_megabytes)

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from kpbench import verify
-from kpbench.cli.verify import outcome, write_results
+from kpbench.cli.pages import write_results
+from kpbench.cli.verify import outcome
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 
 
@@ -70,9 +71,7 @@ def test_a_partial_one_says_what_is_missing(kpbench, studies, tmp_path):
 
 def test_the_studies_pages_are_made_once_and_again_after_new_rows(studies, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(
-        "kpbench.cli.report.write_report", lambda folder, path, faces: (made.append(path), path.touch())
-    )
+    monkeypatch.setattr("kpbench.cli.pages.write_report", lambda folder, path, faces: (made.append(path), path.touch()))
     folder = verify_folder(tmp_path / "v")
     for expected in (2, 2):
         write_results(folder)

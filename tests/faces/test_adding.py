@@ -251,3 +251,12 @@ def test_the_real_zips_are_added_with_their_faces():
     splits = load("kaggle", val_share=0.15, test_share=0.15, seed=20)
     assert splits.notes[0] == "700 of 2,246 train rows dropped: a keypoint is missing"
     assert adding.SOURCES["kaggle"].competition == "facial-keypoints-detection"
+
+
+def test_the_first_digest_outlives_a_removed_data_set(tmp_path, server):
+    first = get("mine")
+    library.remove("mine")
+    changed(server, tmp_path)
+    assert first.download is not None
+    assert first.download in refusal("mine")
+    assert not library.has("mine")

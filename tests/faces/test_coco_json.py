@@ -186,3 +186,18 @@ def test_a_torn_json_is_refused_or_another_layout(tmp_path_factory, data):
     with pytest.raises(UsageError) as caught:
         find_path(folder).read(silent)
     assert str(caught.value).isprintable()
+
+
+def test_faces_of_one_picture_stay_in_one_split(tmp_path):
+    faces = blob_faces(6)
+    write_coco(tmp_path, faces)
+
+    def share(content):
+        content["annotations"][3]["image_id"] = content["annotations"][2]["image_id"]
+
+    rewrite(tmp_path, share)
+    parts = read(tmp_path)
+    assert parts.train.subjects is not None
+    numbers = parts.train.subjects.tolist()
+    assert numbers[2] == numbers[3] and len(set(numbers)) == 5
+    assert any("1 pictures have several faces; those of a picture are kept together" in note for note in parts.notes)

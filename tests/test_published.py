@@ -1,0 +1,122 @@
+"""What is published stands on its rows: every number of the README's findings is computed from them again."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kpbench.analysis.ablation import analyse
+from kpbench.analysis.face_agreement import read_verification
+from kpbench.analysis.face_agreement_json import as_json
+from kpbench.score import score_from_mse
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FINDINGS = README[README.index("## Findings") : README.index("## Commands")]
+VERIFICATION = ROOT / "reports" / "verify-facial_keypoints"
+FACTORIAL, FAMILY = VERIFICATION / "facial_keypoints", ROOT / "reports" / "family-norm"
+PAGES = [*ROOT.glob("reports/*/report.html"), *ROOT.glob("reports/*/*/report.html")]
+
+
+@pytest.fixture(scope="module", params=[FACTORIAL, FAMILY], ids=["factorial", "family"])
+def study(request):
+    return analyse(request.param)
+
+
+@pytest.fixture(scope="module")
+def factorial():
+    return analyse(FACTORIAL)
+
+
+@pytest.fixture(scope="module")
+def family():
+    return analyse(FAMILY)
+
+
+def said(*cells):
+    """Whether the findings have a table row of these cells, bold or not."""
+    return "| " + " | ".join(cells) + " |" in FINDINGS.replace("**", "")
+
+
+def score(mse):
+    return f"{score_from_mse(float(np.exp(np.log(mse).mean()))):.1f}"
+
+
+def test_every_planned_run_has_an_outcome_and_none_diverged(study):
+    assert study.missing == 0 and study.failures == ()
+    assert all(row.state == "complete" for row in study.rows)
+    assert f"{study.design.runs} runs" in FINDINGS
+    assert len(study.design.blocks) == 6 and study.plan.epochs == 8
+
+
+def test_the_contrasts_are_those_of_the_rows(study):
+    for contrast in study.contrasts:
+        ci = contrast.evidence.ci
+        name = f"{contrast.factor.rpartition('.')[2]} {contrast.level} against {contrast.baseline}"
+        interval = f"{ci.low:.2f} to {ci.high:.2f}"
+        detectable = f"{contrast.evidence.detectable:.0f} %"
+        assert said(name, f"{contrast.ratio:.2f}", interval, contrast.verdict.word, detectable), name
+
+
+def test_no_other_contrast_is_claimed(factorial, family):
+    claimed = re.findall(r"^\| (\w+ \w+ against \w+) \|", FINDINGS, flags=re.M)
+    assert len(claimed) == len(factorial.contrasts) + len(family.contrasts)
+
+
+def test_the_cells_are_those_of_the_rows(factorial):
+    found = {cell: score(mse) for cell, mse in zip(factorial.table.cells, factorial.table.mse, strict=True)}
+    assert factorial.table.factors == ("network.norm", "network.dropout", "network.depth")
+    for norm in ("none", "batch", "spatial_batch"):
+        for depth in (2, 4):
+            assert said(f"{norm}, {depth}", *(found[norm, drop, depth] for drop in ("none", "standard", "spatial")))
+    ridge = factorial.floor["ridge on pixels"]["test"]
+    assert f"ridge's {ridge:.1f}" in FINDINGS.replace("\n", " ")
+    assert sum(float(value) > ridge for value in found.values()) == 5
+
+
+def test_the_control_is_that_of_the_rows(factorial):
+    control = factorial.control
+    assert f"(A/A): {control.ratio:.2f}, {control.ci.low:.2f} to {control.ci.high:.2f}" in FINDINGS
+
+
+def test_the_families_under_shifts_are_those_of_the_rows(family):
+    levels = {level.level: level for level in family.levels if level.factor == "family"}
+    for name, level in levels.items():
+        measures = {one.name: one for one in level.measures}
+        assert said(name, *(f"{measures[f'shift {px}'].interval.score:.1f}" for px in (0, 2, 4, 6, 8)))
+    for mse in family.table.mse:
+        assert score(mse) in FINDINGS
+
+
+def test_the_verification_is_that_of_the_rows():
+    found = as_json(read_verification(VERIFICATION))
+    written = json.loads((VERIFICATION / "verify.json").read_text(encoding="utf-8"))
+    agreement = found["agreement"]
+    assert written["agreement"]["tau"] == pytest.approx(agreement["tau"])
+    low, high = agreement["interval"]
+    assert f"{agreement['tau']:.2f}, 95 % interval {low:.2f} to {high:.2f}" in FINDINGS
+    low, high = agreement["corrected_interval"]
+    assert said("without the noise of both sides", f"{agreement['corrected']:.2f}, {low:.2f} to {high:.2f}")
+    assert said("what two sides of one order would reach with this noise", f"{agreement['ceiling']['tau']:.2f}")
+    assert f"agree, flip | {found['signs']['agree']}, {found['signs']['disagree']} |" in FINDINGS
+    assert said("cells ranked apart by more than noise explains", str(sum(cell["apart"] for cell in found["ranks"])))
+    transfer = found["transfer"]
+    assert f"best cell, all cells | {transfer['best']['score']:.1f}, {transfer['cells']['score']:.1f} |" in FINDINGS
+    assert f"there | {transfer['mean_face']:.1f}, {transfer['real_mean_face']:.1f} |" in FINDINGS
+
+
+def test_published_pages_are_there_and_show_no_face():
+    assert len(PAGES) == 3
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        body = re.sub(r"<script.*?</script>", "", text, flags=re.S)
+        assert "data:image" not in body and "<img" not in body
+        assert "default-src &#39;none&#39;" in text
+
+
+def test_published_rows_name_no_place_of_a_machine():
+    for file in ROOT.glob("reports/**/*.json*"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r'"(/|[A-Z]:\\)', text), file
