@@ -31,16 +31,24 @@ def words(tmp_path, course, *more):
 
 
 def start(tmp_path, arguments, **more):
-    """The command as a process in its own session, so that a signal to it meets nobody else."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "kpbench", *arguments],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        **more,
-    )
+    """The command as a process in its own session, so that a signal to it meets nobody else.
+
+    A shell lets the jobs it puts in the background ignore Ctrl-C, and they hand that on; a signal with a handler is
+    the default again in a new program, and that is what these tests are about.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "kpbench", *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **more,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def table(folder):
