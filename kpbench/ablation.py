@@ -28,10 +28,10 @@ from kpbench.matching import MATCH, size_matched
 from kpbench.measures import SHIFTS, Measure, elsewhere, under_shifts
 from kpbench.networks.families import flops, step_megabytes
 from kpbench.official import score_floor
-from kpbench.planned_runs import every_cell, scored_runs, tuned_cells, tuning_count, tuning_runs
+from kpbench.planned_runs import every_cell, scored_runs, take_runs, tuned_cells, tuning_count, tuning_runs
 from kpbench.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
 from kpbench.statistics.power import detectable_d
-from kpbench.study import COSTS, SESSIONS, Plan, check_folder, open_study
+from kpbench.study import COSTS, SESSIONS, Plan, check_folder, find_study, open_study
 from kpbench.tuning import plan_tuning
 
 LEAST_ALPHA, POWER = 1e-3, 0.8
@@ -65,6 +65,7 @@ class AblationRequest:
     tune: str = "none"
     tune_trials: int = 8
     match: str = "none"
+    reuse: tuple[str, ...] = ()
     workers: int = 2
     device: str = "auto"
     seed: int = 0
@@ -131,6 +132,8 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
     refuse_same_cells(cells)
     if request.match == "params":
         design = design.model_copy(update={"matched": size_matched(task, design)})
+    for place in request.reuse:
+        find_study(place, request.out)
     for cell in every_cell(task, design):
         task.size(cell)
     if design.runs > SANE_RUNS and not request.yes:
@@ -203,6 +206,9 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
             run_queue(tuning, task.stage(splits), request.workers)
         cells = tuned_cells(task, design, study.rows())
         study.write(COSTS, _costs(cells))
+        for place in request.reuse:
+            taken = take_runs(study, plan, cells, find_study(place, request.out))
+            notify(Stage(f"{taken} runs taken from {place}"))
         runs = scored_runs(study, task, design, cells, splits, _measures(prepared, other), request.command, notify)
         if runs.jobs:
             notify(Stage("training cells and seeds in random order", design.runs, design.runs - len(runs.jobs)))

@@ -73,6 +73,7 @@ class RunResult(Value):
         megabytes: size of the model file.
         data: digest of the three splits.
         model: path of the model file relative to the study folder.
+        taken_from: digest of the study's plan in which the run was trained and scored; None where it was in this one.
     """
 
     role: Role
@@ -98,4 +99,5 @@ class RunResult(Value):
     data: str
     curve: list[EpochRecord] = []
     model: str | None = None
+    taken_from: str | None = None
     finished: str

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from kpbench.cell import Role, RunResult, Scalar, cell_id
 from kpbench.design import Design, whole_cell
@@ -14,7 +15,7 @@ from kpbench.measures import Measure
 from kpbench.official import score_row
 from kpbench.preflight import Task
 from kpbench.queues import Planned
-from kpbench.study import MODELS, ROWS, Study
+from kpbench.study import MODELS, ROWS, Plan, Study, read_lines, read_plan
 from kpbench.tuning import best_recipe, of_cell
 
 Cell = dict[str, Scalar]
@@ -116,6 +117,46 @@ def scored_runs(
         return scored
 
     return Planned(jobs, task.facts(splits), notify, settle)
+
+
+def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> int:
+    """Takes over the planned runs that another study has done already; returns how many.
+
+    A run's numbers follow from cell, seed, data, benchmark, recipe and device alone, so one that another study of the
+    same task trained and scored need not be trained, nor the sealed test opened, again. The rows say where they are
+    from. Rows without a measure that this plan asks for are not taken.
+
+    Raises:
+        UsageError: the other study is of other faces, another benchmark, scorer, number of epochs or precision.
+    """
+    source, design = read_plan(other), plan.design
+    assert design is not None
+    apart = [
+        f"{name} {theirs} against {ours}"
+        for name in SAME
+        if (theirs := getattr(source, name)) != (ours := getattr(plan, name))
+    ]
+    if apart:
+        raise UsageError(f"--reuse {other}: its runs are not of this task: {', '.join(apart)}")
+    names = {f"shift {shift}" for shift in design.shifts or ()}
+    if design.also is not None:
+        names.add(f"val of {design.also.rpartition(' ')[0]}")
+    done = {(row.role, row.cell, row.seed) for row in study.rows() if is_done(row)}
+    wanted = {("ablation", cell_id(cell), seed) for cell in cells for seed in design.blocks}
+    wanted |= {("control", cell_id(cells[0]), seed) for seed in design.control}
+    taken = 0
+    for row in read_lines(other / ROWS, RunResult):
+        run = (row.role, row.cell, row.seed)
+        whole = row.state == "failed" or names <= set(row.measures or {})
+        if run in wanted - done and is_done(row) and whole:
+            study.append(ROWS, row.model_copy(update={"taken_from": row.taken_from or source.digest}))
+            done.add(run)
+            taken += 1
+    return taken
+
+
+SAME = ("data", "benchmark", "scorer", "epochs", "device", "precision", "labels")
+"""The fields of a plan in which two studies must agree for a run of one to be one of the other."""
 
 
 def is_done(row: RunResult) -> bool:

@@ -438,3 +438,33 @@ def test_other_faces_leave_out_what_is_trained_on(asked, planted, course, tmp_pa
     folder = run(asked, also=str(mixed), name="mixed")
     notes = read_plan(folder).data_notes
     assert any("3 val faces of mixed are trained on here and left out" in note for note in notes)
+
+
+def test_runs_of_another_study_of_the_task_are_taken_over(asked, planted, monkeypatch):
+    """A part of a factorial is not trained again, and its numbers are those of the factorial."""
+    whole = run(asked, factors=("norm",), cross=("depth",), name="whole")
+    monkeypatch.setattr(ablation, "run_queue", lambda *_: pytest.fail("nothing is left to train"))
+    folder = run(asked, reuse=("whole",), name="part")
+    assert analyse(folder).missing == 0
+    source = read_plan(whole).digest
+    assert {row.taken_from for row in rows(folder)} == {source}
+    there = {(r.role, r.cell, r.seed): r.test_mse for r in rows(whole)}
+    assert all(there[r.role, r.cell, r.seed] == r.test_mse for r in rows(folder))
+    assert len(rows(folder)) == read_plan(folder).design.runs == 32
+    page = render_ablation(analyse(folder), *read_sessions_and_readings(folder))
+    assert f"32 runs of 32 were trained and scored in another study of the same task (plan {source})" in page
+    assert "more than once for each run that is counted" not in page
+
+
+def test_runs_of_another_task_are_not_taken(asked, planted):
+    run(asked, name="short")
+    with pytest.raises(UsageError, match="its runs are not of this task: epochs 2 against 3"):
+        run(asked, epochs=3, reuse=("short",), name="long")
+    with pytest.raises(UsageError, match="no study 'nowhere'"):
+        prepare_ablation(AblationRequest(**{**asked, "reuse": ("nowhere",)}))
+
+
+def test_runs_without_the_measures_asked_for_are_trained_again(asked, planted):
+    run(asked, name="plain")
+    folder = run(asked, shifts=(0, 2), reuse=("plain",), name="shifted")
+    assert {row.taken_from for row in rows(folder)} == {None}

@@ -17,10 +17,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 FINDINGS = README[README.index("## Findings") : README.index("## Commands")]
 VERIFICATION = ROOT / "reports" / "verify-facial_keypoints"
 FACTORIAL, FAMILY = VERIFICATION / "facial_keypoints", ROOT / "reports" / "family-norm"
-PUBLISHED = [VERIFICATION, FACTORIAL, FAMILY]
+PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
+STUDIES = [FACTORIAL, FAMILY, *PARTS]
 
 
-@pytest.fixture(scope="module", params=[FACTORIAL, FAMILY], ids=["factorial", "family"])
+@pytest.fixture(scope="module", params=STUDIES, ids=lambda folder: folder.name)
 def study(request):
     return analyse(request.param)
 
@@ -47,7 +48,7 @@ def score(mse):
 def test_every_planned_run_has_an_outcome_and_none_diverged(study):
     assert study.missing == 0 and study.failures == ()
     assert all(row.state == "complete" for row in study.rows)
-    assert f"{study.design.runs} runs" in FINDINGS
+    assert f"{study.design.runs} runs" in FINDINGS.replace("\n", " ")
     assert len(study.design.blocks) == 6 and study.plan.epochs == 8
 
 
@@ -60,9 +61,24 @@ def test_the_contrasts_are_those_of_the_rows(study):
         assert said(name, f"{contrast.ratio:.2f}", interval, contrast.verdict.word, detectable), name
 
 
-def test_no_other_contrast_is_claimed(factorial, family):
+def test_no_other_contrast_is_claimed():
     claimed = re.findall(r"^\| (\w+ \w+ against \w+) \|", FINDINGS, flags=re.M)
-    assert len(claimed) == len(factorial.contrasts) + len(family.contrasts)
+    assert len(claimed) == sum(len(analyse(folder).contrasts) for folder in STUDIES)
+
+
+def test_the_parts_are_runs_of_the_factorial(factorial):
+    there = {(row.role, row.cell, row.seed): row.test_mse for row in factorial.rows}
+    for folder in PARTS:
+        rows = analyse(folder).rows
+        assert {row.taken_from for row in rows} == {factorial.plan.digest}
+        assert all(there[row.role, row.cell, row.seed] == row.test_mse for row in rows)
+
+
+def test_the_interaction_is_that_of_the_rows():
+    largest = max(analyse(PARTS[1]).interactions, key=lambda one: one.ratio)
+    text = f"{largest.ratio:.2f} for spatial batch norm, {largest.ci.low:.2f} to {largest.ci.high:.2f}"
+    assert text in " ".join(FINDINGS.split())
+    assert largest.planned.first.level == "spatial_batch"
 
 
 def test_the_cells_are_those_of_the_rows(factorial):
@@ -108,7 +124,7 @@ def test_the_verification_is_that_of_the_rows():
 
 
 def test_published_pages_are_there_and_show_no_face():
-    for folder in PUBLISHED:
+    for folder in (VERIFICATION, *STUDIES):
         text = (folder / "report.html").read_text(encoding="utf-8")
         body = re.sub(r"<script.*?</script>", "", text, flags=re.S)
         assert "data:image" not in body and "<img" not in body
@@ -116,6 +132,6 @@ def test_published_pages_are_there_and_show_no_face():
 
 
 def test_published_rows_name_no_place_of_a_machine():
-    for file in (file for folder in PUBLISHED for file in folder.glob("**/*.json*")):
+    for file in (file for folder in (VERIFICATION, *STUDIES) for file in folder.glob("**/*.json*")):
         text = file.read_text(encoding="utf-8")
         assert not re.search(r'"(/|[A-Z]:\\)', text), file

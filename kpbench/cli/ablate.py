@@ -50,6 +50,9 @@ def ablate(
     match: Annotated[
         str, typer.Option(help="params: also compare with the baseline made as large as the level.")
     ] = "none",
+    reuse: Annotated[
+        list[str] | None, typer.Option(help="A study of the same task whose runs are taken over; repeatable.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the study; run seeds follow from it.")] = 0,
@@ -93,6 +96,7 @@ def ablate(
         tune=tune,
         tune_trials=tune_trials,
         match=match,
+        reuse=tuple(reuse or ()),
         workers=workers,
         device=device,
         seed=seed,

@@ -205,7 +205,14 @@ def deviations(
     ):
         if len(values) > 1:
             notes.append(f"The runs have several {what}: {', '.join(sorted(values))}.")
-    again = _models(readings) - sum(row.test_score is not None for row in found.rows)
+    taken = [row.taken_from for row in found.rows if row.taken_from is not None]
+    if taken:
+        plans = ", ".join(sorted(set(taken)))
+        notes.append(
+            f"{plural(len(taken), 'run')} of {found.design.runs:,} were trained and scored in another study of the "
+            f"same task (plan {plans}) and taken over: the two studies are no independent witnesses."
+        )
+    again = _models(readings) - sum(row.test_score is not None and row.taken_from is None for row in found.rows)
     if again > 0:
         notes.append(f"The sealed test was opened {plural(again, 'time')} more than once for each run that is counted.")
     return tuple(notes)
