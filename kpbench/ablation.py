@@ -176,9 +176,10 @@ def _design(request: AblationRequest, task: Task) -> Design:
 
 
 def _own_recipe(task: Task) -> dict[str, Scalar]:
-    """The value of every parameter that nobody varies: the space's baseline, else the default."""
+    """The value of every parameter that nobody varies: the space's baseline, else its family's default."""
     base = base_cell(task.space)
-    return {**task.defaults[str(base["family"])], **base}
+    known = {name: value for defaults in task.defaults.values() for name, value in defaults.items()}
+    return {**known, **task.defaults[str(base["family"])], **base}
 
 
 def _shifts(request: AblationRequest, asked: Sequence[str]) -> tuple[int, ...] | None:

@@ -124,10 +124,11 @@ def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> i
 
     A run's numbers follow from cell, seed, data, benchmark, recipe and device alone, so one that another study of the
     same task trained and scored need not be trained, nor the sealed test opened, again. The rows say where they are
-    from. Rows without a measure that this plan asks for are not taken.
+    from. Rows without a shift that this plan asks for are not taken.
 
     Raises:
-        UsageError: the other study is of other faces, another benchmark, scorer, number of epochs or precision.
+        UsageError: the other study is of other faces, another benchmark, scorer, number of epochs or precision, or
+            its networks were not scored on the other faces that this plan asks for.
     """
     source, design = read_plan(other), plan.design
     assert design is not None
@@ -138,9 +139,9 @@ def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> i
     ]
     if apart:
         raise UsageError(f"--reuse {other}: its runs are not of this task: {', '.join(apart)}")
+    if design.also is not None and (source.design is None or source.design.also != design.also):
+        raise UsageError(f"--reuse {other}: its networks were not scored on the faces of --also")
     names = {f"shift {shift}" for shift in design.shifts or ()}
-    if design.also is not None:
-        names.add(f"val of {design.also.rpartition(' ')[0]}")
     done = {(row.role, row.cell, row.seed) for row in study.rows() if is_done(row)}
     wanted = {("ablation", cell_id(cell), seed) for cell in cells for seed in design.blocks}
     wanted |= {("control", cell_id(cells[0]), seed) for seed in design.control}

@@ -468,3 +468,28 @@ def test_runs_without_the_measures_asked_for_are_trained_again(asked, planted):
     run(asked, name="plain")
     folder = run(asked, shifts=(0, 2), reuse=("plain",), name="shifted")
     assert {row.taken_from for row in rows(folder)} == {None}
+
+
+def test_a_range_of_another_family_than_the_baselines_can_be_tuned(asked, tmp_path):
+    (tmp_path / "tiny.toml").write_text("""
+family = ["mlp", "cnn"]
+[network]
+depth = 2
+norm = ["none", "batch"]
+kernel = { low = 3, high = 5, when = { family = ["cnn"] } }
+width = 4
+[training]
+lr = { low = 1e-4, high = 1e-2, log = true }
+""")
+    prepared = prepare_ablation(AblationRequest(**{**asked, "tune": "per-cell", "tune_trials": 3}))
+    assert set(prepared.design.tuning.spans) == {"network.kernel", "training.lr"}
+
+
+def test_runs_that_were_scored_on_other_faces_are_not_taken(asked, planted, tmp_path):
+    for name, seed in (("one", 5), ("two", 6)):
+        write_course(tmp_path / name / "set", train=24, val=8, test=8, seed=seed)
+    run(asked, also=str(tmp_path / "one" / "set"), name="one")
+    with pytest.raises(UsageError, match="not scored on the faces of --also"):
+        run(asked, also=str(tmp_path / "two" / "set"), reuse=("one",), name="two")
+    folder = run(asked, also=str(tmp_path / "one" / "set"), reuse=("one",), name="same")
+    assert {row.taken_from for row in rows(folder)} == {read_plan(tmp_path / "reports" / "one").digest}
