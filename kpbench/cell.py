@@ -101,3 +101,8 @@ class RunResult(Value):
     model: str | None = None
     taken_from: str | None = None
     finished: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether a planned run needs no other: it is complete, or diverged, which is its outcome."""
+        return self.state == "complete" or self.reason == "nan"

@@ -54,7 +54,7 @@ def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify
     wanted = [_cell(task, levels, recipe) for levels in looked_at for recipe in tuning.recipes]
     rows = [row for row in study.rows() if row.role == "tuning"]
     spent = Counter(row.cell for row in rows)
-    done = {row.cell for row in rows if is_done(row) or spent[row.cell] >= ATTEMPTS}
+    done = {row.cell for row in rows if row.settled or spent[row.cell] >= ATTEMPTS}
     jobs = [
         Job(number=number, role="tuning", params=cell, seeds=(tuning.seed,), epochs=task.epochs)
         for number, (name, cell) in enumerate({cell_id(cell): cell for cell in wanted}.items())
@@ -94,7 +94,7 @@ def scored_runs(
     notify: Notify,
 ) -> Planned:
     """Every planned run in random order, those done left out; each is scored officially, its model then removed."""
-    done = {(row.role, row.cell, row.seed) for row in study.rows() if is_done(row)}
+    done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
     wanted: list[tuple[Role, Cell, int]] = [("ablation", cell, seed) for cell in cells for seed in design.blocks]
     wanted += [("control", cells[0], seed) for seed in design.control]
     controls = {cell_id(cell): cell for one in design.matched or () for cell in [{**cells[0], **one.change}]}
@@ -142,14 +142,14 @@ def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> i
     if design.also is not None and (source.design is None or source.design.also != design.also):
         raise UsageError(f"--reuse {other}: its networks were not scored on the faces of --also")
     names = {f"shift {shift}" for shift in design.shifts or ()}
-    done = {(row.role, row.cell, row.seed) for row in study.rows() if is_done(row)}
+    done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
     wanted = {("ablation", cell_id(cell), seed) for cell in cells for seed in design.blocks}
     wanted |= {("control", cell_id(cells[0]), seed) for seed in design.control}
     taken = 0
     for row in read_lines(other / ROWS, RunResult):
         run = (row.role, row.cell, row.seed)
         whole = row.state == "failed" or names <= set(row.measures or {})
-        if run in wanted - done and is_done(row) and whole:
+        if run in wanted - done and row.settled and whole:
             study.append(ROWS, row.model_copy(update={"taken_from": row.taken_from or source.digest}))
             done.add(run)
             taken += 1
@@ -158,11 +158,6 @@ def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> i
 
 SAME = ("data", "benchmark", "scorer", "epochs", "device", "precision", "labels")
 """The fields of a plan in which two studies must agree for a run of one to be one of the other."""
-
-
-def is_done(row: RunResult) -> bool:
-    """Whether a planned run needs no other: it is complete, or diverged, which is its outcome."""
-    return row.state == "complete" or row.reason == "nan"
 
 
 def _cell(task: Task, levels: Mapping[str, Scalar], recipe: Mapping[str, Scalar]) -> Cell:

@@ -14,7 +14,6 @@ from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.events import Notify, Stage
 from kpbench.faces.faces import Faces, Splits
-from kpbench.planned_runs import is_done
 from kpbench.preflight import Say
 from kpbench.study import PLAN, ROWS, Plan, Study, check_folder, read_lines, read_plan
 
@@ -159,7 +158,7 @@ def _as_found(side: Ablate, folder: Path, name: str) -> Ablate:
 def missing_runs(side: Ablate, plan: Plan) -> int:
     """Planned runs of one side without an outcome, from its rows."""
     rows = read_lines(side.folder(plan) / ROWS, RunResult)
-    return side.design.runs - len({(row.role, row.cell, row.seed) for row in rows if is_done(row)})
+    return side.design.runs - len({(row.role, row.cell, row.seed) for row in rows if row.settled})
 
 
 def mean_face_mse(splits: Splits, faces: Faces, coordinates: Coordinates) -> float:

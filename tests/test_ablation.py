@@ -207,6 +207,9 @@ def test_a_real_ablation_trains_scores_and_leaves_no_model(asked):
     assert len(readings) == 6 + 2  # each run once, the floor's two
     by_block = {(r.params["network.dropout"], r.seed): r for r in found if r.role == "ablation"}
     assert len(by_block) == 4
+    for row in found:
+        assert np.mean(row.face_mse) == pytest.approx(row.test_mse, rel=1e-4)
+        assert np.mean(np.square(row.keypoint_px)) == pytest.approx(48**2 * row.test_mse, rel=1e-4)
     assert as_json(analyse(folder))["levels"][0]["cost"]["flops"] > 1e5
 
 

@@ -158,7 +158,7 @@ def _read(folder: Path) -> tuple[Plan, Design, list[RunResult]]:
 
 def latest(rows: Sequence[RunResult]) -> tuple[RunResult, ...]:
     """One row for each planned run that has an outcome: the last, where a crash made it run again."""
-    found = {(row.role, row.cell, row.seed): row for row in rows if row.state == "complete" or row.reason == "nan"}
+    found = {(row.role, row.cell, row.seed): row for row in rows if row.settled}
     return tuple(found.values())
 
 
