@@ -123,6 +123,15 @@ def test_the_verification_is_that_of_the_rows():
     assert f"there | {transfer['mean_face']:.1f}, {transfer['real_mean_face']:.1f} |" in FINDINGS
 
 
+def test_the_floors_are_those_of_the_studies():
+    built_in, real = (json.loads((VERIFICATION / name / "floor.json").read_text(encoding="utf-8"))
+                      for name in ("synthetic", "facial_keypoints"))  # fmt: skip
+    text = " ".join(FINDINGS.split())
+    scores = {name: f"{split['test']:.1f}" for name, split in built_in.items()}
+    assert f"ridge reaches {scores['ridge on pixels']} and the mean face {scores['mean face']}" in text
+    assert f"{real['ridge on pixels']['test']:.1f}" in FINDINGS
+
+
 def test_published_pages_are_there_and_show_no_face():
     for folder in (VERIFICATION, *STUDIES):
         text = (folder / "report.html").read_text(encoding="utf-8")

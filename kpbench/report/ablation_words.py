@@ -104,12 +104,16 @@ def floor_sentence(found: Analysis) -> str:
     ]
     if not named:
         return "No floor is stored with this study, so what a method without a network reaches is not known."
-    means = {level.level: level.interval.score for level in found.levels if level.interval is not None}
     known = [score for score in scores.values() if score is not None and drawable(score)]
     text = f"Without a network, on the sealed test: {', '.join(named)}."
-    below = sorted(show_level(level) for level, score in means.items() if score <= max(known))
+    names = factor_names(found.design)
+    below = [
+        f"{names[level.factor]} {show_level(level.level)}"
+        for level in found.levels
+        if level.interval is not None and level.interval.score <= max(known)
+    ]
     if below:
-        text += f" Not above the higher of them: {', '.join(dict.fromkeys(below))}."
+        text += f" Not above the higher of them, on average: {', '.join(below)}."
     return text
 
 

@@ -212,3 +212,12 @@ def test_the_page_needs_neither_torch_nor_optuna_nor_ray():
     code = "import sys, kpbench.report.ablation_page; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "optuna", "ray", "timm"} & set(done.stdout.split())
+
+
+def test_levels_below_the_floor_are_named_with_their_factor(tmp_path):
+    """`none` is a level of the norm and of the dropout: each stands for itself."""
+    found = analysis(tmp_path / "low", factors=CROSSED, crossed=True)
+    high = replace(found, floor={"ridge on pixels": {"val": 900.0, "test": 900.0}})
+    said = ablation_words.floor_sentence(high).partition("on average: ")[2]
+    assert said.startswith("norm none, norm batch, norm spatial_batch, dropout none")
+    assert "Not above" not in ablation_words.floor_sentence(replace(found, floor={"mean face": {"test": 10.0}}))
