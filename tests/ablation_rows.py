@@ -6,10 +6,10 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kpbench.analysis.ablation import Analysis, analyse
+from kpbench.analysis.ablation.analysis import Analysis, analyse
 from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
-from kpbench.design import Design, blocks_of, factorial
-from kpbench.study import COSTS, FLOOR, READINGS, ROWS, SESSIONS, Plan, Reading, Session, open_study
+from kpbench.space.design import Design, blocks_of, factorial
+from kpbench.store.study import COSTS, FLOOR, READINGS, ROWS, SESSIONS, Plan, Reading, Session, open_study
 
 NORM: dict[str, tuple[Scalar, ...]] = {"network.norm": ("none", "batch", "spatial_batch")}
 CROSSED: dict[str, tuple[Scalar, ...]] = {**NORM, "network.dropout": ("none", "standard", "spatial")}

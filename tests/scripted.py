@@ -1,8 +1,8 @@
 """A queue's surroundings without training: a scripted trainer that answers what a test wants."""
 
 from kpbench.cell import EpochRecord
-from kpbench.jobs import Failure, Progress
-from kpbench.score import score_from_mse
+from kpbench.engine.jobs import Failure, Progress
+from kpbench.task.score import score_from_mse
 
 
 def record(epoch, mse):

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from kpbench.cell import EpochRecord, RunResult, Scalar, State, cell_id
-from kpbench.report.report_input import Best, Examples, ReportInput
+from kpbench.report.search.study_input import Best, Examples, ReportInput
 
 NORM_GAIN = {"none": 0.0, "batch": 0.14, "spatial_batch": 0.3}
 DROPOUT_GAIN = {"none": 0.0, "standard": -0.07, "spatial": 0.06}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from kpbench.catalog import find
 from kpbench.cli.main import app
-from kpbench.evaluate import known_parameters
-from kpbench.space import read_space
+from kpbench.engine.evaluate import known_parameters
+from kpbench.space.catalog import find
+from kpbench.space.space import read_space
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

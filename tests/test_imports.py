@@ -12,33 +12,27 @@ PACKAGE = Path(__file__).parents[1] / "kpbench"
 
 DOORS = {
     "ray": {"engine/ray_tune.py"},
-    "optuna": {"samplers.py", "journal.py", "queues.py"},
+    "optuna": {"sampling/", "engine/queues.py"},
     "timm": {"networks/timm_backbone.py"},
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
-        "networks/", "training/", "scoring.py", "evaluate.py", "submission.py", "floor.py", "engine/ray_tune.py",
-        "measures.py", "official.py",
+        "networks/", "training/", "task/scorer.py", "engine/evaluate.py", "engine/ray_tune.py",
+        "studies/floor.py", "studies/measures.py", "studies/official.py",
     },
     "imagehash": {"faces/checks/"},
-    "pooch": {"faces/"},
-    "requests": {"faces/"},
+    "pooch": {"faces/library/"},
+    "requests": {"faces/library/"},
     "rich": {"cli/"},
     "typer": {"cli/"},
 }  # fmt: skip
 
 LAYERS = [
-    {"errors", "seeds", "score", "scoring", "catalog"},
-    {"cell", "events", "jobs", "space", "benchmark", "design", "tuning"},
-    {"faces", "networks", "study", "schedulers", "statistics"},
-    {"samplers", "journal", "training", "analysis"},
-    {"queues", "submission", "plots"},
-    {"evaluate", "report"},
-    {"engine", "floor"},
-    {"preflight", "measures"},
-    {"official", "matching"},
-    {"planned_runs"},
-    {"search", "ablation"},
-    {"verify"},
+    {"errors", "seeds", "cell"},
+    {"space", "faces", "task"},
+    {"store", "statistics", "networks", "sampling"},
+    {"analysis", "training"},
+    {"plots", "engine"},
+    {"report", "studies"},
     {"cli"},
 ]
 """Rooms of the house, bottom to top; rooms in one layer may use each other as long as no circle arises."""
@@ -111,7 +105,7 @@ def test_there_is_no_circle():
 
     for name in graph:
         visit(name)
-    assert "kpbench.search" in done
+    assert "kpbench.studies.search" in done
 
 
 def test_package_inits_are_docstrings():
@@ -150,6 +144,6 @@ def test_training_needs_neither_ray_nor_optuna_nor_plots():
 import sys
 for name in ("ray", "optuna", "plotly", "pandas", "typer", "rich", "jinja2"):
     sys.modules[name] = None
-import kpbench.evaluate, kpbench.training.fit, kpbench.networks.families, kpbench.faces.datasets
+import kpbench.engine.evaluate, kpbench.training.fit, kpbench.networks.families, kpbench.faces.datasets
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kpbench.analysis.ablation import analyse
-from kpbench.analysis.face_agreement import read_verification
-from kpbench.analysis.face_agreement_json import as_json
-from kpbench.score import score_from_mse
+from kpbench.analysis.ablation.analysis import analyse
+from kpbench.analysis.verify.agreement import read_verification
+from kpbench.analysis.verify.agreement_json import as_json
+from kpbench.task.score import score_from_mse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

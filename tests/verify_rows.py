@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kpbench.analysis.face_agreement import ASKED, Asked
+from kpbench.analysis.verify.agreement import ASKED, Asked
 from kpbench.cell import Scalar
-from kpbench.design import Design, blocks_of, factorial
-from kpbench.study import FLOOR, ROWS, SESSIONS, Session, open_study
+from kpbench.space.design import Design, blocks_of, factorial
+from kpbench.store.study import FLOOR, ROWS, SESSIONS, Session, open_study
 from tests.ablation_rows import FLOOR_SCORES, plan, row
 
 REAL = "real_faces"

@@ -1,1 +1,1 @@
-"""Rows to numbers: what a search, an ablation, a comparison or the built-in faces come to."""
+"""Rows to numbers: what a search, an ablation, a comparison or a verification comes to."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kpbench.cell import RunResult
-from kpbench.score import mean_score
 from kpbench.statistics.intervals import score_interval
+from kpbench.task.score import mean_score
 
 
 def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:

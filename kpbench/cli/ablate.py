@@ -71,11 +71,11 @@ def ablate(
 
     The same command again continues the study. Fewer than 5 seeds give no verdict.
     """
-    from kpbench.ablation import AblationRequest, prepare_ablation
-    from kpbench.ablation import ablate as run_ablation
-    from kpbench.ablation import dry_run as dry
     from kpbench.cli.pages import write_report
     from kpbench.cli.progress import View
+    from kpbench.studies.ablation import AblationRequest, prepare_ablation
+    from kpbench.studies.ablation import ablate as run_ablation
+    from kpbench.studies.ablation import dry_run as dry
 
     request = AblationRequest(
         factors=tuple(factors),
@@ -116,8 +116,8 @@ def ablate(
     if dry_run:
         typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))
         return 0
-    from kpbench.analysis.ablation import analyse
-    from kpbench.analysis.ablation_json import as_json as plain
+    from kpbench.analysis.ablation.analysis import analyse
+    from kpbench.analysis.ablation.json import as_json as plain
 
     result = {"study": folder.name, **plain(analyse(folder)), "report": str(report)}
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))

@@ -23,8 +23,8 @@ def compare(
     Without CELL a search stands for its best cell and an ablation for its baseline; two ablations are compared over
     every cell that they share. Data, split, benchmark, scorer and training recipe must be the same.
     """
-    from kpbench.analysis.comparison import compare as compare_sides
-    from kpbench.analysis.sides import find_side, read_study
+    from kpbench.analysis.comparison.arms import find_side, read_study
+    from kpbench.analysis.comparison.comparison import compare as compare_sides
     from kpbench.cli.ablate import share
     from kpbench.cli.compare_text import plain, text
 

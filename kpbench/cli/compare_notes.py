@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kpbench.analysis.comparison import Comparison
-from kpbench.analysis.contest import Contest
+from kpbench.analysis.comparison.arms import Side, differing
+from kpbench.analysis.comparison.comparison import Comparison
+from kpbench.analysis.comparison.contest import Contest
 from kpbench.analysis.search import best_of, trial_counts
-from kpbench.analysis.sides import Side, differing
-from kpbench.score import score_from_mse
 from kpbench.statistics.intervals import Interval
+from kpbench.task.score import score_from_mse
 
 
 def notes(result: Comparison) -> list[str]:

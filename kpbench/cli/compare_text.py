@@ -5,9 +5,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kpbench.analysis.comparison import Comparison
-from kpbench.analysis.contest import POWER, Contest
-from kpbench.analysis.sides import differing
+from kpbench.analysis.comparison.arms import differing
+from kpbench.analysis.comparison.comparison import Comparison
+from kpbench.analysis.comparison.contest import POWER, Contest
 from kpbench.cli.compare_notes import coverage, notes, number, shown, span
 from kpbench.statistics.intervals import Interval, ScoreInterval
 from kpbench.statistics.scale import pixel_change, rmse_px

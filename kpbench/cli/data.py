@@ -9,7 +9,7 @@ import typer
 from kpbench.cli import data_reports
 
 if TYPE_CHECKING:
-    from kpbench.faces.library import About
+    from kpbench.faces.library.library import About
 
 app = typer.Typer(
     name="data",
@@ -41,7 +41,7 @@ def add(
 ) -> int:
     """Read faces from a path and keep them under a name that --data takes."""
     from kpbench.cli.progress import View
-    from kpbench.faces import adding
+    from kpbench.faces.library import adding
 
     with View(quiet=quiet) as view:
         about = adding.add(name, path, mapping=mapping, replace=replace, progress=view.say)
@@ -58,7 +58,7 @@ def get(
 ) -> int:
     """Download a published data set and keep it under its name; a broken transfer is continued."""
     from kpbench.cli.progress import View
-    from kpbench.faces import adding
+    from kpbench.faces.library import adding
 
     with View(quiet=quiet) as view:
         about = adding.get(name, to=to, sha256=sha256, replace=replace, progress=view.say)
@@ -82,7 +82,7 @@ def remove(
     as_json: Json = False,
 ) -> int:
     """Take an added data set out of the library."""
-    from kpbench.faces import library
+    from kpbench.faces.library import library
 
     library.remove(name)
     typer.echo(json.dumps({"removed": name}) if as_json else f"removed  {name}")
@@ -100,9 +100,9 @@ app.command("check")(data_reports.check)
 def listing() -> dict[str, dict[str, Any]]:
     """Every data set by name: its kind (built in, added, damaged, to get), a title, and what about.json says."""
     from kpbench.errors import UsageError
-    from kpbench.faces import library
     from kpbench.faces.datasets import DATASETS
-    from kpbench.faces.sources import SOURCES
+    from kpbench.faces.library import library
+    from kpbench.faces.library.sources import SOURCES
 
     known: dict[str, dict[str, Any]] = {
         name: {"kind": "built in", "title": data.title} for name, data in DATASETS.items()

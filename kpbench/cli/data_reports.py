@@ -33,14 +33,14 @@ def check(
     """
     from kpbench.cli.progress import View
     from kpbench.faces.checks.checks import has_errors, run_checks
-    from kpbench.report.data_words import CHECKED, check_lines, split_counts, verdict
+    from kpbench.report.data.words import CHECKED, check_lines, split_counts, verdict
 
     _refuse_folder(to)
     with View(quiet=quiet) as view:
         shown, pool, notes = _read(name, view.say)
         findings = run_checks(pool, view.say)
     if to is not None:
-        from kpbench.report.data_page import check_page
+        from kpbench.report.data.page import check_page
 
         _write(to, check_page(shown, findings, pool, notes).encode())
     if as_json:
@@ -76,8 +76,8 @@ def show(
     Of the sealed test it tells counts and missing labels only.
     """
     from kpbench.cli.progress import View
-    from kpbench.faces.overview import overview, sample
-    from kpbench.report.data_words import SHOWN, show_lines
+    from kpbench.faces.checks.overview import overview, sample
+    from kpbench.report.data.words import SHOWN, show_lines
 
     _refuse_folder(sheet)
     _refuse_folder(to)
@@ -86,11 +86,11 @@ def show(
     found = overview(shown, pool, notes)
     rows = sample(pool, faces, seed=seed)
     if sheet is not None:
-        from kpbench.report.contact_sheet import contact_sheet, png_bytes
+        from kpbench.report.data.contact_sheet import contact_sheet, png_bytes
 
         _write(sheet, png_bytes(contact_sheet(pool.images[rows], pool.keypoints[rows])))
     if to is not None:
-        from kpbench.report.data_page import show_page
+        from kpbench.report.data.page import show_page
 
         _write(to, show_page(found, pool, rows, seed=seed).encode())
     written = {"sheet": sheet, "page": to}
@@ -107,10 +107,10 @@ def show(
 
 
 def _read(source: str, say: "Progress") -> "tuple[str, Pool, tuple[str, ...]]":
-    from kpbench.benchmark import read_benchmark
-    from kpbench.catalog import find
     from kpbench.faces.checks.pool import pool_of
     from kpbench.faces.datasets import read_parts
+    from kpbench.space.catalog import find
+    from kpbench.task.benchmark import read_benchmark
 
     name, where, parts = read_parts(source, say)
     shares = read_benchmark(find("benchmarks", "facial_keypoints")).splits
@@ -135,7 +135,7 @@ def _refuse_folder(path: Path | None) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     from kpbench.errors import UsageError
-    from kpbench.report.contact_sheet import write_bytes
+    from kpbench.report.data.contact_sheet import write_bytes
 
     try:
         write_bytes(path, content)

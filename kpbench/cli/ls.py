@@ -38,8 +38,8 @@ def ls(
 def _spaces(out: Path) -> dict[str, str]:
     import tomllib
 
-    from kpbench.catalog import names
     from kpbench.errors import UsageError
+    from kpbench.space.catalog import names
 
     found = {}
     for name, path in names("search_spaces").items():
@@ -57,14 +57,14 @@ def _data(out: Path) -> dict[str, str]:
 
 
 def _samplers(out: Path) -> dict[str, str]:
-    from kpbench.samplers import SAMPLERS
+    from kpbench.sampling.samplers import SAMPLERS
 
     return {name: sampler.title for name, sampler in SAMPLERS.items()}
 
 
 def _studies(out: Path) -> dict[str, str]:
     from kpbench.errors import UsageError
-    from kpbench.study import read_plan, studies
+    from kpbench.store.study import read_plan, studies
 
     found = {}
     for folder in studies(out):
@@ -77,8 +77,8 @@ def _studies(out: Path) -> dict[str, str]:
 
 
 def _state(folder: Path, kind: str) -> str:
-    from kpbench.analysis.ablation import count_missing
-    from kpbench.study import RESULT, read_json
+    from kpbench.analysis.ablation.analysis import count_missing
+    from kpbench.store.study import RESULT, read_json
 
     if kind == "ablation":
         missing = count_missing(folder)

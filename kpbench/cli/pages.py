@@ -11,12 +11,12 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     Raises:
         UsageError: a file of the study is damaged, or the page cannot be written.
     """
-    from kpbench.analysis.ablation import analyse
+    from kpbench.analysis.ablation.analysis import analyse
     from kpbench.errors import UsageError
-    from kpbench.report.ablation_page import render_ablation
-    from kpbench.report.study_page import render, write
-    from kpbench.report.study_reader import read_report_input, read_sessions_and_readings
-    from kpbench.study import read_plan
+    from kpbench.report.ablation.page import render_ablation
+    from kpbench.report.search.page import render, write
+    from kpbench.report.search.reader import read_report_input, read_sessions_and_readings
+    from kpbench.store.study import read_plan
 
     if read_plan(folder).design is None:
         page = render(read_report_input(folder, faces=faces))
@@ -35,12 +35,12 @@ def write_results(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: a study is damaged, or a file cannot be written.
     """
-    from kpbench.analysis.face_agreement import read_verification
-    from kpbench.analysis.face_agreement_json import as_json
+    from kpbench.analysis.verify.agreement import read_verification
+    from kpbench.analysis.verify.agreement_json import as_json
     from kpbench.errors import UsageError
-    from kpbench.report.study_page import write
-    from kpbench.report.verify_page import render_verify
-    from kpbench.study import REPORT, ROWS
+    from kpbench.report.search.page import write
+    from kpbench.report.verify.page import render_verify
+    from kpbench.store.study import REPORT, ROWS
 
     found = read_verification(folder)
     figures = folder / "verify.json"

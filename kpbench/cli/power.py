@@ -17,10 +17,10 @@ def power(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> int:
     """Say how many seeds a smallest effect needs, from an ablation's own noise."""
-    from kpbench.analysis.ablation import analyse
-    from kpbench.analysis.ablation_json import seeds_for_effect
+    from kpbench.analysis.ablation.analysis import analyse
+    from kpbench.analysis.ablation.json import seeds_for_effect
     from kpbench.cli.ablate import share
-    from kpbench.study import find_study
+    from kpbench.store.study import find_study
 
     folder = find_study(study, out)
     found = seeds_for_effect(analyse(folder), sesoi=share(effect, option="--effect") if effect else None, power=wanted)

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from kpbench.events import Advanced, Ended, Event, Stage, Started
-from kpbench.jobs import Job
+from kpbench.engine.events import Advanced, Ended, Event, Stage, Started
+from kpbench.engine.jobs import Job
 
 
 class View:

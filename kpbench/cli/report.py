@@ -17,10 +17,10 @@ def report(
     ] = True,
 ) -> int:
     """Write a study's report again from its rows; also while the study runs."""
-    from kpbench.analysis.face_agreement import ASKED
+    from kpbench.analysis.verify.agreement import ASKED
     from kpbench.cli.pages import write_report, write_results
     from kpbench.errors import UsageError
-    from kpbench.study import REPORT, find_study
+    from kpbench.store.study import REPORT, find_study
 
     for place in (Path(study), out / study):
         if (place / ASKED).is_file():

@@ -43,12 +43,12 @@ def search(
     The same command again continues the study: trials are totals, nothing finished is trained twice.
     """
     from kpbench.cli.progress import View
-    from kpbench.report.study_page import render, write
-    from kpbench.report.study_reader import read_report_input
-    from kpbench.search import SearchRequest, prepare_search
-    from kpbench.search import dry_run as dry
-    from kpbench.search import search as run_search
-    from kpbench.study import REPORT, RESULT, read_json
+    from kpbench.report.search.page import render, write
+    from kpbench.report.search.reader import read_report_input
+    from kpbench.store.study import REPORT, RESULT, read_json
+    from kpbench.studies.search import SearchRequest, prepare_search
+    from kpbench.studies.search import dry_run as dry
+    from kpbench.studies.search import search as run_search
 
     request = SearchRequest(
         space=space,

@@ -43,9 +43,9 @@ def verify(
     from kpbench.cli.ablate import named_levels
     from kpbench.cli.pages import write_results
     from kpbench.cli.progress import View
-    from kpbench.verify import FACTORS, VerifyRequest, prepare_verify
-    from kpbench.verify import dry_run as dry
-    from kpbench.verify import verify as run_verify
+    from kpbench.studies.verify import FACTORS, VerifyRequest, prepare_verify
+    from kpbench.studies.verify import dry_run as dry
+    from kpbench.studies.verify import verify as run_verify
 
     request = VerifyRequest(
         data=data,

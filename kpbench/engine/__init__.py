@@ -1,1 +1,1 @@
-"""Engines: carry jobs from a queue to an evaluation and back."""
+"""Carries out jobs: the queues, one job's training, and who runs it."""

@@ -1,7 +1,7 @@
 """The in-process engine: one job at a time, for tests, debugging and small studies."""
 
-from kpbench.evaluate import Staged, prepare, work
-from kpbench.jobs import Queue
+from kpbench.engine.evaluate import Staged, prepare, work
+from kpbench.engine.jobs import Queue
 
 
 def run(queue: Queue, staged: Staged) -> None:

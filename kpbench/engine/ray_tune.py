@@ -29,8 +29,8 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from kpbench.evaluate import Staged, prepare, work
-from kpbench.jobs import Failure, Job, Progress, Queue
+from kpbench.engine.evaluate import Staged, prepare, work
+from kpbench.engine.jobs import Failure, Job, Progress, Queue
 
 RETRIES = 1
 """How often a job whose process died is begun again on another."""

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpbench.errors import UsageError, nearest
-from kpbench.faces import library, synthetic
-from kpbench.faces.cache import cached
+from kpbench.faces.drawn import synthetic
 from kpbench.faces.faces import Splits
-from kpbench.faces.files import shown
-from kpbench.faces.layouts import read_path
+from kpbench.faces.library import library
+from kpbench.faces.library.cache import cached
+from kpbench.faces.library.sources import SOURCES
 from kpbench.faces.partial import with_partial_faces
 from kpbench.faces.parts import Parts, Progress, complete_only, silent
-from kpbench.faces.sources import SOURCES
+from kpbench.faces.readers.files import shown
+from kpbench.faces.readers.layouts import read_path
 from kpbench.faces.split import split
 
 SYNTHETIC_FACES = 2140

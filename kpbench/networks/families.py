@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kpbench.benchmark import Rules
 from kpbench.cell import Params, Scalar
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import SIZE
 from kpbench.networks.cnn import cnn
 from kpbench.networks.mlp import mlp
 from kpbench.networks.timm_backbone import timm_backbone
+from kpbench.task.benchmark import Rules
 
 FAMILIES: Mapping[str, Callable[..., nn.Module]] = {
     "cnn": cnn,

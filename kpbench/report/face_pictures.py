@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.report.report_input import Examples
+from kpbench.report.search.study_input import Examples
 
 
 @dataclass(frozen=True)

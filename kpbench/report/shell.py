@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 from kpbench.plots.colours import COLOURS
 from kpbench.plots.drawing import Drawing
 from kpbench.plots.scores import show_score
-from kpbench.report import tables
+from kpbench.report.search import tables
 from kpbench.report.verdict import plural
 
 TEMPLATES = Environment(

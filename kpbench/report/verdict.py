@@ -7,8 +7,8 @@ from typing import Literal
 
 from kpbench.plots.factors import describe, varying
 from kpbench.plots.scores import counts, error_pixels, show_score
-from kpbench.plots.standings import standings
-from kpbench.report.report_input import Best, ReportInput
+from kpbench.plots.search.standings import standings
+from kpbench.report.search.study_input import Best, ReportInput
 
 SHORT = 60
 """Letters of a cell's description that fit into the headline."""

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from kpbench.statistics.agreement import DRAWS, Numbers, check_sides, perfect_pairs, residual_variance
-from kpbench.statistics.families import adjusted_p
+from kpbench.statistics.corrections import adjusted_p
 from kpbench.statistics.intervals import check_confidence
 from kpbench.statistics.ranks import rank_stability
 

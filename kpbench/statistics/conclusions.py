@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kpbench.statistics.contrasts import Contrast
-from kpbench.statistics.families import Correction
+from kpbench.statistics.corrections import Correction
 from kpbench.statistics.interactions import Interaction
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.plan import PlannedContrast

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from kpbench.statistics.families import exploratory_p
+from kpbench.statistics.corrections import exploratory_p
 
 WORDS = 6
 """A condition with at most this many values is shown value by value, others in thirds."""

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import Scalar
-from kpbench.score import score_from_mse
 from kpbench.statistics.blocks import BlockTable, survivors
+from kpbench.statistics.corrections import Correction
 from kpbench.statistics.decisions import Decision, decide
 from kpbench.statistics.evidence import Evidence, evidence, ratio_interval
-from kpbench.statistics.families import Correction
 from kpbench.statistics.intervals import Interval, t_interval
 from kpbench.statistics.plan import Effect, PlannedContrast, averaged_over, contrast_weights, differences, present
 from kpbench.statistics.scale import log_margin, percent_change, pixel_change, rmse_px
 from kpbench.statistics.verdicts import Verdict
+from kpbench.task.score import score_from_mse
 
 
 @dataclass(frozen=True)

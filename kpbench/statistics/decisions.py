@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kpbench.statistics.families import Correction, adjusted_p, step_levels
+from kpbench.statistics.corrections import Correction, adjusted_p, step_levels
 from kpbench.statistics.intervals import Interval, t_interval
 from kpbench.statistics.paired import PairedT, paired_t
 from kpbench.statistics.verdicts import Verdict, verdict

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kpbench.statistics.blocks import BlockTable
+from kpbench.statistics.corrections import Correction
 from kpbench.statistics.decisions import decide
 from kpbench.statistics.evidence import ratio_interval
-from kpbench.statistics.families import Correction
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.paired import equivalence_p
 from kpbench.statistics.plan import PlannedInteraction, differences, interaction_weights, present

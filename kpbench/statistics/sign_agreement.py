@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from kpbench.statistics.contrasts import Contrast
+from kpbench.statistics.corrections import adjusted_p, step_levels
 from kpbench.statistics.evidence import ratio_interval
-from kpbench.statistics.families import adjusted_p, step_levels
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.unpaired import welch
 

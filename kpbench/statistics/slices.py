@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kpbench.statistics.corrections import exploratory_p
 from kpbench.statistics.evidence import ratio_interval
-from kpbench.statistics.families import exploratory_p
 from kpbench.statistics.intervals import Interval, t_interval
 from kpbench.statistics.paired import paired_t
 

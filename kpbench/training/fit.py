@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from kpbench.cell import EpochRecord, Params, Scalar
 from kpbench.errors import UsageError
 from kpbench.faces.faces import SIZE
-from kpbench.score import score_from_mse
-from kpbench.scoring import batched_mse
+from kpbench.task.score import score_from_mse
+from kpbench.task.scorer import batched_mse
 from kpbench.training.augment import augment
 from kpbench.training.device import Device
 from kpbench.training.seeds import generator, global_seed

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kpbench.study import ROWS
+from kpbench.store.study import ROWS
 from tests.cli.spaces import SPACE
 
 
@@ -123,7 +123,7 @@ def test_another_plan_under_the_same_name_is_refused_with_the_difference(kpbench
 
 
 def test_ctrl_c_is_130_with_the_way_back(kpbench, options, monkeypatch):
-    from kpbench.queues import Trials
+    from kpbench.engine.queues import Trials
 
     def pressed(*_):
         raise KeyboardInterrupt
@@ -145,7 +145,7 @@ def test_failed_runs_are_exit_code_1(kpbench, options, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_keeps_what_was_finished(kpbench, options, monkeypatch):
-    from kpbench.study import Study
+    from kpbench.store.study import Study
 
     def full(self, file, value):
         raise OSError(28, "No space left on device")
@@ -215,7 +215,7 @@ def test_a_file_in_the_way_is_exit_2_also_for_a_dry_run(kpbench, options, tmp_pa
 
 
 def test_a_final_run_that_failed_once_is_forgiven_when_it_is_done(kpbench, options, monkeypatch):
-    from kpbench import evaluate
+    from kpbench.engine import evaluate
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from kpbench.study import FLOOR, PLAN, READINGS, RESULT, ROWS, open_study
+from kpbench.store.study import FLOOR, PLAN, READINGS, RESULT, ROWS, open_study
 from tests.ablation_rows import CROSSED, FLOOR_SCORES, NORM, study_folder
-from tests.analysis.test_comparison import search
+from tests.analysis.comparison.test_comparison import search
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from kpbench.faces import library
-from kpbench.faces.sources import SOURCES, Source
+from kpbench.faces.library import library
+from kpbench.faces.library.sources import SOURCES, Source
 from tests.course_files import write_zip
 from tests.faces.zip_server import serving
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from kpbench import verify
 from kpbench.cli.pages import write_results
 from kpbench.cli.verify import outcome
+from kpbench.studies import verify
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from kpbench.plots.ablation_plots import ABLATION_PLOTS
+from kpbench.plots.ablation.plots import ABLATION_PLOTS
 from kpbench.plots.colours import COLOURS
 from kpbench.plots.drawing import Drawing
 from tests.ablation_rows import CROSSED, analysis

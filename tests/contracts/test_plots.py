@@ -8,7 +8,7 @@ import pytest
 from kpbench.cell import RunResult
 from kpbench.plots.colours import COLOURS
 from kpbench.plots.drawing import Drawing, Marks
-from kpbench.plots.plots import PLOTS
+from kpbench.plots.search.plots import PLOTS
 from tests.study_rows import FLOOR, grid_rows, row, tuned_rows
 
 HOSTILE = "</script><b onclick=x>&日本語 𝔘 %{y} \u2028"

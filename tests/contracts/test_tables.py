@@ -7,15 +7,15 @@ import optuna
 import pytest
 import torch
 
-from kpbench.benchmark import read_benchmark
-from kpbench.catalog import find, names
-from kpbench.evaluate import known_parameters
+from kpbench.engine.evaluate import known_parameters
 from kpbench.faces.datasets import DATASETS, load
 from kpbench.networks.families import FAMILIES, build
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS
-from kpbench.samplers import SAMPLERS, propose
-from kpbench.schedulers import SCHEDULERS
-from kpbench.space import complete, read_space
+from kpbench.sampling.samplers import SAMPLERS, propose
+from kpbench.sampling.schedulers import SCHEDULERS
+from kpbench.space.catalog import find, names
+from kpbench.space.space import complete, read_space
+from kpbench.task.benchmark import read_benchmark
 from kpbench.training.seeds import global_seed
 
 SHAPES = [(4, 6, 6), (5,)]

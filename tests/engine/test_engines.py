@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kpbench.benchmark import read_benchmark
-from kpbench.catalog import find
 from kpbench.engine import inline, ray_tune
-from kpbench.evaluate import Staged, known_parameters
+from kpbench.engine.evaluate import Staged, known_parameters
+from kpbench.engine.jobs import Failure, Job
 from kpbench.faces.datasets import load
-from kpbench.jobs import Failure, Job
-from kpbench.space import complete
+from kpbench.space.catalog import find
+from kpbench.space.space import complete
+from kpbench.task.benchmark import read_benchmark
 from kpbench.training.device import find_device
 
 BENCHMARK = read_benchmark(find("benchmarks", "facial_keypoints"))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from kpbench.errors import UsageError
-from kpbench.faces import csv_files, synthetic
 from kpbench.faces.datasets import DATASETS, SYNTHETIC_FACES, load
+from kpbench.faces.drawn import synthetic
 from kpbench.faces.faces import Faces, Splits
+from kpbench.faces.readers import course_csv as csv_files
 from tests.course_files import blob_faces, csv_rows, csv_text, write_course, write_zip
 from tests.faces.real_data import COURSE_ZIP, KAGGLE_ZIP, needs_real_faces
 

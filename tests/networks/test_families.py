@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from kpbench.benchmark import read_benchmark
-from kpbench.catalog import find
 from kpbench.errors import UsageError
 from kpbench.networks.families import FAMILIES, build, check_rules, family_defaults, size_of
+from kpbench.space.catalog import find
+from kpbench.task.benchmark import read_benchmark
 from kpbench.training.seeds import global_seed
 
 RULES = read_benchmark(find("benchmarks", "facial_keypoints")).rules

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kpbench.report.face_pictures import data_uri, face_groups, face_pictures
-from kpbench.report.report_input import Examples
+from kpbench.report.search.study_input import Examples
 from tests.study_rows import examples
 
 

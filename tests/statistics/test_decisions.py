@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from kpbench.statistics.corrections import adjusted_p
 from kpbench.statistics.decisions import decide
-from kpbench.statistics.families import adjusted_p
 
 MARGIN = float(np.log(1.05))
 

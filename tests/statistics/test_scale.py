@@ -1,7 +1,7 @@
 import pytest
 
-from kpbench.score import score_from_mse
 from kpbench.statistics.scale import log_margin, percent_change, pixel_change, rmse_px
+from kpbench.task.score import score_from_mse
 
 
 @pytest.mark.parametrize(("score", "pixels"), [(100, 3.39), (261, 2.10), (703, 1.28)])

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from kpbench.benchmark import read_benchmark
-from kpbench.catalog import find
+from kpbench.engine.evaluate import Staged, known_parameters, one_thread, predict, prepare, work
+from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
-from kpbench.evaluate import Staged, known_parameters, one_thread, predict, prepare, work
 from kpbench.faces.datasets import load
-from kpbench.jobs import Failure, Job
 from kpbench.networks.families import build
-from kpbench.space import complete
-from kpbench.submission import load_model
+from kpbench.space.catalog import find
+from kpbench.space.space import complete
+from kpbench.task.benchmark import read_benchmark
 from kpbench.training.device import find_device
 from kpbench.training.fit import DivergedError, Setting, fit, masked_mse, training_defaults
+from kpbench.training.model_files import load_model
 
 BENCHMARK = read_benchmark(find("benchmarks", "facial_keypoints"))
 DEFAULTS = known_parameters()
@@ -129,7 +129,7 @@ def test_out_of_memory_has_its_own_reason(staged, monkeypatch):
     def full(*args, **kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB\nand more")
 
-    monkeypatch.setattr("kpbench.evaluate.build", full)
+    monkeypatch.setattr("kpbench.engine.evaluate.build", full)
     (progress,) = work(job(), prepare(staged))
     assert progress.seeds[0] == Failure(
         reason="oom", detail="OutOfMemoryError: CUDA out of memory. Tried to allocate 2 TiB"

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from kpbench.faces import synthetic
 from kpbench.faces.checks.pool import Pool, pool_of
+from kpbench.faces.drawn import synthetic
 from kpbench.faces.faces import Faces
 from kpbench.faces.parts import Parts
 

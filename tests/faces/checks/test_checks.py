@@ -10,8 +10,8 @@ from PIL import Image
 from kpbench.faces.checks.checks import CHECKS, has_errors, run_checks
 from kpbench.faces.checks.finding import Row
 from kpbench.faces.faces import KEYPOINTS, Faces, mirrored_order
-from kpbench.faces.layouts import read_path
 from kpbench.faces.parts import Parts, silent
+from kpbench.faces.readers.layouts import read_path
 from tests.faces.checks.drawn import SHARES, changed, drawn_faces, given_parts, pool
 from tests.faces.real_data import COURSE_ZIP, KAGGLE_ZIP, needs_real_faces
 

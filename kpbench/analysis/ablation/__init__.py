@@ -1,0 +1,1 @@
+"""An ablation's rows to numbers."""

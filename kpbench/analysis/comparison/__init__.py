@@ -1,0 +1,1 @@
+"""Two studies, or two cells, to numbers."""

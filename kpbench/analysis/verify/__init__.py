@@ -1,0 +1,1 @@
+"""Two studies of one design to numbers."""

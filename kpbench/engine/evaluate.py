@@ -1,0 +1,158 @@
+"""The bridge between a job and training: one cell and its seeds in, progress out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from kpbench import __version__
+from kpbench.cell import EpochRecord
+from kpbench.engine.jobs import Failure, Job, Progress, model_name
+from kpbench.faces.faces import Faces
+from kpbench.networks.families import FAMILIES, build, family_defaults
+from kpbench.space.space import Defaults
+from kpbench.task.benchmark import Coordinates
+from kpbench.training.device import Device
+from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
+from kpbench.training.model_files import ModelCard, save_model
+from kpbench.training.seeds import global_seed
+
+THREADS = 1
+"""CPU threads of a run: two processes of one thread beat one of two, and the numbers depend on the count."""
+
+
+@dataclass(frozen=True, eq=False)
+class Staged:
+    """What a worker needs of the data and the task: train and val as plain arrays, never the test split."""
+
+    train_images: NDArray[np.uint8]
+    train_keypoints: NDArray[np.float32]
+    val_images: NDArray[np.uint8]
+    val_keypoints: NDArray[np.float32]
+    coordinates: Coordinates
+    benchmark: str
+    data: str
+    device: Device
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Staged data on the device, copied once for each process, so that nothing can write to the shared arrays."""
+
+    train: DeviceFaces
+    val: DeviceFaces
+    staged: Staged
+
+
+def prepare(staged: Staged) -> Ready:
+    """Copies the staged arrays to their device."""
+    on = staged.device.torch
+    c = staged.coordinates
+
+    def copy(images: NDArray[np.uint8], keypoints: NDArray[np.float32]) -> DeviceFaces:
+        tensors = (torch.tensor(images, device=on), torch.tensor(keypoints, device=on))
+        return DeviceFaces(*tensors, c.image_divisor, c.centre, c.scale)
+
+    return Ready(
+        copy(staged.train_images, staged.train_keypoints), copy(staged.val_images, staged.val_keypoints), staged
+    )
+
+
+def known_parameters() -> Defaults:
+    """Family -> every parameter by dotted name with its default: the signatures of the families and of `fit`."""
+    return {family: {**family_defaults(family), **training_defaults()} for family in FAMILIES}
+
+
+def work(job: Job, ready: Ready) -> Iterator[Progress]:
+    """Trains a job's seeds side by side, one progress an epoch; each seed's model is saved after its last.
+
+    A seed that diverges, runs out of memory or fails becomes a `Failure` and the job ends there: a cell whose
+    replicate failed is told as failed, and its rows show which seed and why. Nothing is raised.
+    """
+    with one_thread():
+        fits = [_train(job, seed, ready) for seed in job.seeds]
+        for epoch in range(1, job.epochs + 1):
+            progress = Progress(epoch=epoch, seeds=tuple(_advance(one) for one in fits))
+            yield progress
+            if progress.failed:
+                return
+
+
+def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
+    staged = ready.staged
+    with global_seed(seed, "weights"):
+        network = build(job.params).to(staged.device.torch)
+    for record in fit(
+        network, ready.train, ready.val, Setting(job.epochs, seed, staged.device), **training_of(job.params)
+    ):
+        if record.epoch == job.epochs and job.models is not None:
+            card = ModelCard(
+                benchmark=staged.benchmark,
+                params=job.params,
+                seed=seed,
+                epochs=job.epochs,
+                data=staged.data,
+                device=staged.device.title,
+                kpbench=__version__,
+            )
+            save_model(network, card, Path(job.models) / model_name(job.params, seed))
+        yield record
+
+
+def _advance(fit: Iterator[EpochRecord]) -> EpochRecord | Failure:
+    try:
+        return next(fit)
+    except DivergedError as error:
+        return Failure(reason="nan", detail=str(error))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        return Failure(reason="oom", detail=one_line(error))
+    except Exception as error:  # a cell that fails must not end the study; the row says why
+        return Failure(reason="error", detail=one_line(error))
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one line for a row."""
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}"[:300]
+
+
+class Labelled(Dataset[dict[str, Tensor]]):
+    """Faces as the scorer takes them: `{"image": (1, 96, 96), "keypoints": (15, 2)}` in the task's coordinates."""
+
+    def __init__(self, faces: Faces, coordinates: Coordinates) -> None:
+        self._faces = faces
+        self._coordinates = coordinates
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        c = self._coordinates
+        image = torch.tensor(self._faces.images[index], dtype=torch.float32) / c.image_divisor
+        return {"image": image, "keypoints": (torch.tensor(self._faces.keypoints[index]) - c.centre) / c.scale}
+
+
+def predict(network: nn.Module, faces: Faces, coordinates: Coordinates) -> NDArray[np.float32]:
+    """Predicted keypoints in pixels, (N, 15, 2), of a network on the CPU in eval mode."""
+    pictures = torch.tensor(faces.images, dtype=torch.float32) / coordinates.image_divisor
+    with torch.no_grad():
+        output = torch.cat([network(batch) for batch in pictures.split(256)])
+    points = output.reshape(len(faces), -1, 2) * coordinates.scale + coordinates.centre
+    return np.asarray(points.numpy(), dtype=np.float32)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Runs with the thread count of a run and puts the caller's back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

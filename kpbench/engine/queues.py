@@ -1,0 +1,297 @@
+"""The two queues of work: trials that a sampler chooses, and jobs of a fixed plan."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from optuna.trial import TrialState
+
+from kpbench.cell import EpochRecord, Params, RunResult, Scalar, State
+from kpbench.engine.events import Advanced, Ended, Notify, Started
+from kpbench.engine.jobs import Failure, Job, Progress
+from kpbench.errors import UsageError
+from kpbench.sampling.journal import LOST, STOPPED, Journal, varying
+from kpbench.sampling.samplers import Sampler, propose
+from kpbench.sampling.schedulers import Scheduler
+from kpbench.seeds import block_seed
+from kpbench.space.space import SearchSpace
+from kpbench.store.study import ROWS, Study, now
+from kpbench.task.score import mean_score
+
+
+@dataclass
+class Live:
+    """A job under way: its curves so far and what failed."""
+
+    job: Job
+    curves: list[list[EpochRecord]]
+    failures: list[Failure | None]
+    stopped: bool = False
+
+    @classmethod
+    def of(cls, job: Job) -> "Live":
+        """A job that begins now."""
+        n = len(job.seeds)
+        return cls(job, [[] for _ in range(n)], [None] * n)
+
+    def add(self, progress: Progress) -> bool:
+        """Takes a progress; False for an epoch that is known already (a worker that was lost began again)."""
+        known = progress.epoch <= max(len(curve) for curve in self.curves)
+        for place, seed in enumerate(progress.seeds):
+            if isinstance(seed, Failure):
+                self.failures[place] = seed
+            elif not known:
+                self.curves[place].append(seed)
+        return not known
+
+    def state(self, place: int) -> State:
+        """How one seed ended; a seed whose sister failed ended too, short of its last epoch."""
+        if self.failures[place] is not None:
+            return "failed"
+        return "complete" if len(self.curves[place]) == self.job.epochs else "pruned"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What every row of a study says besides the run itself."""
+
+    device: str
+    data: str
+    size: Callable[[Params], tuple[int, float]]
+
+
+def rows_of(live: Live, facts: Facts) -> list[RunResult]:
+    """One row for each seed of a job that ended."""
+    parameters, megabytes = facts.size(live.job.params)
+    rows = []
+    for place, seed in enumerate(live.job.seeds):
+        curve, failure, state = live.curves[place], live.failures[place], live.state(place)
+        last = curve[-1] if curve and state != "failed" else None
+        rows.append(
+            RunResult(
+                role=live.job.role,
+                trial=live.job.number if live.job.role == "trial" else None,
+                cell=live.job.cell,
+                params=live.job.params,
+                seed=seed,
+                state=state,
+                reason=failure.reason if failure else None,
+                detail=failure.detail if failure else None,
+                epochs=len(curve),
+                val_mse=last.val_mse if last else None,
+                val_score=last.val_score if last else None,
+                parameters=parameters,
+                megabytes=round(megabytes, 3),
+                seconds=round(sum(record.seconds for record in curve), 3),
+                device=facts.device,
+                data=facts.data,
+                curve=curve,
+                finished=now(),
+            )
+        )
+    return rows
+
+
+@dataclass
+class Trials:
+    """A queue that asks Optuna's sampler for each next cell and keeps journal and rows in step.
+
+    A row is written before the journal is told: a driver killed between the two leaves a running trial with a row,
+    and `recover` tells what the row says.
+    """
+
+    study: Study
+    journal: Journal
+    space: SearchSpace
+    sampler: Sampler
+    scheduler: Scheduler
+    facts: Facts
+    notify: Notify
+    complete: Callable[[Params], dict[str, Scalar]]
+    legal: Callable[[Params], bool]
+    n_trials: int
+    epochs: int
+    seeds: int
+    seed: int
+    live: dict[int, Live] = field(default_factory=dict)
+
+    def recover(self) -> None:
+        """Settles trials that an earlier driver left running: told from their rows, or ended as interrupted.
+
+        Raises:
+            UsageError: rows and journal do not belong together.
+        """
+        ended = {trial.number for trial in self.journal.history() if trial.state.is_finished()}
+        running = {trial.number for trial in self.journal.running()}
+        if not ended <= set(self._rows()) <= ended | running:
+            raise UsageError(
+                f"the rows and the journal of {self.study.folder} tell of different trials; "
+                "one of the files was lost or changed: move the study away and search again"
+            )
+        self._end_running(LOST)
+
+    def abandon(self) -> None:
+        """Settles the trials under way after a stop that was asked for; cells that were cut come again."""
+        self._end_running(STOPPED)
+
+    def _rows(self) -> dict[int, list[RunResult]]:
+        rows: dict[int, list[RunResult]] = {}
+        for row in self.study.rows():
+            if row.trial is not None:
+                rows.setdefault(row.trial, []).append(row)
+        return rows
+
+    def _end_running(self, how: str) -> None:
+        rows = self._rows()
+        for trial in self.journal.running():
+            if len(found := rows.get(trial.number, [])) == self.seeds:
+                self.journal.adopt(trial)
+                self._tell(trial.number, found)
+                continue
+            self.study.drop_rows_of(trial.number)
+            if how == STOPPED or not self.journal.lives_spent(trial):
+                self.journal.interrupt(trial, how)
+                continue
+            live = Live.of(self._job(trial.number, self.complete(self.space.suggest(_Given(varying(trial))))))
+            lost = Failure(reason="crash", detail="lost with its driver again and again; it may be what kills it")
+            live.failures = [lost] * self.seeds
+            self._settle(live)
+            self.journal.adopt(trial)
+            self.journal.fail(trial.number)
+
+    def total(self) -> int:
+        """How many trials the study will have."""
+        return self.n_trials if self.space.size is None else min(self.n_trials, self.space.size)
+
+    def left(self) -> int:
+        """How many trials are still to come."""
+        return max(0, self.total() - len(self.journal.history()))
+
+    def ask(self) -> Job | None:
+        """The next cell that was never trained, or None once the study has its trials or the space is used up."""
+        history = self.journal.history()
+        if len(history) >= self.n_trials:
+            return None
+        size = self.space.size
+        params = next(iter(self.journal.interrupted()), None) or propose(
+            self.space,
+            history,
+            sampler=self.sampler,
+            seed=self.seed,
+            enumerated=size is not None and size <= self.n_trials,
+            legal=self.legal,
+        )
+        if params is None:
+            return None
+        trial = self.journal.start(params)
+        job = self._job(trial.number, self.complete(self.space.suggest(trial)))
+        self.live[job.number] = Live.of(job)
+        self.notify(Started(job))
+        return job
+
+    def report(self, job: Job, progress: Progress) -> bool:
+        """Enters the epoch in the journal; True where a seed failed or the scheduler stops the trial."""
+        live = self.live[job.number]
+        new = live.add(progress)
+        if progress.failed or not new:
+            return progress.failed
+        score = mean_score([curve[-1].val_mse for curve in live.curves])
+        self.journal.report(job.number, score, progress.epoch)
+        self.notify(Advanced(job, progress.epoch, score))
+        others = self.journal.scores_at(progress.epoch, except_for=job.number)
+        live.stopped = self.scheduler(progress.epoch, job.epochs, score, others)
+        return live.stopped
+
+    def tell(self, job: Job, crash: Failure | None = None) -> None:
+        """Writes the rows, then tells Optuna: complete, pruned or failed."""
+        live = self.live.pop(job.number)
+        if crash is not None:
+            live.failures = [failure or crash for failure in live.failures]
+        self._settle(live)
+        self._tell(job.number, rows_of(live, self.facts))
+
+    def _settle(self, live: Live) -> None:
+        rows = rows_of(live, self.facts)
+        for row in rows:
+            self.study.append(ROWS, row)
+        failed = next((row for row in rows if row.state == "failed"), None)
+        state: State = "failed" if failed else rows[0].state
+        scores = [row.val_mse for row in rows if row.val_mse is not None]
+        score = mean_score(scores) if scores and not failed else None
+        self.notify(Ended(live.job, state, score, failed.detail if failed else None))
+
+    def _tell(self, number: int, rows: Sequence[RunResult]) -> None:
+        states = {row.state for row in rows}
+        if "failed" in states:
+            self.journal.fail(number)
+        elif "pruned" in states:
+            self.journal.prune(number)
+        else:
+            self.journal.complete(number, mean_score([row.val_mse for row in rows if row.val_mse is not None]))
+
+    def _job(self, number: int, params: dict[str, Scalar]) -> Job:
+        seeds = tuple(block_seed(self.seed, block) for block in range(self.seeds))
+        return Job(number=number, role="trial", params=params, seeds=seeds, epochs=self.epochs)
+
+    def counts(self) -> dict[str, int]:
+        """Trials by state, those lost with a driver left out."""
+        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+        return {name: self.journal.count(state) for name, state in states.items()}
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Answers a space's suggestions with the parameters of a trial that exists."""
+
+    params: Params
+
+    def suggest_categorical(self, name: str, choices: object) -> Scalar:
+        return self.params[name]
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
+        return int(self.params[name])
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        return float(self.params[name])
+
+
+@dataclass
+class Planned:
+    """A queue over a fixed list of jobs, none of which is stopped early; rows go to `settle` as each job ends."""
+
+    jobs: list[Job]
+    facts: Facts
+    notify: Notify
+    settle: Callable[[Sequence[RunResult]], Sequence[RunResult]]
+    live: dict[int, Live] = field(default_factory=dict)
+
+    def ask(self) -> Job | None:
+        """The next job of the plan."""
+        if not self.jobs:
+            return None
+        job = self.jobs.pop(0)
+        self.live[job.number] = Live.of(job)
+        self.notify(Started(job))
+        return job
+
+    def report(self, job: Job, progress: Progress) -> bool:
+        """Keeps the epoch; stops only where a seed failed."""
+        live = self.live[job.number]
+        if live.add(progress) and not progress.failed:
+            self.notify(Advanced(job, progress.epoch, mean_score([curve[-1].val_mse for curve in live.curves])))
+        return progress.failed
+
+    def tell(self, job: Job, crash: Failure | None = None) -> None:
+        """Hands the job's rows to `settle`, which scores and keeps them."""
+        live = self.live.pop(job.number)
+        if crash is not None:
+            live.failures = [failure or crash for failure in live.failures]
+        rows = self.settle(rows_of(live, self.facts))
+        failed = next((row for row in rows if row.state == "failed"), None)
+        self.notify(
+            Ended(
+                job,
+                "failed" if failed else rows[0].state,
+                None if failed else rows[0].val_score,
+                failed.detail if failed else None,
+            )
+        )

@@ -1,0 +1,188 @@
+"""The built-in faces: drawn people whose keypoints move as Kaggle's do, the same for a seed everywhere."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpbench.faces.drawn.camera import photograph, soften_outline
+from kpbench.faces.drawn.canvas import Canvas
+from kpbench.faces.drawn.factors import Draw, Factors, draw_person, draw_picture, draw_scene, draw_scene_size, draw_size
+from kpbench.faces.drawn.hair import comb, hair_cover
+from kpbench.faces.drawn.light import light_relief
+from kpbench.faces.drawn.paint import paint_brows, paint_eyes, paint_mouth, paint_skin
+from kpbench.faces.drawn.relief import GRID, Relief, meet, raise_relief
+from kpbench.faces.drawn.shape import Floats, View, drawn_shape, expressed, reduce_to_15, shape_model, view_of
+from kpbench.faces.drawn.soft_shapes import Pixels, enlarge, mix, ramp
+from kpbench.faces.drawn.surroundings import paint_background, paint_clothes, put_before
+from kpbench.faces.faces import SIZE, Faces
+
+VERSION = 2
+"""Changes whenever the pixels for a seed do; part of a cache's key."""
+
+BATCH = 8
+"""Faces drawn at once, so that they fit a processor's cache; no face depends on it."""
+
+THREADS = 2
+"""Batches drawn side by side; numpy lets go of Python's lock while it works."""
+
+_PERSON, _SCENE, _PICTURE = 1, 2, 3
+"""The streams of random numbers."""
+
+
+def generate(n: int = 2140, *, seed: int = 0) -> Faces:
+    """Draw `n` faces of about n / 13 people, ordered by person.
+
+    A face depends on the seed and on its position alone: `generate(100)` equals the first 100 of `generate(200)`.
+    Pixels come from sums, products, quotients and square roots, which IEEE 754 rounds alike everywhere, and from no
+    BLAS, so neither processes nor threads change them.
+
+    Returns:
+        images uint8 (n, 1, 96, 96), keypoints float32 (n, 15, 2) in pixels, subjects int64 (n,), and as conditions
+        every factor of `face_factors`, (n,) each, with `scene`, the number of the occasion a picture belongs to.
+
+    Raises:
+        ValueError: n is not positive or the seed is negative.
+    """
+    subjects, factors, points = _cast(n, seed)
+    images = np.empty((n, 1, SIZE, SIZE), dtype=np.uint8)
+    keypoints = np.empty((n, 15, 2), dtype=np.float32)
+
+    def draw(part: slice) -> None:
+        pose = _Pose.of(points[part], {name: values[part] for name, values in factors.items()})
+        chances = _Chances.of(seed, subjects[part], factors["scene"][part], np.arange(part.start, part.stop))
+        images[part, 0], keypoints[part] = _draw_faces(pose, chances), pose.seen_keypoints()
+
+    _in_batches(draw, n)
+    return Faces(images, keypoints, subjects, factors)
+
+
+def place_keypoints(n: int = 2140, *, seed: int = 0) -> NDArray[np.float32]:
+    """The keypoints (n, 15, 2) of `generate(n, seed=seed)` without its pictures, in a tenth of the time.
+
+    Raises:
+        ValueError: n is not positive or the seed is negative.
+    """
+    _, factors, points = _cast(n, seed)
+    keypoints = np.empty((n, 15, 2), dtype=np.float32)
+
+    def place(part: slice) -> None:
+        pose = _Pose.of(points[part], {name: values[part] for name, values in factors.items()})
+        keypoints[part] = pose.seen_keypoints()
+
+    _in_batches(place, n)
+    return keypoints
+
+
+def _in_batches(work: Callable[[slice], None], n: int) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, (slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH))))
+
+
+def _stream(seed: int, *path: int) -> np.random.Generator:
+    return np.random.default_rng([seed, *path])
+
+
+def _cast(n: int, seed: int) -> tuple[NDArray[np.int64], Factors, Floats]:
+    """Who is on each picture and how: subjects (n,), factors (n,) each, and expressed 68 points (n, 68, 2)."""
+    if n <= 0:
+        raise ValueError(f"n must be at least 1, got {n}")
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
+    subjects, draws, shapes = np.empty(n, dtype=np.int64), [], []
+    person, scene, subject, occasion, person_left, scene_left = Draw(), Draw(), -1, -1, 0, 0
+    own = shape_model().mean
+    for i in range(n):
+        if person_left == 0:
+            subject, scene_left = subject + 1, 0
+            rng = _stream(seed, _PERSON, subject, 0)
+            person_left, person = draw_size(rng), draw_person(rng)
+            own = drawn_shape(rng, shape_model().mean, 0.8, 0.4)
+            own[:, 1] += (own[:, 1] + 0.36) * (0.03 + float(person["length"]))
+            own[48:, 1] += float(person["lip_height"])
+            own[49:54, 1] -= float(person["lip_thickness"])
+        if scene_left == 0:
+            occasion += 1
+            rng = _stream(seed, _SCENE, occasion, 0)
+            scene_left, scene = draw_scene_size(rng), draw_scene(rng, person)
+        person_left, scene_left = person_left - 1, scene_left - 1
+        rng = _stream(seed, _PICTURE, i, 0)
+        draws.append({"scene": occasion, **person, **scene, **draw_picture(rng, scene)})
+        shapes.append(drawn_shape(rng, own, 0.45, 0.35))
+        subjects[i] = subject
+    factors: Factors = {name: np.array([draw[name] for draw in draws]) for name in draws[0]}
+    return subjects, factors, expressed(np.stack(shapes), factors)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pose:
+    """A batch of heads before the camera: expressed 68 points, relief, the 15 keypoints in depth, the view."""
+
+    factors: Factors
+    points: Floats
+    relief: Relief
+    keypoints: Floats
+    view: View
+
+    @staticmethod
+    def of(points: Floats, factors: Factors) -> "_Pose":
+        relief = raise_relief(points, factors)
+        keypoints = relief.lift(reduce_to_15(points))
+        return _Pose(factors, points, relief, keypoints, view_of(factors, keypoints))
+
+    def seen_keypoints(self) -> Floats:
+        """The 15 keypoints in pixels."""
+        return self.view.project(self.keypoints)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chances:
+    """Random fields of a batch: those of the person, the scene and the picture."""
+
+    person: list[np.random.Generator]
+    scene: list[np.random.Generator]
+    picture: list[np.random.Generator]
+
+    @staticmethod
+    def of(
+        seed: int, subjects: NDArray[np.int64], scenes: NDArray[np.generic], pictures: NDArray[np.int64]
+    ) -> "_Chances":
+        return _Chances(
+            [_stream(seed, _PERSON, int(i), 1) for i in subjects],
+            [_stream(seed, _SCENE, int(i), 1) for i in scenes],
+            [_stream(seed, _PICTURE, int(i), 1) for i in pictures],
+        )
+
+
+def _noise(streams: list[np.random.Generator], cells: int) -> Pixels:
+    return np.stack([rng.standard_normal((cells, cells), dtype=np.float32) for rng in streams])
+
+
+def _draw_faces(pose: _Pose, chances: _Chances) -> NDArray[np.uint8]:
+    """The images (B, 96, 96) of a batch of heads."""
+    factors, points, relief, view = pose.factors, pose.points, pose.relief, pose.view
+    seen = view.unproject(SIZE)
+    x, y, hit = meet(relief, view, *seen)
+    shade, gloss = GRID.sample(list(light_relief(relief, factors, view)), x, y)
+    canvas = Canvas(x, y, points, view.project(relief.lift(points)), factors, view, seen)
+
+    grain = 0.7 * enlarge(_noise(chances.person, 24), SIZE) + 0.5 * enlarge(_noise(chances.person, 7), SIZE)
+    strands = comb(canvas, _noise(chances.person, 24))
+    lit = paint_skin(canvas, grain)
+    paint_brows(canvas, lit, strands)
+    lit *= shade
+    paint_eyes(canvas, lit, shade)
+    paint_mouth(canvas, lit, shade)
+    lit += 0.6 * canvas.factor("shine") * gloss
+    hair = canvas.factor("hair") * (1 + 0.4 * strands) * (0.25 + 0.75 * shade)
+    lit = mix(lit, np.maximum(hair, np.float32(0.003)), hair_cover(canvas, relief.half_width_at(y), strands))
+    lit *= 0.75 + 0.25 * ramp((np.float32(1.75) - y) * 2)
+
+    boxes = np.stack([rng.random((4, 5), dtype=np.float32) for rng in chances.scene])
+    room = paint_background(factors, _noise(chances.scene, 5), _noise(chances.scene, 13), boxes)
+    room = paint_clothes(canvas, room, _noise(chances.scene, 24))
+    lit = soften_outline(np.where(hit, lit, room), hit)
+    put_before(canvas, lit, _noise(chances.picture, 24))
+    return photograph(lit, factors, _noise(chances.picture, SIZE))

@@ -1,0 +1,1 @@
+"""Every file layout that faces come in, and what the readers share."""

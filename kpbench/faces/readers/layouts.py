@@ -1,0 +1,125 @@
+"""The layouts a data set at a path may have; the first that finds its files reads them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from kpbench.errors import UsageError
+from kpbench.faces.library.cache import cached
+from kpbench.faces.parts import Parts, Progress
+from kpbench.faces.readers import coco_json, image_csv, npz_file
+from kpbench.faces.readers import course_csv as csv_files
+from kpbench.faces.readers.files import MAPPING, DataFile, content_digest, files_at, shown
+
+Find = Callable[[Mapping[str, DataFile]], dict[str, DataFile]]
+"""From all files, by relative name, the files of a layout, by names that its `read` knows; empty where the files are
+something else."""
+
+Read = Callable[[Mapping[str, DataFile], Progress], Parts]
+"""From the files of a layout the faces in them."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How files become parts.
+
+    Attributes:
+        expects: what `find` looks for, in words.
+        version: part of the cache key.
+        deepest: how many folders below the top `find` looks.
+        mapped: whether a mapping of keypoint names may be given.
+    """
+
+    expects: str
+    version: int
+    find: Find
+    read: Read
+    deepest: int = 1
+    mapped: bool = False
+
+
+LAYOUTS: dict[str, Layout] = {
+    "csv_files": Layout(csv_files.EXPECTS, csv_files.VERSION, csv_files.find, csv_files.read),
+    "image_csv": Layout(
+        image_csv.EXPECTS, image_csv.VERSION, image_csv.find, image_csv.read, deepest=image_csv.DEEPEST
+    ),
+    "coco_json": Layout(
+        coco_json.EXPECTS, coco_json.VERSION, coco_json.find, coco_json.read, deepest=image_csv.DEEPEST, mapped=True
+    ),
+    "npz_file": Layout(npz_file.EXPECTS, npz_file.VERSION, npz_file.find, npz_file.read),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A data set at a path, not yet read: the name of its layout, its files and the digest of what is in them."""
+
+    layout: str
+    files: Mapping[str, DataFile]
+    digest: str
+
+    def read(self, progress: Progress) -> Parts:
+        """The parts, read anew.
+
+        Raises:
+            UsageError: the layout cannot read the files.
+        """
+        return LAYOUTS[self.layout].read(self.files, progress)
+
+
+def find_path(path: Path, *, mapping: Path | None = None) -> Found:
+    """The data set in a folder, a zip or a single file.
+
+    Args:
+        mapping: a file that maps keypoint names, for a layout that needs one.
+
+    Raises:
+        UsageError: nothing is there, no layout knows it, or the layout takes no mapping.
+    """
+    extra = {} if mapping is None else {MAPPING: _plain_file(mapping)}
+    listed: dict[int, dict[str, DataFile]] = {}
+    for name, layout in LAYOUTS.items():
+        if layout.deepest not in listed:
+            listed[layout.deepest] = files_at(path, deepest=layout.deepest)
+        found = layout.find(listed[layout.deepest] | (extra if layout.mapped else {}))
+        if found:
+            if extra and not layout.mapped:
+                raise UsageError(
+                    f"{shown(path)} needs no mapping: its keypoints have the benchmark's names; leave it out"
+                )
+            return Found(name, found, content_digest(found))
+    raise UsageError(_unknown(path, listed[1]))
+
+
+def read_path(path: Path, progress: Progress) -> Parts:
+    """The parts of the data set in a folder, a zip or a single file, from the cache where they were read before.
+
+    Raises:
+        UsageError: nothing is there, no layout knows it, or its layout cannot read it.
+    """
+    found = find_path(path)
+    version = LAYOUTS[found.layout].version
+    return cached(f"{found.layout} {version} {found.digest}", partial(found.read, progress))
+
+
+def _plain_file(path: Path) -> DataFile:
+    try:
+        if path.is_file():
+            return DataFile(path, path.stat().st_size)
+    except OSError as error:
+        raise UsageError(f"cannot read {shown(path)}: {error.strerror or error}; check its permissions") from None
+    raise UsageError(f"no file at {shown(path)}: --mapping is the path of a TOML file")
+
+
+def _unknown(path: Path, files: Mapping[str, DataFile]) -> str:
+    expected = "; or ".join(layout.expects for layout in LAYOUTS.values())
+    if "" in files:
+        return f"{shown(path)} is no data set: give a folder, a .zip or a .csv with {expected}"
+    if not files:
+        return f"{shown(path)} holds no file"
+    inside = ", ".join(map(shown, list(files)[:8])) + (f" and {len(files) - 8:,} more" if len(files) > 8 else "")
+    packed = [shown(name) for name in files if name.endswith("training.zip")]
+    way = "give" if path.is_dir() else "unpack it and give"
+    remedy = f"; {way} {packed[0]}" if packed else ""
+    return f"{shown(path)} holds {inside}{remedy}; it lacks {expected}"

@@ -1,0 +1,178 @@
+"""Keypoint differences: the MSE ratio of each keypoint drawn at its place, one panel a contrast."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+
+import plotly.graph_objects as go
+
+from kpbench.analysis.ablation.analysis import Analysis
+from kpbench.faces.faces import KEYPOINTS
+from kpbench.plots.ablation.names import contrast_name
+from kpbench.plots.colours import DIVERGING, light
+from kpbench.plots.drawing import Drawing, Key, Panel, calm
+from kpbench.plots.scores import rounded
+from kpbench.statistics.scale import log_margin
+from kpbench.statistics.slices import SliceContrast
+from kpbench.statistics.words import interval_text, number, p_text, percent
+
+MEAN_FACE = (
+    (66.2, 36.8), (29.6, 37.1), (59.3, 37.9), (73.4, 37.6), (36.6, 37.9), (22.4, 38.0), (56.1, 29.2), (79.6, 29.7),
+    (39.3, 29.4), (15.8, 30.5), (48.0, 57.3), (63.4, 75.9), (33.0, 76.1), (48.1, 72.7), (48.1, 82.6),
+)  # fmt: skip
+"""Mean place in pixels, x then y, of each keypoint in the labels of Kaggle's Facial Keypoints Detection training set
+(7,049 rows, each keypoint over the rows that have it)."""
+
+OUTLINE = ((9, 8), (6, 7), (5, 1, 4), (2, 0, 3), (12, 13, 11, 14, 12))
+"""Keypoints joined by a light line for orientation: brows, eyes, mouth."""
+
+STEEPEST = 0.9
+"""The share of all ratios, by their distance from 1, that the inner steps of the colour scale span."""
+
+LARGE = 6
+"""Up to this many panels are drawn large."""
+
+
+@dataclass(frozen=True)
+class KeypointMark:
+    """One keypoint of one contrast: where it is drawn, what is known of it, and its step on the colour scale.
+
+    Attributes:
+        step: -3 (far below 1) to 3 (far above), 0 within the smallest effect of interest.
+    """
+
+    name: str
+    x: float
+    y: float
+    found: SliceContrast
+    ringed: bool
+    step: int
+
+
+def scale_edges(ratios: Iterable[float], *, sesoi: float) -> tuple[float, float, float]:
+    """The ratios above 1 at which the colour changes, the same below 1 as their inverses.
+
+    The first is the smallest effect of interest; the others part what lies beyond it, up to the ratio that
+    `STEEPEST` of all stay within, into three equal steps of the logarithm.
+    """
+    first = log_margin(sesoi)
+    far = sorted(abs(math.log(ratio)) for ratio in ratios)
+    last = far[math.ceil(STEEPEST * len(far)) - 1] if far else 0.0
+    step = max(last - first, 2.0 * first) / 3.0
+    return 1.0 + sesoi, math.exp(first + step), math.exp(first + 2.0 * step)
+
+
+def step_of(ratio: float, edges: Sequence[float]) -> int:
+    """How many edges a ratio lies beyond, negative below 1."""
+    far = sum(max(ratio, 1.0 / ratio) > edge for edge in edges)
+    return far if ratio > 1.0 else -far
+
+
+def keypoint_marks(found: Analysis) -> tuple[tuple[str, tuple[KeypointMark, ...]], ...]:
+    """For each contrast with at least two usable seeds its name and its 15 keypoints, on one colour scale."""
+    edges = _edges(found)
+    return tuple(
+        (
+            contrast_name(found, contrast),
+            tuple(
+                KeypointMark(name.replace("_", " "), x, y, one, ringed, step_of(one.ratio, edges))
+                for name, (x, y), one, ringed in zip(
+                    KEYPOINTS, MEAN_FACE, detail.keypoints, detail.marked(found.design.alpha), strict=True
+                )
+            ),
+        )
+        for contrast, detail in zip(found.contrasts, found.details, strict=True)
+        if detail.keypoints
+    )
+
+
+def draw_keypoint_difference(found: Analysis) -> Drawing:
+    """One face a contrast: colour is the ratio on one scale, a ring marks what holds after adjustment."""
+    marks = keypoint_marks(found)
+    if not marks:
+        return Drawing(notes=("No contrast has two seeds whose rows hold the errors of single keypoints.",))
+    edges = _edges(found)
+    panels = tuple(_panel(name, mine, large=len(marks) <= LARGE) for name, mine in marks)
+    keys = [Key(text, role, "square") for text, role in zip(_step_words(edges), DIVERGING, strict=True)]
+    if any(mark.ringed for _, mine in marks for mark in mine):
+        keys.append(Key(f"adjusted p below {found.design.alpha:g}", "ink", "ring"))
+    notes = [
+        "Diamonds: a lower MSE than at the baseline; squares: a higher one; circles: within the effect of interest."
+    ]
+    without = len(found.contrasts) - len(marks)
+    if without:
+        notes.append(
+            f"{without} of {len(found.contrasts)} contrasts have fewer than two seeds with errors of keypoints."
+        )
+    return Drawing(panels, tuple(keys), tuple(notes))
+
+
+def _edges(found: Analysis) -> tuple[float, float, float]:
+    ratios = [one.ratio for detail in found.details for one in detail.keypoints]
+    return scale_edges(ratios, sesoi=found.design.sesoi)
+
+
+def _step_words(edges: Sequence[float]) -> list[str]:
+    ends = [1.0 / edge for edge in reversed(edges)] + list(edges)
+    texts = [number(end) for end in ends]
+    between = [f"{low} to {high}" for low, high in pairwise(texts)]
+    return [f"MSE ratio below {texts[0]}", *between, f"above {texts[-1]}"]
+
+
+def _panel(name: str, marks: Sequence[KeypointMark], *, large: bool) -> Panel:
+    figure = go.Figure()
+    size = 15 if large else 11
+    for joined in OUTLINE:
+        figure.add_scatter(
+            x=[MEAN_FACE[at][0] for at in joined],
+            y=[MEAN_FACE[at][1] for at in joined],
+            mode="lines",
+            line={"color": light("rule"), "width": 1.5, "shape": "spline"},
+            hoverinfo="skip",
+        )
+    rings = [mark for mark in marks if mark.ringed]
+    if rings:
+        figure.add_scatter(
+            x=[mark.x for mark in rings],
+            y=[mark.y for mark in rings],
+            mode="markers",
+            marker={"symbol": "circle-open", "size": size + 7, "color": light("ink"), "line": {"width": 1.5}},
+            hoverinfo="skip",
+        )
+    for step in range(-3, 4):
+        mine = [mark for mark in marks if mark.step == step]
+        if mine:
+            figure.add_scatter(
+                x=[mark.x for mark in mine],
+                y=[mark.y for mark in mine],
+                mode="markers",
+                marker={
+                    "symbol": "circle" if step == 0 else "diamond" if step < 0 else "square",
+                    "size": size if step < 0 else size - 2,
+                    "color": light(DIVERGING[step + 3]),
+                    "line": {"width": 0.75, "color": light("muted")},
+                },
+                hovertext=[_hover(mark) for mark in mine],
+                hoverinfo="text",
+            )
+    calm(figure, height=250 if large else 190, left=4, right=4, top=4, bottom=4)
+    figure.update_xaxes(range=[8, 88], visible=False, constrain="domain")
+    figure.update_yaxes(range=[91, 22], visible=False, scaleanchor="x", constrain="domain")
+    ratios = [mark.found.ratio for mark in marks]
+    told = ", ".join(mark.name for mark in rings) or "none"
+    alt = f"MSE ratio of each keypoint, {name}: {number(min(ratios))} to {number(max(ratios))}. Ringed: {told}."
+    return Panel(name, figure, alt, levels=(("Keypoint", "MSE ratio", "Interval", "p adjusted"), *map(_line, marks)))
+
+
+def _line(mark: KeypointMark) -> tuple[str, str, str, str]:
+    return mark.name, number(mark.found.ratio), interval_text(mark.found.ci), p_text(mark.found.p_adjusted)
+
+
+def _hover(mark: KeypointMark) -> str:
+    text = (
+        f"{mark.name}: MSE {percent(mark.found.ratio)}, ratio {number(rounded(mark.found.ratio))}, "
+        f"{interval_text(mark.found.ci)}, adjusted p {p_text(mark.found.p_adjusted)}"
+    )
+    return escape(text, quote=False)

@@ -1,0 +1,1 @@
+"""The pages on a data set."""

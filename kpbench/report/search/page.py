@@ -1,0 +1,56 @@
+"""The page of a study: one HTML file that needs nothing but a browser."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from kpbench.plots.drawing import Marks
+from kpbench.plots.search.plots import PLOTS
+from kpbench.report.face_pictures import face_groups
+from kpbench.report.search import tables
+from kpbench.report.search.study_input import ReportInput
+from kpbench.report.shell import whole_page
+from kpbench.report.verdict import tally, verdict, winners_curse
+
+
+def render(study: ReportInput) -> str:
+    """The whole page as text, offline and self-contained."""
+    marks = Marks(study.pass_mark, study.floor, chosen=study.best.cell if study.best else None)
+    drawings = {name: plot.draw(study.rows, marks) for name, plot in PLOTS.items()}
+    lines = tables.leader_lines(study.rows, marks)
+    return whole_page(
+        "study.html",
+        drawings,
+        study=study,
+        verdict=verdict(study),
+        curse=winners_curse(study),
+        tally=tally(study),
+        finals=sum(row.role == "final" for row in study.rows),
+        plots=PLOTS,
+        lines=lines,
+        unlisted=tables.unlisted(study.rows, lines),
+        names=tables.parameter_names(study.rows),
+        faces=face_groups(study.examples) if study.examples is not None else (),
+        failures=tables.failure_lines(study.rows),
+        pruned=tables.pruned_sentence(study.rows),
+        fixed=tables.fixed_parameters(study.rows),
+        session_columns=tables.columns(study.sessions),
+        reading_columns=tables.columns(study.readings),
+    )
+
+
+def write(path: Path, html: str) -> None:
+    """Put the page at `path` in one step: a reader sees the old page or the new one, never half of one.
+
+    Raises:
+        OSError: the folder is missing or cannot be written; nothing is left behind.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(html)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise

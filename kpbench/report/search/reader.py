@@ -1,0 +1,99 @@
+"""Reads a study folder into what its page is made from."""
+
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from kpbench.analysis.search import best_of, trial_counts
+from kpbench.cell import RunResult
+from kpbench.errors import UsageError
+from kpbench.report.search.study_input import Best, Examples, ReportInput
+from kpbench.store.study import (
+    EXAMPLES,
+    FLOOR,
+    READINGS,
+    ROWS,
+    SESSIONS,
+    Reading,
+    Session,
+    read_json,
+    read_lines,
+    read_plan,
+)
+from kpbench.task.benchmark import parse_benchmark
+
+
+def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
+    """Everything the page of the study in `folder` shows; a study under way gives what it has so far.
+
+    Args:
+        faces: embed the example faces; without them the page can be published where the pictures may not.
+
+    Raises:
+        UsageError: there is no study, or one of its files is damaged.
+    """
+    plan = read_plan(folder)
+    rows = read_lines(folder / ROWS, RunResult)
+    shown = plan.model_dump(exclude={"space_text", "benchmark_text"})
+    sessions, readings = read_sessions_and_readings(folder)
+    examples = _examples(folder / EXAMPLES) if faces else None
+    return ReportInput(
+        name=folder.name,
+        title=f"{plan.space_name} on {plan.data_name}",
+        rows=rows,
+        pass_mark=parse_benchmark(plan.benchmark_text, str(folder)).scorer.pass_mark,
+        floor=read_json(folder / FLOOR) or {},
+        best=_best(best_of(rows)),
+        trials=trial_counts(rows),
+        plan=shown,
+        sessions=sessions,
+        readings=readings,
+        examples=examples,
+        examples_note="" if faces else "Faces are left out of this page on purpose.",
+    )
+
+
+def read_sessions_and_readings(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The starts of a command on the study in `folder` and the openings of its sealed test, in order.
+
+    Raises:
+        UsageError: one of the two files is damaged.
+    """
+    return (
+        [session.model_dump() for session in read_lines(folder / SESSIONS, Session)],
+        [reading.model_dump() for reading in read_lines(folder / READINGS, Reading)],
+    )
+
+
+def _best(best: dict[str, Any] | None) -> Best | None:
+    if best is None:
+        return None
+    interval = best.get("test_interval")
+    return Best(
+        cell=best["cell_id"],
+        params=best["cell"],
+        val_score=best["search_score"],
+        test_score=best["test_score"],
+        model=best["model"],
+        seeds=best.get("seeds", 0),
+        test_mean=best.get("test_mean"),
+        test_interval=None if interval is None else (interval[0], interval[1]),
+    )
+
+
+def _examples(path: Path) -> Examples | None:
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Examples(
+                images=arrays["images"],
+                truth=arrays["truth"],
+                predicted=arrays["predicted"],
+                error=arrays["error"],
+                label=[str(label) for label in arrays["label"]],
+            )
+    except (ValueError, KeyError, OSError, BadZipFile) as error:
+        raise UsageError(f"{path} is damaged: {error}; remove it and run the study's command again") from error

@@ -1,0 +1,1 @@
+"""What may vary: search spaces, the design of an ablation, the recipes of tuning."""

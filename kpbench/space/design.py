@@ -1,0 +1,189 @@
+"""The design of an ablation: factors, levels, cells and blocks, fixed and hashed before the first run."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from kpbench.cell import Scalar, Value, cell_id
+from kpbench.errors import UsageError, nearest
+from kpbench.seeds import block_seed
+from kpbench.space.space import Choice, Range, SearchSpace
+from kpbench.space.tuning import Tuning
+
+CONTROL_BLOCKS = 5_000
+"""Blocks of the A/A cohort begin here, far from those of any ablation."""
+
+
+class Matched(Value):
+    """The size-matched control of a contrast: the baseline with as many parameters as the level.
+
+    Attributes:
+        change: what differs from the baseline cell, by dotted name.
+        parameters: the control's; `wanted` the level's.
+    """
+
+    factor: str
+    level: Scalar
+    change: dict[str, Scalar]
+    parameters: int
+    wanted: int
+
+
+class Design(Value):
+    """What will be run and compared.
+
+    Attributes:
+        factors: dotted name -> levels, the baseline's first.
+        asked: the factors whose contrasts are planned.
+        crossed: a full factorial of all factors; else one factor at a time, the others at the baseline.
+        cells: for each cell its level of every factor.
+        blocks: run seeds; every cell is trained with each.
+        control: run seeds of the A/A arm, the baseline cell under another cohort.
+        sesoi: smallest effect of interest, a share of MSE.
+        shifts: pixels by which test faces are shifted for an extra measure; None where there is none.
+        also: digest of other faces on whose val split every network is scored too.
+        tuning: how each cell's recipe is found; None where it is fixed.
+        matched: size-matched controls; None where none was asked for.
+    """
+
+    factors: dict[str, tuple[Scalar, ...]]
+    asked: tuple[str, ...]
+    crossed: bool
+    cells: tuple[dict[str, Scalar], ...]
+    blocks: tuple[int, ...]
+    control: tuple[int, ...]
+    sesoi: float
+    alpha: float
+    power: float
+    correction: str
+    shifts: tuple[int, ...] | None = None
+    also: str | None = None
+    tuning: Tuning | None = None
+    matched: tuple[Matched, ...] | None = None
+
+    @property
+    def baseline(self) -> dict[str, Scalar]:
+        """The baseline level of every factor."""
+        return {name: levels[0] for name, levels in self.factors.items()}
+
+    @property
+    def runs(self) -> int:
+        """The number of runs that are scored, the A/A arm and size-matched controls included."""
+        return (len(self.cells) + self.controls) * len(self.blocks) + len(self.control)
+
+    @property
+    def controls(self) -> int:
+        """The number of different size-matched controls; levels of one size share theirs."""
+        return len({tuple(one.change.items()) for one in self.matched or ()})
+
+
+def factorial(factors: Mapping[str, Sequence[Scalar]], *, crossed: bool) -> tuple[dict[str, Scalar], ...]:
+    """The cells over factors whose first level is the baseline, the baseline cell first.
+
+    Crossed, every combination; else the baseline and each other level of one factor at a time.
+    """
+    if crossed:
+        return tuple(dict(zip(factors, levels, strict=True)) for levels in itertools.product(*factors.values()))
+    base = {name: levels[0] for name, levels in factors.items()}
+    single = [{**base, name: level} for name, levels in factors.items() for level in levels[1:]]
+    return (base, *single)
+
+
+def blocks_of(seed: int, n: int, *, control: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Run seeds of `n` blocks and of the A/A cohort, which is empty without `control`."""
+    blocks = tuple(block_seed(seed, block) for block in range(n))
+    return blocks, tuple(block_seed(seed, CONTROL_BLOCKS + block) for block in range(n)) if control else ()
+
+
+def find_factor(space: SearchSpace, word: str) -> str:
+    """The dotted name of a parameter that may be called by its last part (`dropout`).
+
+    Raises:
+        UsageError: the space has no such parameter; the nearest name is shown.
+    """
+    if word in space.parameters:
+        return word
+    found = [name for name in space.parameters if name.rpartition(".")[2] == word]
+    if len(found) == 1:
+        return found[0]
+    known = {name.rpartition(".")[2] for name in space.parameters} | set(space.parameters)
+    problem = f"'{word}' is short for {' and '.join(found)}" if found else f"unknown factor '{word}'"
+    raise UsageError(f"{problem}: {nearest(word, known)}")
+
+
+def levels_of(
+    space: SearchSpace, name: str, *, words: Sequence[str] | None, baseline: str | None
+) -> tuple[Scalar, ...]:
+    """The levels of a factor, its baseline first: the space's, or those named in `words`.
+
+    Raises:
+        UsageError: an unknown level (nearest shown), a range without named levels, a single level, a baseline outside.
+    """
+    parameter = space.parameters[name]
+    if words is None and isinstance(parameter, Range):
+        raise UsageError(f"{name} is a range; name its levels: --levels {name}=LOW,MIDDLE,HIGH")
+    levels = [_level(name, parameter, word) for word in words] if words else list(_choices(parameter))
+    first = _level(name, parameter, baseline) if baseline is not None else space.baseline.get(name, levels[0])
+    if first not in levels:
+        if baseline is not None or words is None:
+            raise UsageError(f"the baseline {name}={first} is not among its levels: {', '.join(map(str, levels))}")
+        levels = [first, *levels]
+    ordered = tuple(dict.fromkeys([first, *levels]))
+    if len(ordered) < 2:
+        raise UsageError(f"factor {name} has one level, {ordered[0]}; an ablation needs at least two")
+    return ordered
+
+
+def _choices(parameter: Choice | Range) -> tuple[Scalar, ...]:
+    return parameter.values if isinstance(parameter, Choice) else ()
+
+
+def _level(name: str, parameter: Choice | Range, word: str) -> Scalar:
+    if isinstance(parameter, Choice):
+        by_word = {str(value): value for value in parameter.values}
+        if word not in by_word:
+            raise UsageError(f"{name} has no level '{word}': {nearest(word, by_word)}")
+        return by_word[word]
+    whole = isinstance(parameter.low, int) and isinstance(parameter.high, int)
+    try:
+        value = int(word) if whole else float(word)
+    except ValueError:
+        raise UsageError(f"{name}: '{word}' is not a {'whole ' if whole else ''}number") from None
+    if not parameter.low <= value <= parameter.high:
+        raise UsageError(f"{name}: {value} is outside {parameter.low} to {parameter.high}")
+    return value
+
+
+def base_cell(space: SearchSpace) -> dict[str, Scalar]:
+    """Every parameter that has one plain value: fixed, at the space's baseline, or the first of its choices."""
+    return {
+        name: space.baseline.get(name, parameter.values[0])
+        for name, parameter in space.parameters.items()
+        if isinstance(parameter, Choice)
+    } | {name: value for name, value in space.baseline.items() if name in space.parameters}
+
+
+def whole_cell(
+    space: SearchSpace, levels: Mapping[str, Scalar], *, recipe: Mapping[str, Scalar] | None = None
+) -> dict[str, Scalar]:
+    """The space's base cell with these levels and this recipe, without what does not apply there.
+
+    Raises:
+        UsageError: a level has no effect in that cell because its condition is not met.
+    """
+    cell = space.settle({**base_cell(space), **levels, **(recipe or {})})
+    for name in levels:
+        if name not in cell:
+            needs = ", ".join(f"{other} in {list(allowed)}" for other, allowed in space.parameters[name].when.items())
+            raise UsageError(f"{name} means nothing at this baseline: it applies where {needs}; see --baseline")
+    return cell
+
+
+def refuse_same_cells(cells: Sequence[Mapping[str, Scalar]]) -> None:
+    """Refuses a design in which two cells are the same network.
+
+    Raises:
+        UsageError: with the number of cells that differ.
+    """
+    different = len({cell_id(cell) for cell in cells})
+    if different < len(cells):
+        raise UsageError(f"only {different} of {len(cells)} cells differ; a level changes nothing at this baseline")

@@ -1,0 +1,162 @@
+"""Equal tuning: the same recipes tried in every cell on validation faces, with seeds that no block uses."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy.stats import qmc
+
+from kpbench.cell import RunResult, Scalar, Value
+from kpbench.errors import UsageError
+from kpbench.seeds import block_seed, derive
+from kpbench.space.space import Range, SearchSpace
+
+TUNE = ("none", "per-cell", "locked")
+"""`per-cell`: every cell gets the best of the recipes; `locked`: all cells get the one that is best at the baseline."""
+
+TUNING_BLOCK = 7_000
+"""The block whose seed every tuning run has, far from those of any ablation and its A/A cohort."""
+
+NEAR_END = 0.05
+"""A choice this close to an end of its range, as a share of the range, is a boundary hit."""
+
+
+class Span(Value):
+    """A range that is tuned; on a logarithmic scale where `log`."""
+
+    low: int | float
+    high: int | float
+    log: bool
+
+    def at(self, share: float) -> int | float:
+        """The value at a share of the range, 0 to 1: whole between whole bounds, else to four digits."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.log else (self.low, self.high)
+        value = low + share * (high - low)
+        value = math.exp(value) if self.log else value
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return min(self.high, max(self.low, round(value)))
+        return min(float(self.high), max(float(self.low), float(f"{value:.4g}")))
+
+    def share(self, value: float) -> float:
+        """Where in the range a value lies, 0 to 1."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+class Tuning(Value):
+    """How the recipes of a design are found, fixed before the first run.
+
+    Attributes:
+        how: `per-cell` or `locked`.
+        seed: run seed of every tuning run.
+        spans: the parameters tuned, by dotted name.
+        recipes: the values tried, the same in every cell; the first changes nothing that lies in its range.
+    """
+
+    how: str
+    seed: int
+    spans: dict[str, Span]
+    recipes: tuple[dict[str, Scalar], ...]
+
+
+@dataclass(frozen=True)
+class TunedCell:
+    """The audit of one cell's tuning.
+
+    Attributes:
+        levels: the cell by its factors.
+        trials, epochs: what was spent; equal for all cells unless a recipe changes nothing there or a run failed.
+        diverged: trials whose loss was no longer a number, an outcome.
+        failed: trials that broke in every attempt (memory, a lost worker).
+        chosen: the tuned parameters of the recipe taken; empty while none is complete.
+        val_score: its validation score; None likewise.
+        at_ends: tuned parameters whose chosen value lies within 5 % of an end of its range.
+    """
+
+    levels: Mapping[str, Scalar]
+    trials: int
+    epochs: int
+    diverged: int
+    failed: int
+    chosen: Mapping[str, Scalar]
+    val_score: float | None
+    at_ends: tuple[str, ...]
+
+
+def plan_tuning(
+    space: SearchSpace, factors: Sequence[str], *, own: Mapping[str, Scalar], how: str, trials: int, seed: int
+) -> Tuning | None:
+    """The recipes to try: the space's own, then a Latin hypercube over its ranges; None where `how` is `none`.
+
+    Where a value of its own lies outside the range to tune, the first recipe has the middle of the range.
+
+    Args:
+        factors: the factors of the ablation, which are not tuned.
+        own: the value of every parameter that is not varied.
+        trials: recipes for a cell, at least 2.
+        seed: of the study.
+
+    Raises:
+        UsageError: an unknown `how`, fewer than 2 trials, or a space without a range to tune.
+    """
+    if how not in TUNE:
+        raise UsageError(f"unknown --tune '{how}'. Known: {', '.join(TUNE)}")
+    if how == "none":
+        return None
+    if trials < 2:
+        raise UsageError(f"--tune-trials must be at least 2, got {trials}")
+    spans = {
+        name: Span(low=p.low, high=p.high, log=p.log)
+        for name, p in space.parameters.items()
+        if isinstance(p, Range) and p.low < p.high and name not in factors
+    }
+    if not spans:
+        raise UsageError(f"--tune: space '{space.name}' has no range to tune besides the factors; try cnn_tune")
+    cube = qmc.LatinHypercube(d=len(spans), rng=derive(seed, "recipes")).random(trials - 1)
+    first: dict[str, Scalar] = {n: s.at(0.5) for n, s in spans.items() if not s.low <= float(own[n]) <= s.high}
+    drawn: list[dict[str, Scalar]] = [
+        {name: span.at(float(u)) for (name, span), u in zip(spans.items(), row, strict=True)} for row in cube
+    ]
+    return Tuning(how=how, seed=block_seed(seed, TUNING_BLOCK), spans=spans, recipes=(first, *drawn))
+
+
+def best_recipe(rows: Sequence[RunResult]) -> RunResult | None:
+    """The tuning run with the lowest validation MSE of those that completed; the first of equals, None of none."""
+    complete = [row for row in rows if row.state == "complete" and row.val_mse is not None]
+    return min(complete, key=lambda row: (row.val_mse, row.cell), default=None)
+
+
+def of_cell(rows: Sequence[RunResult], levels: Mapping[str, Scalar]) -> list[RunResult]:
+    """The tuning runs of a cell of the design, one for each recipe that differs there: its last."""
+    mine = [
+        row for row in rows
+        if row.role == "tuning" and all(row.params.get(name) == level for name, level in levels.items())
+    ]  # fmt: skip
+    return list({row.cell: row for row in mine}.values())
+
+
+def audit(rows: Sequence[RunResult], cells: Sequence[Mapping[str, Scalar]], tuning: Tuning) -> tuple[TunedCell, ...]:
+    """What tuning spent and chose in each cell that it looked at, the baseline first."""
+    looked_at = cells[:1] if tuning.how == "locked" else cells
+    return tuple(_audit(of_cell(rows, levels), levels, tuning) for levels in looked_at)
+
+
+def _audit(rows: Sequence[RunResult], levels: Mapping[str, Scalar], tuning: Tuning) -> TunedCell:
+    best = best_recipe(rows)
+    chosen = {} if best is None else {name: best.params[name] for name in tuning.spans if name in best.params}
+    ends = [name for name, value in chosen.items() if _near_end(tuning.spans[name], float(value))]
+    return TunedCell(
+        levels=levels,
+        trials=len(rows),
+        epochs=sum(row.epochs for row in rows),
+        diverged=sum(row.reason == "nan" for row in rows),
+        failed=sum(row.state == "failed" and row.reason != "nan" for row in rows),
+        chosen=chosen,
+        val_score=None if best is None else best.val_score,
+        at_ends=tuple(ends),
+    )
+
+
+def _near_end(span: Span, value: float) -> bool:
+    return min(span.share(value), 1.0 - span.share(value)) <= NEAR_END

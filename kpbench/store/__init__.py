@@ -1,0 +1,1 @@
+"""A study folder: its plan, its rows, its lock."""

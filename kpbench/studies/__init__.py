@@ -1,0 +1,1 @@
+"""What the commands carry out: search, ablation, verification, and what they share."""

@@ -1,0 +1,201 @@
+"""Everything that can be wrong before training, and what a run needs once it is right."""
+
+import platform
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from kpbench import __version__
+from kpbench.cell import Params, Scalar
+from kpbench.engine import inline, ray_tune
+from kpbench.engine.evaluate import THREADS, Staged, known_parameters
+from kpbench.engine.jobs import Queue
+from kpbench.engine.queues import Facts
+from kpbench.errors import UsageError
+from kpbench.faces.datasets import load
+from kpbench.faces.faces import Splits
+from kpbench.faces.partial import LABELS
+from kpbench.networks.families import check_rules, describe
+from kpbench.space.catalog import find
+from kpbench.space.design import Design
+from kpbench.space.space import Defaults, SearchSpace, complete, read_space
+from kpbench.store.study import Plan, Session, now
+from kpbench.task.benchmark import Benchmark, read_benchmark
+from kpbench.task.scorer import VERSION as SCORER
+from kpbench.training.device import Device, find_device
+from kpbench.training.fit import check_training, training_of
+
+LONGEST_NAME = 200
+"""Bytes; file systems allow 255 for a file's name, and some are written beside it for a moment."""
+
+CHECKED = 500
+"""Spaces of no more cells are checked cell by cell before anything is trained, larger ones by probes and as they go."""
+
+Say = Callable[[str, float], None]
+"""(what is being done, share done): progress of reading or drawing faces."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The benchmark, a search space that keeps its rules, a device: everything but the faces."""
+
+    benchmark: Benchmark
+    space: SearchSpace
+    device: Device
+    epochs: int
+    defaults: Defaults
+    labels: str = "complete"
+    sizes: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def complete(self, cell: Params) -> dict[str, Scalar]:
+        """The cell with every default written out."""
+        return complete(cell, self.defaults)
+
+    def size(self, params: Params) -> tuple[int, float]:
+        """Parameters and megabytes of a complete cell, computed once for each network.
+
+        Raises:
+            UsageError: the cell breaks the course's rules, cannot be built or has a training parameter out of range.
+        """
+        check_training(**training_of(params))
+        key = describe(params)
+        if key not in self.sizes:
+            self.sizes[key] = check_rules(params, self.benchmark.rules)
+        return self.sizes[key]
+
+    def legal(self, cell: Params) -> bool:
+        """Whether a cell keeps the rules."""
+        try:
+            self.size(self.complete(cell))
+        except UsageError:
+            return False
+        return True
+
+    def read_faces(self, source: str, say: Say) -> Splits:
+        """The splits of a data set by name or path.
+
+        Raises:
+            UsageError: as `faces.datasets.load`.
+        """
+        shares = self.benchmark.splits
+        splits = load(
+            source,
+            val_share=shares.val_share,
+            test_share=shares.test_share,
+            seed=shares.seed,
+            labels=self.labels,
+            progress=say,
+        )
+        if len(splits.train) < 2:
+            raise UsageError(f"{source} has {len(splits.train)} training face(s); training needs at least two")
+        return splits
+
+    def facts(self, splits: Splits) -> Facts:
+        """What every row of a study on these faces says."""
+        return Facts(self.device.title, splits.digest(), self.size)
+
+    def stage(self, splits: Splits) -> Staged:
+        """What the workers get: train and val, never the test."""
+        train, val = splits.train, splits.val
+        arrays = (train.images, train.keypoints, val.images, val.keypoints)
+        return Staged(*arrays, self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device)
+
+    def plan(
+        self,
+        splits: Splits,
+        *,
+        kind: str,
+        seeds: int,
+        seed: int,
+        sampler: str,
+        scheduler: str,
+        design: Design | None = None,
+    ) -> Plan:
+        """The identity of a study of this task on these faces."""
+        return Plan(
+            kind=kind,
+            space_name=self.space.name,
+            space=self.space.digest,
+            benchmark_name=self.benchmark.name,
+            benchmark=self.benchmark.digest,
+            scorer=SCORER,
+            data_name=splits.name,
+            data=splits.digest(),
+            epochs=self.epochs,
+            seeds=seeds,
+            sampler=sampler,
+            scheduler=scheduler,
+            seed=seed,
+            device=self.device.kind,
+            precision=self.device.precision,
+            held_out=splits.held_out(),
+            labels=None if self.labels == "complete" else self.labels,
+            data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
+            data_notes=splits.notes,
+            design=design,
+            space_text=self.space.text,
+            benchmark_text=self.benchmark.text,
+        )
+
+    def session(self, command: str, workers: int) -> Session:
+        """What started now, where, and with which versions."""
+        packages = ("torch", "timm", "optuna", "ray", "numpy", "pandas", "plotly")
+        versions = {"kpbench": __version__, "python": platform.python_version()}
+        return Session(
+            when=now(),
+            command=command or shlex.join(sys.argv),
+            device=f"{self.device.title}, {THREADS} thread a run",
+            workers=workers,
+            versions=versions | {package: version(package) for package in packages},
+        )
+
+
+def prepare_task(space: str, device: str, epochs: int | None, *, labels: str = "complete") -> Task:
+    """Reads and checks benchmark, space and device.
+
+    Raises:
+        UsageError: an unknown name, a number out of range, a space with a cell that breaks the rules.
+    """
+    at_least({"--epochs": (1 if epochs is None else epochs, 1)})
+    if labels not in LABELS:
+        raise UsageError(f"unknown --labels '{labels}'. Known: {', '.join(LABELS)}")
+    benchmark = read_benchmark(find("benchmarks", "facial_keypoints"))
+    defaults = known_parameters()
+    found = read_space(find("search_spaces", space), defaults)
+    task = Task(benchmark, found, find_device(device), epochs or benchmark.budget.epochs, defaults, labels)
+    small = found.size is not None and found.size <= CHECKED
+    for cell in found.cells() if small else found.probes():
+        try:
+            task.size(task.complete(cell))
+        except UsageError as error:
+            raise UsageError(f"search space '{found.name}': {error}") from error
+    return task
+
+
+def at_least(options: dict[str, tuple[int, int]]) -> None:
+    """Refuses a number below its least, by the option's name."""
+    for option, (value, least) in options.items():
+        if value < least:
+            raise UsageError(f"{option} must be at least {least}, got {value}")
+
+
+def plain_name(name: str) -> str:
+    """A study's name if it is a plain folder name.
+
+    Raises:
+        UsageError: it is not.
+    """
+    plain = name.isprintable() and name.strip() == name and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
+    if not name or not plain or name in (".", "..") or any(mark in name for mark in "/\\"):
+        raise UsageError(f"--name must be a plain folder name, got {name!r}; --out says where")
+    return name
+
+
+def run_queue(queue: Queue, staged: Staged, workers: int) -> None:
+    """Works through a queue: in this process without workers, else with Ray."""
+    if workers == 0:
+        inline.run(queue, staged)
+    else:
+        ray_tune.run(queue, staged, workers=workers)

@@ -1,0 +1,240 @@
+"""`kpbench search`: a sampler chooses cells; the best are trained again and scored on the sealed test."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kpbench.analysis.search import best_of, ranked
+from kpbench.cell import RunResult
+from kpbench.engine.evaluate import predict
+from kpbench.engine.events import Notify, Stage
+from kpbench.engine.jobs import Job
+from kpbench.engine.queues import Planned, Trials
+from kpbench.errors import UsageError, lookup
+from kpbench.faces.faces import Faces, Splits
+from kpbench.sampling.journal import Journal
+from kpbench.sampling.samplers import SAMPLERS
+from kpbench.sampling.schedulers import SCHEDULERS
+from kpbench.seeds import block_seed
+from kpbench.store.study import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS, Plan, Study, check_folder, open_study
+from kpbench.studies.official import score_floor, score_row
+from kpbench.studies.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
+from kpbench.task.benchmark import Benchmark
+from kpbench.training.model_files import load_model
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """What a person asked of `kpbench search`; totals, so that the same request continues a study."""
+
+    space: str = "cnn_small"
+    data: str = "synthetic"
+    labels: str = "complete"
+    n_trials: int = 7
+    epochs: int | None = None
+    seeds: int = 1
+    sampler: str = "tpe"
+    scheduler: str = "asha"
+    workers: int = 2
+    device: str = "auto"
+    seed: int = 0
+    name: str | None = None
+    out: Path = Path("reports")
+    final_cells: int = 1
+    final_seeds: int = 3
+    command: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A request that can be carried out: everything read and checked, nothing written yet."""
+
+    request: SearchRequest
+    task: Task
+
+    def plan(self, splits: Splits) -> Plan:
+        """The identity of the study that the request asks for."""
+        request = self.request
+        return self.task.plan(
+            splits,
+            kind="search",
+            seeds=request.seeds,
+            seed=request.seed,
+            sampler=request.sampler,
+            scheduler=request.scheduler,
+        )
+
+    def folder(self, plan: Plan) -> Path:
+        """The study's folder: as named, or after space, data and plan, so that the same request finds it again."""
+        name = self.request.name or f"{plan.space_name}-{plan.data_name}-{plan.digest[:6]}"
+        return self.request.out / name
+
+
+def prepare_search(request: SearchRequest) -> Search:
+    """Reads and checks everything that can be wrong before a face is read.
+
+    Raises:
+        UsageError: an unknown name, a number out of range, a space that breaks the rules.
+    """
+    at_least(
+        {
+            "--n-trials": (request.n_trials, 1),
+            "--seeds": (request.seeds, 1),
+            "--workers": (request.workers, 0),
+            "--seed": (request.seed, 0),
+            "--final-cells": (request.final_cells, 0),
+            "--final-seeds": (request.final_seeds, 1),
+        }
+    )
+    if request.name is not None:
+        plain_name(request.name)
+    sampler = lookup(SAMPLERS, request.sampler, "sampler")
+    lookup(SCHEDULERS, request.scheduler, "scheduler")
+    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
+    if sampler.make is None and task.space.size is None:
+        raise UsageError(
+            f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
+        )
+    return Search(request, task)
+
+
+def search(prepared: Search, notify: Notify, say: Say) -> Path:
+    """Carries out a prepared request, from the faces to `result.json`; returns the study's folder.
+
+    Raises:
+        UsageError: the faces cannot be read, or the study cannot be opened.
+        KeyboardInterrupt: as it comes; the study can be continued.
+    """
+    request, task = prepared.request, prepared.task
+    splits = task.read_faces(request.data, say)
+    plan = prepared.plan(splits)
+    with open_study(prepared.folder(plan), plan) as study:
+        study.append(SESSIONS, task.session(request.command, request.workers))
+        staged = task.stage(splits)
+        trials = _trials(study, prepared, splits, notify)
+        trials.recover()
+        if trials.left():
+            notify(Stage("search", trials.total(), len(trials.journal.history()), _best_so_far(study)))
+            try:
+                run_queue(trials, staged, min(request.workers, trials.left()))
+            except KeyboardInterrupt:
+                trials.abandon()
+                raise
+        finals = _finals(study, prepared, splits, notify)
+        if finals.jobs:
+            notify(Stage("final runs, fresh seeds", len(finals.jobs)))
+            run_queue(finals, staged, min(request.workers, len(finals.jobs)))
+        floor = score_floor(study, task, splits, request.command, notify)
+        rows = study.rows()
+        best = best_of(rows)
+        if best and best["model"]:
+            _examples(study, splits.val, task.benchmark, study.folder / best["model"])
+        result = {
+            "study": study.name,
+            "best": best,
+            "floor": {name: scores["test"] for name, scores in floor.items()},
+            "trials": trials.counts(),
+            "finals_failed": len(_unfinished(prepared, rows)),
+        }
+        study.write(RESULT, json.dumps(result, indent=2) + "\n")
+    return study.folder
+
+
+def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
+    """What `search` would do; the faces are read, nothing is written."""
+    request, task = prepared.request, prepared.task
+    splits = task.read_faces(request.data, say)
+    plan = prepared.plan(splits)
+    check_folder(prepared.folder(plan), plan)
+    size = task.space.size
+    trials = request.n_trials if size is None else min(size, request.n_trials)
+    finals = request.final_cells * request.final_seeds
+    whole = size is not None and size <= request.n_trials
+    return {
+        "study": str(prepared.folder(plan)),
+        "cells": "a continuum" if size is None else size,
+        "trials": f"{trials}, " + ("every cell once" if whole else f"chosen by {request.sampler}"),
+        "runs": f"{trials * request.seeds} of at most {task.epochs} epochs, then {finals} with fresh seeds",
+        "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
+        "notes": "; ".join(splits.notes) or "none",
+        "device": f"{task.device.title} ({task.device.kind}, {task.device.precision})",
+        "plan": plan.digest,
+    }
+
+
+def _trials(study: Study, prepared: Search, splits: Splits, notify: Notify) -> Trials:
+    request, task = prepared.request, prepared.task
+    return Trials(
+        study=study,
+        journal=Journal(study.folder / JOURNAL),
+        space=task.space,
+        sampler=SAMPLERS[request.sampler],
+        scheduler=SCHEDULERS[request.scheduler],
+        facts=task.facts(splits),
+        notify=notify,
+        complete=task.complete,
+        legal=task.legal,
+        n_trials=request.n_trials,
+        epochs=task.epochs,
+        seeds=request.seeds,
+        seed=request.seed,
+    )
+
+
+def _best_so_far(study: Study) -> float | None:
+    ranking = ranked(study.rows())
+    return ranking[0][1] if ranking else None
+
+
+def _unfinished(prepared: Search, rows: Sequence[RunResult]) -> list[tuple[str, int]]:
+    """The final runs, cell and seed, that the request asks for and that are not complete."""
+    request = prepared.request
+    done = {(row.cell, row.seed) for row in rows if row.role == "final" and row.state == "complete"}
+    fresh = [block_seed(request.seed, request.seeds + block) for block in range(request.final_seeds)]
+    finalists = [cell for cell, _ in ranked(rows)[: request.final_cells]]
+    return [(cell, seed) for cell in finalists for seed in fresh if (cell, seed) not in done]
+
+
+def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> Planned:
+    """The best cells with fresh seeds, those done already left out; each is scored officially as it ends."""
+    request, task, rows = prepared.request, prepared.task, study.rows()
+    params = {row.cell: row.params for row in rows}
+    models = str((study.folder / MODELS).absolute())
+    jobs = [
+        Job(number=number, role="final", params=params[cell], seeds=(seed,), epochs=task.epochs, models=models)
+        for number, (cell, seed) in enumerate(_unfinished(prepared, rows))
+    ]
+
+    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
+        scored = [score_row(study, task, splits, row, request.command) for row in rows]
+        for row in scored:
+            study.append(ROWS, row)
+        return scored
+
+    return Planned(jobs, task.facts(splits), notify, settle)
+
+
+def _examples(study: Study, val: Faces, benchmark: Benchmark, model: Path) -> None:
+    """Keeps the validation faces that the best model does best, median and worst, with its predictions."""
+    network, _ = load_model(model)
+    predicted = predict(network, val, benchmark.coordinates)
+    error = np.sqrt(np.square(predicted - val.keypoints).mean(axis=(1, 2)))
+    order = np.argsort(error, kind="stable")
+    n = min(4, max(1, len(order) // 3))
+    middle = (len(order) - n) // 2
+    index = np.concatenate([order[:n], order[middle : middle + n], order[-n:]])
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        images=val.images[index],
+        truth=val.keypoints[index],
+        predicted=predicted[index],
+        error=error[index],
+        label=np.array(["best"] * n + ["median"] * n + ["worst"] * n),
+    )
+    study.write(EXAMPLES, buffer.getvalue())

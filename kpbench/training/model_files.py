@@ -1,0 +1,82 @@
+"""A trained model as a file: export it, load it again."""
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from kpbench.cell import Scalar, Value
+from kpbench.errors import UsageError
+from kpbench.networks.families import build
+from kpbench.task.benchmark import first_problem
+from kpbench.training.seeds import global_seed
+
+
+class ModelCard(Value):
+    """The JSON beside a model's weights: what is needed to build the network again and to trust its score."""
+
+    benchmark: str
+    params: dict[str, Scalar]
+    seed: int
+    epochs: int
+    data: str
+    device: str
+    kpbench: str
+
+
+def save_model(network: nn.Module, card: ModelCard, stem: Path) -> Path:
+    """Writes `<stem>.safetensors` and `<stem>.json`, each whole or not at all; returns the former's path."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    path = stem.with_name(stem.name + ".safetensors")
+    _write_whole(stem.with_name(stem.name + ".json"), (card.model_dump_json(indent=2) + "\n").encode())
+    _write_whole(path, save(weights))
+    return path
+
+
+def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+    """The network in `path` (its `.safetensors` or the `.json` beside it), on the CPU in eval mode.
+
+    Raises:
+        UsageError: a file is missing, torn, or does not fit the network that the JSON describes.
+    """
+    if path.suffix not in (".safetensors", ".json"):
+        raise UsageError(f"{path} is no model; a model is a .safetensors file with a .json beside it")
+    weights, description = path.with_suffix(".safetensors"), path.with_suffix(".json")
+    for file in (weights, description):
+        if not file.is_file():
+            raise UsageError(f"no model file {file}; a model is a .safetensors file with a .json beside it")
+    try:
+        card = ModelCard(**json.loads(description.read_text(encoding="utf-8")))
+    except (ValidationError, TypeError) as error:
+        raise UsageError(f"{description}: not a model description: {first_problem(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{description}: not JSON: {error}") from error
+    try:
+        with global_seed(card.seed, "weights"):
+            network = build(card.params)
+    except (RuntimeError, ValueError, TypeError, KeyError, OverflowError, UsageError) as error:
+        raise UsageError(f"{description}: describes no network: {first_line(error)}") from error
+    try:
+        network.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {first_line(error)}") from error
+    return network.eval(), card
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,558 @@
+"""What compares, which cell a side is, and that the numbers are scipy's."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from kpbench.analysis.comparison.arms import StudyRows, counted, find_side, named_side, read_study
+from kpbench.analysis.comparison.comparison import compare, recipe, recipe_digest
+from kpbench.cell import cell_id
+from kpbench.errors import UsageError
+from kpbench.seeds import block_seed
+from kpbench.space.design import Design
+from kpbench.statistics.intervals import score_interval
+from kpbench.statistics.paired import paired_t
+from kpbench.statistics.seeds_and_faces import seeds_by_faces
+from tests.ablation_rows import CROSSED, FLOOR_SCORES, NORM, plan, study_folder, whole
+from tests.study_rows import row
+
+MEAN_FACE = 1 / (2 * FLOOR_SCORES["mean face"]["test"])
+
+
+@pytest.fixture(scope="module")
+def norm(tmp_path_factory):
+    """Three norms, eight seeds, an A/A arm."""
+    return read_study(study_folder(tmp_path_factory.mktemp("one") / "norm"))
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory):
+    """The same ablation, noisier: the planted effects are the same, the numbers are not."""
+    return read_study(study_folder(tmp_path_factory.mktemp("two") / "again", noise=0.1))
+
+
+def with_rows(study, change):
+    return replace(study, rows=tuple(change(row) for row in study.rows))
+
+
+def with_plan(study, **fields):
+    return replace(study, plan=study.plan.model_copy(update=fields))
+
+
+def with_seeds(study, start):
+    """The study with every seed of the ablation moved, rows and design alike."""
+    move = {seed: start + at for at, seed in enumerate(study.plan.design.blocks)}
+    design = study.plan.design.model_copy(update={"blocks": tuple(move.values())})
+    rows = tuple(
+        found.model_copy(update={"seed": move[found.seed]}) for found in study.rows if found.role == "ablation"
+    )
+    return replace(with_plan(study, design=design), rows=rows)
+
+
+def log_mse(study, norm_level, *, seeds=None):
+    """log MSE by seed straight from the rows, a diverged seed with the mean face's."""
+    found = {
+        one.seed: math.log(one.test_mse or MEAN_FACE)
+        for one in study.rows
+        if one.role == "ablation" and one.params["network.norm"] == norm_level
+    }
+    return np.array([found[seed] for seed in sorted(found) if seeds is None or seed in seeds])
+
+
+def search(name="found", *, best=(1, 2, 3), second=(), score=250.0, lr=1e-3):
+    """A search of three trials whose best cells have final runs; the cells share the ablation's recipe."""
+    cells = [whole({"network.norm": level}) | {"training.lr": lr} for level in ("batch", "none", "spatial_batch")]
+    rows = [row(cell, trial=at, score=300.0 - 40 * at) for at, cell in enumerate(cells)]
+    for cell, seeds, level in ((cells[0], best, score), (cells[1], second, 0.8 * score)):
+        for seed in seeds:
+            noise = math.exp(0.05 * math.sin(seed))
+            rows.append(row(cell, seed=seed, trial=None, score=level, test=level * noise))
+    shape = plan(no_design()).model_copy(update={"kind": "search", "design": None})
+    return StudyRows(name=name, place=f"/{name}", plan=shape, rows=tuple(rows), failed_mse=MEAN_FACE)
+
+
+def no_design():
+    return Design(
+        factors=NORM, asked=(), crossed=False, cells=(), blocks=(), control=(), sesoi=0.05, alpha=0.05, power=0.8,
+        correction="holm",
+    )  # fmt: skip
+
+
+# --- the numbers
+
+
+def test_paired_is_scipys_paired_t_on_log_mse(norm):
+    result = compare(norm, norm, cells=("norm=batch", "norm=none"))
+    (contest,) = result.contests
+    level, baseline = log_mse(norm, "batch"), log_mse(norm, "none")
+    expected = stats.ttest_rel(level, baseline)
+    interval = expected.confidence_interval(0.95)
+    assert contest.paired
+    assert contest.finding.p == pytest.approx(expected.pvalue, rel=1e-9)
+    assert contest.finding.p_adjusted == contest.finding.p
+    assert contest.finding.df == 7
+    assert contest.ratio == pytest.approx(math.exp((level - baseline).mean()))
+    assert (contest.finding.ci.low, contest.finding.ci.high) == pytest.approx(
+        (np.exp(interval.low), np.exp(interval.high))
+    )
+    assert contest.finding.correlation == pytest.approx(stats.pearsonr(level, baseline).statistic)
+    assert contest.finding.wins.share == np.mean(level < baseline)
+    assert contest.scores[0] == score_interval(np.exp(level).tolist())
+    assert contest.mse[1] == pytest.approx(np.exp(baseline.mean()))
+
+
+def test_without_common_seeds_it_is_scipys_welch(norm, again):
+    other = with_seeds(again, 500)
+    (contest,) = compare(norm, other, cells=("norm=batch", "norm=none")).contests
+    first, second = log_mse(norm, "batch"), log_mse(other, "none")
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    interval = expected.confidence_interval(0.95)
+    assert not contest.paired
+    assert (contest.finding.p, contest.finding.df) == pytest.approx((expected.pvalue, expected.df))
+    assert (contest.finding.ci.low, contest.finding.ci.high) == pytest.approx(
+        (np.exp(interval.low), np.exp(interval.high))
+    )
+    assert contest.ratio == pytest.approx(math.exp(first.mean() - second.mean()))
+    assert contest.finding.wins.share == pytest.approx(np.mean(first[:, None] < second[None, :]))
+    assert contest.finding.correlation is None
+    assert contest.verdict.word != "withheld"
+
+
+@pytest.mark.parametrize("start", [0, 500])
+def test_swapping_the_sides_inverts_the_ratio(norm, again, start):
+    other = with_seeds(again, start)
+    (ab,) = compare(norm, other, cells=("norm=spatial_batch", "norm=none")).contests
+    (ba,) = compare(other, norm, cells=("norm=none", "norm=spatial_batch")).contests
+    assert ab.paired == ba.paired == (start == 0)
+    assert ab.ratio == pytest.approx(1 / ba.ratio)
+    assert ab.finding.ci.low == pytest.approx(1 / ba.finding.ci.high)
+    assert ab.finding.p == pytest.approx(ba.finding.p)
+    assert ab.finding.detectable == pytest.approx(ba.finding.detectable)
+    assert ab.finding.wins.share == pytest.approx(1 - ba.finding.wins.share)
+    assert ab.finding.wins.interval.low == pytest.approx(1 - ba.finding.wins.interval.high)
+    assert (ab.verdict.word, ba.verdict.word) == ("better", "worse")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 12), st.integers(1, 9), st.integers(1, 9),
+    st.floats(-0.3, 0.3), st.floats(0.01, 0.3),
+)  # fmt: skip
+def test_whatever_the_seeds_the_ratio_is_that_of_what_enters(start, n, m, effect, spread):
+    def study(name, seeds, shift):
+        found = search(name, best=seeds)
+        noise = np.random.default_rng([len(name), len(seeds)]).normal(shift, spread, 40)
+        return with_rows(
+            found,
+            lambda one: one if one.role == "trial" else one.model_copy(
+                update={"test_mse": math.exp(-6 + noise[one.seed])}
+            ),
+        )  # fmt: skip
+
+    first, second = (
+        study("one", tuple(range(1, n + 1)), effect),
+        study("other", tuple(range(1 + start, start + m + 1)), 0),
+    )
+    (contest,) = compare(first, second).contests
+    (back,) = compare(second, first).contests
+    assert contest.ratio == pytest.approx(contest.mse[0] / contest.mse[1])
+    assert contest.ratio == pytest.approx(1 / back.ratio)
+    assert set(contest.seeds[0]) <= set(range(1, n + 1))
+    if contest.paired:
+        assert contest.seeds[0] == contest.seeds[1]
+    else:
+        assert tuple(map(len, contest.seeds)) == (n, m)
+    assert (contest.verdict.word == "withheld") == (contest.n < 5)
+    if contest.finding:
+        assert contest.finding.ci.low < contest.ratio < contest.finding.ci.high
+
+
+def test_several_cells_are_one_family_under_holm(norm, again):
+    shuffled = replace(norm, rows=norm.rows[::-1])  # as an ablation trains: in random order
+    contests = compare(shuffled, again).contests
+    assert [contest.first.params["network.norm"] for contest in contests] == ["none", "batch", "spatial_batch"]
+    p = sorted(contest.finding.p for contest in contests)
+    adjusted = sorted(contest.finding.p_adjusted for contest in contests)
+    assert adjusted[0] == pytest.approx(min(1, 3 * p[0]))
+    assert adjusted[1] == pytest.approx(min(1, max(3 * p[0], 2 * p[1])))
+    assert min(contest.finding.ci.confidence for contest in contests) >= 0.95
+    assert {contest.first.chosen for contest in contests} == {"common"}
+
+
+def test_verdicts_are_the_ablations(norm):
+    word = {
+        (level, sesoi): compare(norm, norm, cells=(f"norm={level}", "norm=none"), sesoi=sesoi).contests[0].verdict
+        for level in ("batch", "spatial_batch")
+        for sesoi in (0.05, 0.9)
+    }
+    assert (word["spatial_batch", 0.05].word, word["spatial_batch", 0.05].size) == ("better", "beyond")
+    assert (word["spatial_batch", 0.9].word, word["spatial_batch", 0.9].size) == ("better", "below")
+    weak = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001).contests[0]
+    assert weak.verdict.word == "undecided"
+    assert weak.finding.detectable > 5
+    alike = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001, sesoi=0.9).contests[0]
+    assert alike.verdict.word == "equivalent"
+
+
+def test_below_five_seeds_a_side_no_verdict():
+    few, more = search("few", best=(1, 2, 3, 4)), search("more", best=(11, 12, 13, 14, 15, 16), score=900.0)
+    (contest,) = compare(few, more).contests
+    assert (contest.verdict.word, contest.n) == ("withheld", 4)
+    assert contest.finding.p < 0.001
+
+
+def test_a_single_seed_has_a_ratio_and_nothing_more():
+    (contest,) = compare(search("one", best=(1,)), search("other", best=(7,))).contests
+    assert contest.finding is None
+    assert contest.ratio > 0
+    assert contest.scores[0].low is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "paired", "n"),
+    [
+        ((1, 2, 3), (1, 2, 3), True, 3),
+        ((1, 2, 3), range(8), True, 3),  # one side has no other seeds
+        (range(8), range(3, 12), True, 5),
+        (range(8), range(4, 12), False, 8),  # four in common are too few to drop the others for
+        (range(3), range(2, 5), False, 3),
+    ],
+)
+def test_when_seeds_are_paired(first, second, paired, n):
+    (contest,) = compare(search("a", best=tuple(first)), search("b", best=tuple(second), score=200)).contests
+    assert (contest.paired, contest.n) == (paired, n)
+
+
+def test_one_computation_done_twice_is_said(norm):
+    other = replace(norm, name="copy", place="/copy")
+    contests = compare(norm, other).contests
+    assert all(contest.identical and contest.ratio == 1 and contest.finding.p == 1 for contest in contests)
+    assert not compare(norm, norm, cells=("norm=batch", "norm=none")).contests[0].identical
+
+
+def test_faces_too_where_the_rows_carry_them(norm):
+    draw = np.random.default_rng(0)
+
+    def faces(one):
+        if one.test_mse is None:
+            return one
+        spread = draw.lognormal(0, 0.7, 40)
+        return one.model_copy(update={"face_mse": (one.test_mse * spread / spread.mean()).tolist()})
+
+    study = with_rows(norm, faces)
+    (contest,) = compare(study, study, cells=("norm=spatial_batch", "norm=none")).contests
+    sides = [[side.faces[seed] for seed in contest.seeds[0]] for side in contest.sides]
+    assert contest.faces == seeds_by_faces(np.array(sides), [1.0, -1.0])
+    assert contest.faces.ratio == pytest.approx(contest.ratio)
+    assert contest.faces.seeds_and_faces.high > contest.finding.ci.high
+    bare = with_rows(study, lambda one: one.model_copy(update={"face_mse": None}))
+    assert compare(bare, bare, cells=("norm=batch", "norm=none")).contests[0].faces is None
+    half = with_rows(study, lambda one: one if one.seed else one.model_copy(update={"face_mse": None}))
+    assert compare(half, half, cells=("norm=batch", "norm=none")).contests[0].faces is None
+    short = with_rows(study, lambda one: one if one.seed else one.model_copy(update={"face_mse": one.face_mse[:9]}))
+    assert compare(short, short, cells=("norm=batch", "norm=none")).contests[0].faces is None
+
+
+# --- what counts
+
+
+def test_the_control_arm_never_counts(norm):
+    without = replace(norm, rows=tuple(one for one in norm.rows if one.role != "control"))
+    assert any(one.role == "control" for one in norm.rows)
+    assert named_side(norm, "norm=none").mse == named_side(without, "norm=none").mse
+
+
+def test_trials_never_count():
+    found = search("found", best=(1, 2, 3))
+    assert list(counted(found)) == [found.rows[0].cell]
+    with pytest.raises(UsageError, match="no official test score: no final run of it is done"):
+        named_side(found, found.rows[2].cell)
+
+
+def test_diverged_seeds_count_with_the_mean_face(tmp_path):
+    study = read_study(study_folder(tmp_path / "s", diverged=[(1, 2), (1, 5)]))
+    (contest,) = compare(study, study, cells=("norm=batch", "norm=none")).contests
+    level, baseline = log_mse(study, "batch"), log_mse(study, "none")
+    assert contest.first.diverged == (2, 5)
+    assert contest.first.mse[2] == pytest.approx(MEAN_FACE)
+    assert contest.finding.p == pytest.approx(stats.ttest_rel(level, baseline).pvalue)
+    kept = [0, 1, 3, 4, 6, 7]
+    assert contest.survivors.n == (6, 6)
+    assert contest.survivors.ratio == pytest.approx(math.exp((level - baseline)[kept].mean()))
+
+
+def test_a_side_whose_every_seed_diverged_still_compares(tmp_path):
+    every = [(1, block) for block in range(8)]
+    study = read_study(study_folder(tmp_path / "s", diverged=every))
+    (contest,) = compare(study, study, cells=("norm=none", "norm=batch")).contests
+    assert contest.verdict.word == "better"
+    assert contest.survivors is None
+    other = replace(with_seeds(study, 100), place="/other")
+    welch = compare(other, study, cells=("norm=batch", "norm=batch")).contests[0]
+    assert (welch.ratio, welch.verdict.word, welch.finding.p) == (1.0, "equivalent", 1.0)
+    assert not welch.identical
+
+
+def test_a_diverged_seed_without_a_floor_is_refused(tmp_path):
+    study = read_study(study_folder(tmp_path / "s", diverged=[(1, 2)], floor=False))
+    with pytest.raises(UsageError, match=r"seed 2 of s diverged and the mean face"):
+        compare(study, study, cells=("norm=batch", "norm=none"))
+    assert compare(study, study, cells=("norm=spatial_batch", "norm=none")).contests[0].n == 8
+
+
+def test_a_partial_study_is_incomplete(tmp_path, norm):
+    part = read_study(study_folder(tmp_path / "part", runs=14, noise=0.1))
+    contests = compare(part, norm).contests
+    assert [contest.n for contest in contests] == [5, 5, 4]
+    assert {contest.verdict.word for contest in contests} == {"incomplete"}
+    assert all(contest.finding.p_adjusted is None for contest in contests)
+    assert [contest.missing for contest in contests] == [3, 3, 4]
+
+
+def test_an_incomplete_cell_cannot_help_the_others(tmp_path, norm):
+    part = read_study(study_folder(tmp_path / "part", missing=[(1, 7)], noise=0.1))
+
+    def scaled(one):  # the incomplete cell has by far the smallest p
+        share = {"batch": 0.5, "spatial_batch": 0.9}.get(one.params["network.norm"], 1.0)
+        return one.model_copy(update={"test_mse": share * one.test_mse})
+
+    first, second, third = compare(with_rows(part, scaled), norm).contests
+    assert second.verdict.word == "incomplete"
+    assert second.finding.p < min(first.finding.p, third.finding.p)
+    p = sorted([first.finding.p, third.finding.p])
+    assert 3 * p[0] < 1
+    assert min(first.finding.p_adjusted, third.finding.p_adjusted) == pytest.approx(3 * p[0])
+
+
+def test_a_study_without_any_scored_run_is_refused(norm):
+    with pytest.raises(UsageError, match="nothing has no run with an official test score yet"):
+        compare(search("nothing", best=()), norm)
+    with pytest.raises(UsageError, match="no run with an official test score yet"):
+        compare(norm, replace(norm, name="empty", place="/e", rows=()))
+
+
+# --- which cell
+
+
+def test_a_search_stands_for_its_best_cell_and_an_ablation_for_its_baseline(norm):
+    found = search("found", best=(1, 2, 3), second=(1, 2, 3))
+    (contest,) = compare(found, norm).contests
+    assert contest.first.chosen == "best"
+    assert contest.first.params["network.norm"] == "batch"
+    assert contest.second.chosen == "baseline"
+    assert contest.second.params["network.norm"] == "none"
+    (contest,) = compare(norm, norm, cells=("norm=batch", None)).contests
+    assert contest.second.chosen == "baseline"
+
+
+def test_a_cell_is_named_by_id_prefix_or_levels(norm):
+    cell = next(one.cell for one in norm.rows if one.params["network.norm"] == "batch")
+    for word in (cell, cell[:6], cell[:6].upper(), "norm=batch", "network.norm=batch", "norm=batch,lr=1e-3,depth=4"):
+        assert named_side(norm, word).cell == cell
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("nrm=batch", "did you mean 'norm'"),
+        ("norm=btch", "did you mean 'batch'"),
+        ("depth=5", "network.depth of norm is never '5'"),
+        ("depth=four", "never 'four'"),
+        ("norm", "has no cell 'norm'"),
+        ("norm=", "is no NAME=LEVEL"),
+        ("norm=batch,norm=none", "no scored cell of norm is norm=batch,norm=none"),
+        ("depth=4", "picks 3 cells of norm; say also one of network.norm=batch|none|spatial_batch"),
+        ("ffffffffffff", "has no cell 'ffffffffffff'"),
+    ],
+)
+def test_a_word_that_picks_no_cell_or_several(norm, word, names):
+    with pytest.raises(UsageError) as caught:
+        named_side(norm, word)
+    assert names in str(caught.value)
+
+
+def test_an_ambiguous_prefix_is_refused(tmp_path):
+    study = read_study(study_folder(tmp_path / "s", factors=CROSSED, crossed=True, seeds=2))
+    cells = sorted(counted(study))
+    first = [cell[0] for cell in cells]
+    twice = next(letter for letter in first if first.count(letter) > 1)
+    with pytest.raises(UsageError, match=f"'{twice}' is short for {twice}.* and {twice}.*give more digits"):
+        named_side(study, twice)
+
+
+def test_a_short_name_of_two_parameters_is_refused(norm):
+    def both(one):
+        params = one.params | {"training.norm": "x"}
+        return one.model_copy(update={"params": params, "cell": cell_id(params)})
+
+    with pytest.raises(UsageError, match=r"short for network\.norm and training\.norm"):
+        named_side(with_rows(norm, both), "norm=batch")
+
+
+def test_the_same_cell_with_itself_is_refused(norm):
+    with pytest.raises(UsageError, match="both sides are cell"):
+        compare(norm, norm, cells=("norm=batch", "norm=batch"))
+    with pytest.raises(UsageError, match="both sides are cell"):
+        compare(norm, norm, cells=("norm=none", None))
+    with pytest.raises(UsageError, match="both sides are norm; name a cell of each"):
+        compare(norm, norm)
+    found = search()
+    with pytest.raises(UsageError, match="both sides are cell"):
+        compare(found, found)
+
+
+def test_ablations_without_a_common_cell_say_why(norm, again):
+    def deeper(one):
+        params = one.params | {"network.depth": 5}
+        return one.model_copy(update={"params": params, "cell": cell_id(params)})
+
+    with pytest.raises(UsageError, match=r"no scored cell in common \(network.depth is 4 against 5\)"):
+        compare(norm, with_rows(again, deeper))
+
+
+def test_cells_that_only_one_has_are_counted(norm, tmp_path):
+    fewer = read_study(study_folder(tmp_path / "f", factors={"network.norm": ("none", "batch")}, noise=0.1))
+    result = compare(norm, fewer)
+    assert (len(result.contests), result.alone) == (2, (1, 0))
+
+
+def test_sides_by_name_and_colon(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = study_folder(tmp_path / "reports" / "a:b")
+    out = tmp_path / "reports"
+    assert find_side("a:b", out) == (folder, None)
+    assert find_side("a:b:norm=batch", out) == (folder, "norm=batch")
+    assert find_side(f"{folder}:model=hf:x", out) == (folder, "model=hf:x")
+    with pytest.raises(UsageError, match="names no cell behind its colon"):
+        find_side("a:b:", out)
+    with pytest.raises(UsageError, match="no study 'c' here"):
+        find_side("c:norm=batch", out)
+
+
+# --- what does not compare
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "before"),
+    [("data", "fedcba9876543210", "0123456789abcdef"), ("benchmark", "aa", "9a0be2f0c1d44e11"), ("scorer", 2, "1")],
+)
+@pytest.mark.parametrize("across", [(), ("recipe",)])
+def test_another_task_is_refused_with_both_hashes(norm, again, field, value, before, across):
+    other = with_plan(again, **{field: value})
+    with pytest.raises(UsageError) as caught:
+        compare(norm, other, across=across)
+    assert f"{field} {before} against {value}" in str(caught.value)
+    with pytest.raises(UsageError, match="do not compare"):
+        compare(norm, other, cells=("norm=batch", "norm=none"), across=across)
+
+
+def test_several_differences_are_all_named(norm, again):
+    with pytest.raises(UsageError) as caught:
+        compare(norm, with_plan(again, data="ff", benchmark="bb"))
+    assert "(data 0123456789abcdef against ff) and the benchmark (benchmark" in str(caught.value)
+
+
+def test_a_row_on_other_faces_than_its_plan_is_refused(norm, again):
+    tampered = with_rows(again, lambda one: one.model_copy(update={"data": "fedcba9876543210"}))
+    with pytest.raises(UsageError, match="data fedcba9876543210 against 0123456789abcdef"):
+        compare(norm, tampered)
+
+
+def test_a_row_whose_parameters_were_changed_is_refused(norm):
+    tampered = with_rows(norm, lambda one: one.model_copy(update={"params": one.params | {"network.depth": 9}}))
+    with pytest.raises(UsageError, match="a row of norm is damaged: it says cell"):
+        compare(tampered, norm, cells=("norm=batch", None))
+
+
+@pytest.mark.parametrize("mse", [0.0, -1.0])
+def test_an_mse_that_is_not_positive_is_refused(norm, mse):
+    damaged = with_rows(norm, lambda one: one.model_copy(update={"test_mse": mse}) if one.seed == 3 else one)
+    with pytest.raises(UsageError, match="the MSE of seed 3 is"):
+        compare(damaged, norm, cells=("norm=batch", None))
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"epochs": 20}, "epochs 12 against 20"),
+        ({"precision": "bf16"}, "precision float32 against bf16"),
+        ({"device": "cuda"}, "device cpu against cuda"),
+    ],
+)
+def test_another_recipe_is_refused_with_both_hashes(norm, again, fields, names):
+    other = with_plan(again, **fields)
+    digests = [recipe_digest(named_side(study, "norm=none")) for study in (norm, other)]
+    with pytest.raises(UsageError) as caught:
+        compare(norm, other)
+    assert f"({digests[0]} against {digests[1]})" in str(caught.value)
+    assert names in str(caught.value)
+    result = compare(norm, other, across=["recipe"])
+    assert result.recipes == tuple(digests)
+    assert list(result.unlike) == list(fields)
+    assert len(result.contests) == 3
+
+
+def test_a_training_parameter_is_part_of_the_recipe(norm):
+    other = search("found", best=tuple(range(8)), lr=3e-3)
+    with pytest.raises(UsageError, match=r"training\.lr 0\.003 against 0\.001"):
+        compare(other, norm)
+    result = compare(other, norm, across=["recipe", "recipe"])
+    assert result.unlike == {"training.lr": (0.003, 0.001)}
+    assert result.across == ("recipe",)
+
+
+def test_the_network_is_no_part_of_the_recipe(norm):
+    sides = [named_side(norm, f"norm={level}") for level in ("none", "batch")]
+    assert recipe_digest(sides[0]) == recipe_digest(sides[1])
+    assert set(recipe(sides[0])) == {"training.lr", "training.batch", "labels", "epochs", "precision", "device"}
+    assert "unlike" not in recipe(sides[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"sesoi": 0.0}, "--sesoi must lie between 0 and 1"),
+        ({"sesoi": math.nan}, "--sesoi"),
+        ({"alpha": 0.9}, "--alpha must lie between 0 and 0.5"),
+        ({"alpha": 1e-5}, "too small"),
+        ({"across": ["data"]}, "unknown --across 'data'. Known: recipe"),
+    ],
+)
+def test_numbers_and_words_out_of_range(norm, options, names):
+    with pytest.raises(UsageError) as caught:
+        compare(norm, norm, cells=("norm=batch", "norm=none"), **options)
+    assert names in str(caught.value)
+
+
+def test_the_least_alpha_works_with_two_seeds():
+    (contest,) = compare(search("a", best=(1, 2)), search("b", best=(1, 2), score=90), alpha=1e-4).contests
+    assert contest.finding.detectable > 0
+    (contest,) = compare(search("a", best=(1, 2)), search("b", best=(4, 8), score=90), alpha=1e-4).contests
+    assert contest.finding.detectable > 0
+
+
+def test_the_seeds_of_a_search_and_of_an_ablation_are_the_same_cohort(norm):
+    found = search("found", best=tuple(block_seed(0, block) for block in (1, 2, 3)))
+    (contest,) = compare(found, norm).contests
+    assert contest.paired
+    assert contest.seeds[1] == (1, 2, 3)
+    logs = [np.log([side.mse[seed] for seed in (1, 2, 3)]) for side in contest.sides]
+    assert contest.finding.p == pytest.approx(paired_t(logs[0] - logs[1]).p)
+
+
+def test_partial_labels_are_another_recipe_where_the_same_faces_are_scored(norm, again):
+    partial = with_rows(with_plan(again, labels="partial", data="other", held_out="same"),
+                        lambda found: found.model_copy(update={"data": "other"}))  # fmt: skip
+    with pytest.raises(UsageError, match=r"labels complete against partial.*--across recipe"):
+        compare(with_plan(norm, held_out="same"), partial)
+    found = compare(with_plan(norm, held_out="same"), partial, across=["recipe"])
+    assert len(found.contests) == 3
+    with pytest.raises(UsageError, match="faces or their split"):
+        compare(with_plan(norm, held_out="apart"), partial, across=["recipe"])
+    with pytest.raises(UsageError, match="faces or their split"):
+        compare(norm, with_plan(partial, held_out=None), across=["recipe"])

@@ -1,0 +1,248 @@
+"""The queue of trials: honest states, totals, resume, and journal and rows in step."""
+
+import pytest
+from optuna.trial import TrialState
+
+from kpbench.engine.evaluate import known_parameters
+from kpbench.engine.events import Ended
+from kpbench.engine.jobs import Failure, Progress
+from kpbench.engine.queues import Facts, Trials
+from kpbench.sampling.journal import LIVES, Journal
+from kpbench.sampling.samplers import SAMPLERS
+from kpbench.sampling.schedulers import SCHEDULERS
+from kpbench.space.catalog import find
+from kpbench.space.space import complete, read_space
+from kpbench.store.study import JOURNAL, ROWS, open_study
+from kpbench.task.benchmark import read_benchmark
+from tests.scripted import play, record
+from tests.store.test_study import PLAN
+
+DEFAULTS = known_parameters()
+SPACE = read_space(find("search_spaces", "cnn_small"), DEFAULTS)
+RULES = read_benchmark(find("benchmarks", "facial_keypoints")).rules
+
+
+def trials(study, *, events=None, **more):
+    given = {
+        "study": study,
+        "journal": Journal(study.folder / JOURNAL),
+        "space": SPACE,
+        "sampler": SAMPLERS["tpe"],
+        "scheduler": SCHEDULERS["none"],
+        "facts": Facts("cpu", "dd", lambda params: (7, 0.1)),
+        "notify": (events if events is not None else []).append,
+        "complete": lambda cell: complete(cell, DEFAULTS),
+        "legal": lambda cell: True,
+        "n_trials": 6,
+        "epochs": 4,
+        "seeds": 1,
+        "seed": 0,
+    }
+    queue = Trials(**{**given, **more})
+    queue.recover()
+    return queue
+
+
+def quality(job, seed, epoch):
+    """A made-up MSE: better with depth, with spatial batch norm and with epochs."""
+    norm = {"none": 3, "batch": 2, "spatial_batch": 1}[job.params["network.norm"]]
+    return (norm + 1 / job.params["network.depth"] + 1 / epoch + seed * 1e-3) / 1000
+
+
+@pytest.fixture
+def study(tmp_path):
+    with open_study(tmp_path / "s", PLAN) as opened:
+        yield opened
+
+
+def table(study):
+    """What a study's outcome is: each trial row without times."""
+    return [(r.trial, r.cell, r.seed, r.state, r.epochs, r.val_mse) for r in study.rows()]
+
+
+def test_trials_are_totals_and_no_cell_comes_twice(study):
+    play(trials(study), quality)
+    assert len(study.rows()) == 6
+    play(trials(study), quality)
+    assert len(study.rows()) == 6
+    play(trials(study, n_trials=11), quality)
+    rows = study.rows()
+    assert len(rows) == len({r.cell for r in rows}) == 11
+    play(trials(study, n_trials=100), quality)
+    assert len({r.cell for r in study.rows()}) == len(study.rows()) == 36
+
+
+def test_rows_say_what_was_trained(study):
+    play(trials(study, seeds=2, seed=3, n_trials=2), quality)
+    first = study.rows()[0]
+    assert [r.seed for r in study.rows()] == [30000, 30001] * 2
+    assert first.params["training.lr"] == 3e-3
+    assert [e.epoch for e in first.curve] == [1, 2, 3, 4]
+    assert first.val_mse == first.curve[-1].val_mse
+    assert (first.parameters, first.megabytes, first.data) == (7, 0.1, "dd")
+
+
+def test_the_journal_tells_the_truth(study):
+    events = []
+
+    def troubled(job, seed, epoch):
+        if job.number == 1 and epoch == 3:
+            return Failure(reason="nan", detail="the loss is not finite in epoch 3")
+        return quality(job, seed, epoch)
+
+    queue = trials(study, events=events, scheduler=lambda epoch, epochs, score, others: epoch == 2 and len(others) == 3)
+    play(queue, troubled, lose=[4])
+    states = [t.state for t in queue.journal.history()]
+    assert states == [
+        TrialState.COMPLETE,
+        TrialState.FAIL,
+        TrialState.COMPLETE,
+        TrialState.COMPLETE,
+        TrialState.FAIL,
+        TrialState.PRUNED if states[5] is TrialState.PRUNED else TrialState.COMPLETE,
+    ]
+    rows = {r.trial: r for r in study.rows()}
+    assert (rows[1].state, rows[1].reason, rows[1].epochs, rows[1].val_mse) == ("failed", "nan", 2, None)
+    assert (rows[4].state, rows[4].reason) == ("failed", "crash")
+    assert queue.counts()["failed"] == 2
+    ended = {e.job.number: e for e in events if isinstance(e, Ended)}
+    assert ended[1].score is None
+    assert "epoch 3" in ended[1].detail
+    first = queue.journal.history()[0]
+    assert first.value == pytest.approx(1 / (2 * rows[0].val_mse))
+    assert sorted(first.intermediate_values) == [1, 2, 3, 4]
+
+
+def test_a_stopped_trial_is_pruned_with_its_partial_curve(study):
+    play(trials(study, scheduler=lambda epoch, epochs, score, others: epoch == 2), quality)
+    journal = Journal(study.folder / JOURNAL)
+    assert {t.state for t in journal.history()} == {TrialState.PRUNED}
+    assert {(r.state, r.epochs, len(r.curve)) for r in study.rows()} == {("pruned", 2, 2)}
+
+
+def test_a_stop_at_the_last_epoch_changes_nothing(study):
+    play(trials(study, scheduler=lambda epoch, epochs, score, others: epoch == epochs), quality)
+    assert {r.state for r in study.rows()} == {"complete"}
+    assert {t.state for t in Journal(study.folder / JOURNAL).history()} == {TrialState.COMPLETE}
+
+
+def test_one_failed_seed_fails_the_trial_and_its_row_says_which(study):
+    def second_seed_diverges(job, seed, epoch):
+        return Failure(reason="nan", detail="boom") if seed == 1 and epoch == 2 else quality(job, seed, epoch)
+
+    queue = trials(study, seeds=3, n_trials=1)
+    play(queue, second_seed_diverges)
+    assert [(r.seed, r.state, r.epochs) for r in study.rows()] == [
+        (0, "pruned", 2), (1, "failed", 1), (2, "pruned", 2),
+    ]  # fmt: skip
+    assert queue.counts() == {"complete": 0, "pruned": 0, "failed": 1}
+
+
+def test_an_epoch_that_comes_again_is_not_counted_twice(study):
+    queue = trials(study, n_trials=1)
+    job = queue.ask()
+    for epoch in (1, 2, 1, 2, 3, 4):  # a worker was lost after epoch 2 and began again
+        queue.report(job, Progress(epoch=epoch, seeds=(record(epoch, 0.01 / epoch),)))
+    queue.tell(job)
+    assert [e.epoch for e in study.rows()[0].curve] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+@pytest.mark.parametrize("cut", [0, 1, 5, 13, 23])
+def test_a_study_that_was_cut_ends_like_one_that_was_not(tmp_path, sampler, cut):
+    more = {"sampler": SAMPLERS[sampler], "scheduler": SCHEDULERS["asha"], "n_trials": 12}
+    with open_study(tmp_path / "whole", PLAN) as study:
+        play(trials(study, **more), quality)
+        whole = [row[1:] for row in table(study)]
+    with open_study(tmp_path / "cut", PLAN) as study, pytest.raises(KeyboardInterrupt):
+        play(trials(study, **more), quality, interrupt=cut)
+    with open_study(tmp_path / "cut", PLAN) as study:
+        queue = trials(study, **more)
+        play(queue, quality)
+        assert [row[1:] for row in table(study)] == whole
+        assert sum(queue.counts().values()) == 12
+        assert not queue.journal.running()
+
+
+def test_a_row_without_its_tell_is_told_at_the_next_start(study):
+    queue = trials(study, n_trials=3)
+
+    def die(number, score):
+        raise KeyboardInterrupt
+
+    queue.journal.complete = die  # killed between the row and the journal
+    with pytest.raises(KeyboardInterrupt):
+        play(queue, quality)
+    assert len(study.rows()) == 1
+    again = trials(study, n_trials=3)
+    assert again.counts()["complete"] == 1
+    play(again, quality)
+    assert len(study.rows()) == 3
+
+
+def test_a_trial_cut_between_its_seeds_rows_is_trained_again(study):
+    queue = trials(study, seeds=2, n_trials=2)
+    append = study.append
+
+    def torn(file, value):
+        append(file, value)
+        if file == ROWS:
+            raise KeyboardInterrupt
+
+    study.append = torn
+    with pytest.raises(KeyboardInterrupt):
+        play(queue, quality)
+    study.append = append
+    assert len(study.rows()) == 1
+    play(trials(study, seeds=2, n_trials=2), quality)
+    assert len(study.rows()) == 4
+    assert len({(r.cell, r.seed) for r in study.rows()}) == 4
+
+
+def test_a_cell_that_kills_its_driver_again_and_again_is_given_up(study):
+    for _ in range(LIVES):
+        with pytest.raises(KeyboardInterrupt):
+            play(trials(study, n_trials=2), quality, interrupt=1)
+    queue = trials(study, n_trials=2)
+    assert [(r.state, r.reason) for r in study.rows()] == [("failed", "crash")]
+    assert queue.counts()["failed"] == 1
+    play(queue, quality)
+    assert len(study.rows()) == 2
+
+
+def test_stopping_it_again_and_again_is_no_failure(study):
+    for _ in range(LIVES + 1):
+        queue = trials(study, n_trials=2)
+        with pytest.raises(KeyboardInterrupt):
+            play(queue, quality, interrupt=1)
+        queue.abandon()
+    queue = trials(study, n_trials=2)
+    play(queue, quality)
+    assert queue.counts() == {"complete": 2, "pruned": 0, "failed": 0}
+
+
+def test_cut_at_any_line_of_the_journal_no_cell_is_doubled(tmp_path):
+    """The driver may die between any two writes: each prefix of the journal, with the rows it had, continues."""
+    with open_study(tmp_path / "whole", PLAN) as study:
+        play(trials(study, n_trials=3, epochs=1), quality)
+        lines = (study.folder / JOURNAL).read_bytes().splitlines(keepends=True)
+        rows = (study.folder / ROWS).read_bytes().splitlines(keepends=True)
+        whole = [row[1:] for row in table(study)]
+    for cut in range(len(lines) + 1):
+        told = b"".join(lines[:cut]).count(b'"values":[')
+        with open_study(tmp_path / f"cut{cut}", PLAN) as study:
+            (study.folder / JOURNAL).write_bytes(b"".join(lines[:cut]))
+            (study.folder / ROWS).write_bytes(b"".join(rows[:told]))
+            play(trials(study, n_trials=3, epochs=1), quality)
+            assert [row[1:] for row in table(study)] == whole, f"after line {cut}"
+
+
+def test_a_failure_of_a_job_that_began_again_is_a_failure(study):
+    """A worker was lost after epoch 2; on the next one the same job runs out of memory in epoch 1."""
+    queue = trials(study, n_trials=1)
+    job = queue.ask()
+    for epoch in (1, 2):
+        assert not queue.report(job, Progress(epoch=epoch, seeds=(record(epoch, 0.01),)))
+    assert queue.report(job, Progress(epoch=1, seeds=(Failure(reason="oom", detail="no memory"),)))
+    queue.tell(job)
+    assert [(r.state, r.reason) for r in study.rows()] == [("failed", "oom")]

@@ -1,0 +1,192 @@
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from kpbench.plots.search.plots import PLOTS
+from kpbench.report.search.page import render, write
+from kpbench.report.search.study_input import Best
+from kpbench.report.shell import safe_json
+from tests.study_rows import bare, examples, grid_rows, row, study, tuned_rows
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """What a browser would see of a page: tags with attributes, text outside scripts, scripts by type."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self.scripts, self.styles, self.open = [], [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self.open.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style") and self.open:
+            self.open.pop()
+
+    def handle_data(self, data):
+        if not self.open:
+            self.text.append(data)
+        elif self.open[-1][0] == "style":
+            self.styles.append(data)
+        else:
+            self.scripts.append((self.open[-1][1], data))
+
+    def script(self, name):
+        return "".join(data for attrs, data in self.scripts if attrs.get("id") == name)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def full():
+    return Page(render(replace(study(grid_rows()), examples=examples(each=2))))
+
+
+STUDIES = {
+    "full": lambda: study(tuned_rows(60)),
+    "one": lambda: study(tuned_rows(1, finals=0)),
+    "none": lambda: study([]),
+    "bare": lambda: bare(study(tuned_rows(20))),
+    "failed": lambda: study([row({"a": 1}, state="failed", score=None, reason="oom", detail="x")]),
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_page_asks_for_nothing_outside_itself(name):
+    page = Page(render(STUDIES[name]()))
+    for tag, attrs in page.tags:
+        assert tag not in ("iframe", "object", "embed", "base", "form", "audio", "video"), tag
+        for attribute in ("src", "href", "srcset", "poster", "data", "action", "background", "xlink:href"):
+            value = attrs.get(attribute)
+            assert value is None or value.startswith(("#", "data:")), (tag, attribute, value)
+        assert "url(" not in (attrs.get("style") or "")
+    assert not re.search(r"url\(|@import", "".join(page.styles))
+    policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-inline" not in policy.split("style-src")[0]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_section_is_there_with_something_in_it(name):
+    html = render(STUDIES[name]())
+    order = [re.search(rf'<section id="{part}">', html).start() for part in
+             ("leaderboard", "curves", "factors", "parallel", "faces", "failures", "test", "again")]  # fmt: skip
+    assert order == sorted(order)
+    for part in re.findall(r"<section id=.*?</section>", html, flags=re.S):
+        assert re.search(r"<(p|table|div class=\"plot\")", part)
+
+
+def test_figures_and_their_places_match(full):
+    figures = json.loads(full.script("figures"))
+    places = [attrs["id"] for tag, attrs in full.tags if attrs.get("class") == "plot"]
+    assert sorted(figures) == sorted(places)
+    assert {place.split("-")[1] for place in places} == set(PLOTS)
+    assert all("template" not in figure["layout"] for figure in figures.values())
+
+
+def test_a_page_is_readable_by_machines_for_people(full):
+    headings = [int(tag[1]) for tag, _ in full.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(headings))
+    assert all(attrs.get("aria-label", "").strip() for _, attrs in full.tags if attrs.get("role") in ("img", "region"))
+    assert all(attrs.get("scope") in ("col", "row") for tag, attrs in full.tags if tag == "th")
+    assert ("html", {"lang": "en"}) in full.tags
+    ids = [attrs["id"] for _, attrs in full.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = [attrs["href"][1:] for tag, attrs in full.tags if tag == "a"]
+    assert links and set(links) <= set(ids)
+
+
+def test_the_page_tells_the_verdict_the_floor_and_how_to_reproduce(full):
+    found = study(grid_rows())
+    for words in ("on the sealed test: above the pass mark of 100", "95 % interval", "ridge on pixels", "mean face",
+                  "kpbench search --space cnn_small", "9a0be2f0c1d44e11", "torch 2.13.0", "Xeon", "opened once",
+                  found.best.model, found.best.cell, "RMSE"):  # fmt: skip
+        assert words in full.words, words
+
+
+def test_truth_and_prediction_differ_in_shape(full):
+    marks = [(tag, attrs.get("class")) for tag, attrs in full.tags]
+    assert marks.count(("circle", "truth")) == marks.count(("path", "guess")) == 6 * 15
+
+
+def test_hostile_texts_stay_text():
+    rows = [row({EVIL: f"{EVIL}{at}", "a": at}, score=90.0 + at, detail=EVIL) for at in range(3)]
+    rows.append(row({"a": 9}, state="failed", score=None, reason="error", detail=EVIL))
+    best = Best(rows[2].cell, rows[2].params, 92.0, 90.0, EVIL, 3, 90.0, (80.0, 99.0))
+    found = replace(
+        study(rows), name=EVIL, title=EVIL, best=best, floor={EVIL: {"val": 5.0, "test": 5.0}}, plan={EVIL: [EVIL]},
+        sessions=[{EVIL: EVIL}], readings=[{"when": EVIL, "command": EVIL, "model": EVIL}],
+        examples=replace(examples(), label=[EVIL] * 3), examples_note=EVIL,
+    )  # fmt: skip
+    html = render(found)
+    page = Page(html)
+    assert html.lower().count("<script") == html.lower().count("</script") == 4
+    assert not any(tag == "img" or "onerror" in attrs for tag, attrs in page.tags)
+    assert "{{ 7*7 }}" in page.words and "49" not in page.words.split()
+    figures = page.script("figures")
+    assert "alert(1)" in figures
+    assert not set(figures) & set("<>&\u2028")
+    texts = [text for figure in json.loads(figures).values() for text in strings(figure) if "alert(" in text]
+    assert texts and not any("<script" in text or "<img" in text for text in texts)
+
+
+def strings(value):
+    """Every text in a figure, at any depth."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_json_in_a_script_is_safe_and_says_the_same():
+    value = {"a": EVIL, "b": [1, None, "<!--"]}
+    assert not set(safe_json(value)) & set("<>&\u2028\u2029")
+    assert json.loads(safe_json(value)) == value
+    with pytest.raises(ValueError, match="Out of range"):
+        safe_json([float("nan")])
+
+
+def test_five_thousand_trials_stay_under_six_megabytes():
+    html = render(replace(study(tuned_rows(5000)), examples=examples(each=4)))
+    assert len(html.encode()) < 6_000_000
+
+
+def test_writing_replaces_the_page_in_one_step(tmp_path):
+    path = tmp_path / "report.html"
+    write(path, "old")
+    write(path, "neu ü")
+    assert path.read_text(encoding="utf-8") == "neu ü"
+    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_path):
+    path = tmp_path / "report.html"
+    write(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write(path, "half \ud800")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(OSError, match="missing"):
+        write(tmp_path / "missing" / "report.html", "x")
+
+
+def test_the_page_needs_neither_torch_nor_optuna_nor_ray():
+    code = "import sys, kpbench.report.search.page; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "plotly" in done.stdout.split()
+    assert not {"torch", "optuna", "ray", "timm"} & set(done.stdout.split())

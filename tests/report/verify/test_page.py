@@ -1,0 +1,97 @@
+"""The page of a verification: complete in itself, every state has a sentence, no face."""
+
+import json
+import re
+
+import pytest
+
+from kpbench.analysis.verify.agreement import read_verification
+from kpbench.analysis.verify.agreement_json import as_json
+from kpbench.report.verify.page import render_verify
+from kpbench.report.verify.words import headline
+from tests.report.search.test_page import Page
+from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
+
+STATES = {
+    "alike": {},
+    "turned": {"truths": (planted, lambda cell: planted(cell, {**EFFECTS, "standard": -0.3}))},
+    "unrelated": {"truths": (planted, lambda cell: -planted(cell) - 12)},
+    "flat": {"truths": (planted, lambda cell: -6.0), "noise": 0.0},
+    "without transfer": {"measured": False},
+    "partial": {"missing": (0, 5)},
+    "begun": {"begun": 1},
+    "nothing": {"begun": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return {
+        name: read_verification(verify_folder(tmp_path_factory.mktemp("v") / "verify-real_faces", **options))
+        for name, options in STATES.items()
+    }
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_page_asks_for_nothing_and_shows_no_picture(found, state):
+    text = render_verify(found[state])
+    page = Page(text)
+    for tag, attrs in page.tags:
+        assert tag not in ("iframe", "object", "embed", "base", "form", "img", "image", "audio", "video"), tag
+        for attribute in ("src", "href", "srcset", "poster", "data", "action"):
+            value = attrs.get(attribute)
+            assert value is None or value.startswith("#") or value == "data:,", (tag, attribute, value)
+    assert not re.search(r"url\(|@import", "".join(page.styles))
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    assert {attrs["href"][1:] for tag, attrs in page.tags if tag == "a"} <= ids
+    assert ("nan" in text.split("<script")[0].lower()) is False
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("alike", "order the 18 cells alike as far as noise lets one see"),
+        ("turned", "in part alike"),
+        ("unrelated", "no common order"),
+        ("flat", "ties all 18 cells"),
+        ("partial", "Nothing is compared yet: 5 planned runs"),
+        ("begun", "Nothing is compared yet: 72 planned runs"),
+        ("nothing", "Nothing is compared yet: 144 planned runs"),
+    ],
+)
+def test_the_headline_says_what_was_found(found, state, says):
+    assert says in headline(found[state])
+
+
+def test_every_figure_of_the_json_is_on_the_page(found):
+    figures = as_json(found["turned"])
+    page = render_verify(found["turned"])
+    for number in (figures["agreement"]["tau"], figures["agreement"]["corrected"]):
+        assert f"{number:.2f}" in page
+    assert page.count("SIGN FLIPS") >= 1
+    assert page.count('<span class="tag worse">apart</span>') == len(figures["apart"]) > 0
+    for side in figures["sides"]:
+        assert side["digest"] in page
+    assert "mean face of real_faces" in page
+
+
+def test_the_plots_carry_every_cell(found):
+    page = render_verify(found["alike"])
+    drawn = json.loads(re.search(r'id="figures">(.*?)</script>', page, flags=re.S).group(1))
+    assert set(drawn) == {"plot-scores-0", "plot-ranks-0", "plot-effects-0"}
+    marks = [trace for trace in drawn["plot-scores-0"]["data"] if trace["mode"] == "markers"]
+    assert len(marks) == 18
+    assert len({(trace["marker"]["color"], trace["marker"]["symbol"]) for trace in marks}) == 18
+    assert len(drawn["plot-ranks-0"]["data"]) == 18
+    starts = sorted(trace["y"][0] for trace in drawn["plot-ranks-0"]["data"])
+    assert starts == list(range(1, 19))
+    assert not json.loads(re.search(r'id="figures">(.*?)</script>', render_verify(found["partial"])).group(1))
+
+
+def test_a_name_is_only_text(tmp_path):
+    folder = verify_folder(tmp_path / "v")
+    evil = "<script>alert(1)</script>"
+    asked = json.loads((folder / "asked.json").read_text())
+    (folder / REAL / "plan.json").write_text((folder / REAL / "plan.json").read_text().replace(REAL, evil))
+    (folder / "asked.json").write_text(json.dumps(asked))
+    assert evil not in render_verify(read_verification(folder))

@@ -1,0 +1,135 @@
+"""Every sampler proposes each cell at most once, always the same for the same history."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from kpbench.cell import cell_id
+from kpbench.engine.evaluate import known_parameters
+from kpbench.errors import UsageError
+from kpbench.sampling.journal import Journal
+from kpbench.sampling.samplers import SAMPLERS, propose
+from kpbench.space.catalog import find
+from kpbench.space.space import read_space
+
+DEFAULTS = known_parameters()
+
+
+def read(name):
+    return read_space(find("search_spaces", name), DEFAULTS)
+
+
+def grown(tmp_path, space, sampler, n, *, enumerated=False, legal=lambda cell: True, seed=0):
+    """Parameters of `n` trials in a row, each told a made-up score."""
+    journal = Journal(tmp_path / f"{sampler}.jsonl")
+    found = []
+    for number in range(n):
+        params = propose(
+            space, journal.history(), sampler=SAMPLERS[sampler], seed=seed, enumerated=enumerated, legal=legal
+        )
+        if params is None:
+            break
+        trial = journal.start(params)
+        cell = space.suggest(trial)
+        assert {k: cell[k] for k in params} == params
+        found.append(cell)
+        journal.complete(trial.number, float(len(str(sorted(params.items())))) + number % 3)
+    return found
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_a_finite_space_is_used_up_without_a_repeat(sampler, tmp_path):
+    space = read("cnn_small")
+    cells = grown(tmp_path, space, sampler, 50)
+    assert len(cells) == 36
+    assert {cell_id(c) for c in cells} == {cell_id(c) for c in space.cells()}
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_conditional_continuous_space_is_sampled(sampler, tmp_path):
+    cells = grown(tmp_path, read("cnn_tune"), sampler, 25)
+    assert len({cell_id(c) for c in cells}) == 25
+    for cell in cells:
+        assert ("network.dropout_rate" in cell) == (cell["network.dropout"] != "none")
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_the_same_seed_gives_the_same_cells_and_another_seed_others(sampler, tmp_path):
+    space = read("cnn_small")
+    runs = []
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        (tmp_path / folder).mkdir()
+        runs.append(grown(tmp_path / folder, space, sampler, 14, seed=seed))
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_enumeration_comes_in_a_seeded_order_whatever_the_sampler(tmp_path):
+    space = read("timm_small")
+    cells = grown(tmp_path, space, "tpe", 8, enumerated=True)
+    assert sorted(map(cell_id, cells)) == sorted(map(cell_id, space.cells()))
+    assert cells != list(space.cells())
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_what_breaks_the_rules_is_never_proposed(sampler, tmp_path):
+    cells = grown(tmp_path, read("cnn_small"), sampler, 50, legal=lambda cell: cell["network.depth"] != 2)
+    assert len(cells) == 27
+    assert all(cell["network.depth"] != 2 for cell in cells)
+
+
+def test_tpe_learns(tmp_path):
+    """On a planted optimum TPE's later trials are better than its first ones."""
+    space = read("cnn_tune")
+    journal = Journal(tmp_path / "j.jsonl")
+    scores = []
+    for _ in range(40):
+        params = propose(
+            space, journal.history(), sampler=SAMPLERS["tpe"], seed=3, enumerated=False, legal=lambda cell: True
+        )
+        trial = journal.start(params)
+        cell = space.suggest(trial)
+        scores.append(-abs(cell["training.lr"] - 3e-3) * 1e3 - abs(cell["network.depth"] - 4))
+        journal.complete(trial.number, scores[-1])
+    assert sum(scores[-15:]) / 15 > sum(scores[:15]) / 15
+
+
+def test_the_journal_survives_being_opened_again_and_holds_no_duplicates_of_proposals(tmp_path):
+    grown(tmp_path, read("cnn_small"), "tpe", 20)
+    journal = Journal(tmp_path / "tpe.jsonl")
+    assert len(journal.history()) == 20
+    assert all(t.state is TrialState.COMPLETE for t in journal.history())
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def test_an_interrupted_trial_does_not_count_and_its_cell_comes_again(tmp_path):
+    path, params = tmp_path / "j.jsonl", {"network.depth": 3, "network.norm": "none", "network.dropout": "none"}
+    first = Journal(path)
+    trial = first.start(params)
+    read("cnn_small").suggest(trial)
+    first.report(trial.number, 5.0, 1)
+    again = Journal(path)
+    (running,) = again.running()
+    assert not again.lives_spent(running)
+    again.interrupt(running)
+    assert again.history() == []
+    assert again.interrupted() == [params]
+    second = again.start(params)
+    read("cnn_small").suggest(second)
+    assert again.interrupted() == []
+
+
+def test_a_trial_that_was_cut_before_its_parameters_were_written_keeps_them(tmp_path):
+    path, params = tmp_path / "j.jsonl", {"network.depth": 3, "network.norm": "none", "network.dropout": "none"}
+    Journal(path).start(params)  # the driver dies before the space is suggested
+    again = Journal(path)
+    again.interrupt(again.running()[0])
+    assert again.interrupted() == [params]
+
+
+def test_a_damaged_journal_is_named(tmp_path):
+    path = tmp_path / "j.jsonl"
+    Journal(path)
+    path.write_bytes(b"not json\n" + path.read_bytes())
+    with pytest.raises(UsageError, match=r"j.jsonl is damaged"):
+        Journal(path)

@@ -1,0 +1,200 @@
+"""Search spaces: what a file may say, and what comes of it."""
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from kpbench.cell import cell_id
+from kpbench.engine.evaluate import known_parameters
+from kpbench.errors import UsageError
+from kpbench.networks.families import check_rules
+from kpbench.space.catalog import find, names
+from kpbench.space.space import Choice, Range, complete, read_space
+from kpbench.task.benchmark import read_benchmark
+
+DEFAULTS = known_parameters()
+
+
+def space(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_space(path, DEFAULTS)
+
+
+CNN = 'family = "cnn"\n[network]\n'
+
+
+def test_the_three_forms_of_a_parameter(tmp_path):
+    found = space(
+        tmp_path,
+        CNN + 'width = 8\ndepth = { low = 2, high = 4 }\nnorm = ["none", "batch"]\n'
+        "[training]\nlr = { low = 1e-4, high = 1e-2, log = true }\nweight_decay = 0\n",
+    )
+    assert found.parameters["network.width"] == Choice((8,), {})
+    assert found.parameters["network.depth"] == Range(2, 4, False, {})
+    assert found.parameters["training.lr"] == Range(1e-4, 1e-2, True, {})
+    assert found.parameters["training.weight_decay"] == Choice((0.0,), {})  # a whole number stands for a decimal one
+    assert list(found.factors) == ["network.depth", "network.norm", "training.lr"]
+    assert found.size is None
+
+
+def test_a_space_is_suggested_with_the_right_distributions(tmp_path):
+    found = space(
+        tmp_path,
+        CNN + 'depth = { low = 2, high = 4 }\nnorm = ["none", "batch"]\ndropout_rate = { low = 0.1, high = 0.5 }',
+    )
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    cell = found.suggest(trial)
+    assert trial.distributions == {
+        "network.depth": IntDistribution(2, 4),
+        "network.norm": CategoricalDistribution(("none", "batch")),
+        "network.dropout_rate": FloatDistribution(0.1, 0.5),
+    }
+    assert cell["family"] == "cnn"
+    assert set(trial.params) < set(cell)
+
+
+def test_conditions_decide_what_a_cell_has(tmp_path):
+    found = space(
+        tmp_path,
+        CNN + 'dropout_rate = { choices = [0.1, 0.2], when = { "network.dropout" = ["standard"] } }\n'
+        'dropout = ["none", "standard"]\n',
+    )
+    cells = list(found.cells())
+    assert [(c["network.dropout"], c.get("network.dropout_rate")) for c in cells] == [
+        ("none", None),
+        ("standard", 0.1),
+        ("standard", 0.2),
+    ]
+    assert found.size == 3
+    assert {c.get("network.dropout_rate") for c in found.probes()} == {None, 0.1, 0.2}
+
+
+def test_a_parameter_of_one_family_is_given_to_it_alone(tmp_path):
+    found = space(tmp_path, 'family = ["mlp", "cnn"]\n[network]\nkernel = [3, 5]\ndepth = 2\n')
+    assert [(c["family"], c.get("network.kernel")) for c in found.cells()] == [("mlp", None), ("cnn", 3), ("cnn", 5)]
+
+
+def test_a_cell_is_completed_with_every_default():
+    cell = complete({"family": "cnn", "network.depth": 2}, DEFAULTS)
+    assert cell["network.depth"] == 2
+    assert cell["network.kernel"] == 3
+    assert cell["training.batch_size"] == 32
+    assert cell_id(cell) == cell_id(dict(reversed(cell.items())))
+
+
+def test_cell_small_is_the_36_cells_of_the_course():
+    found = read_space(find("search_spaces", "cnn_small"), DEFAULTS)
+    cells = list(found.cells())
+    assert found.size == len(cells) == len({cell_id(c) for c in cells}) == 36
+    assert set(found.factors) == {"network.depth", "network.norm", "network.dropout"}
+
+
+@pytest.mark.parametrize("name", sorted(names("search_spaces")))
+def test_every_cell_of_every_packaged_space_keeps_the_rules(name):
+    rules = read_benchmark(find("benchmarks", "facial_keypoints")).rules
+    found = read_space(find("search_spaces", name), DEFAULTS)
+    cells = list(found.cells() if found.size else found.probes())
+    assert all(check_rules(complete(cell, DEFAULTS), rules)[0] < 5_000_000 for cell in cells)
+    assert found.baseline
+
+
+def test_the_digest_follows_the_meaning_not_the_comments(tmp_path):
+    one = space(tmp_path, CNN + "depth = [2, 3]\n")
+    assert space(tmp_path, "# hello\n" + CNN + "depth   = [2,3]\n").digest == one.digest
+    assert space(tmp_path, CNN + "depth = [2, 4]\n").digest != one.digest
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("family = ", "TOML"),
+        ('famly = "cnn"', "famly: unknown key; did you mean 'family'"),
+        ("title = 'x'", "family: missing"),
+        ('family = "cn"', "unknown family 'cn'; did you mean 'cnn'"),
+        ("family = []", "family: the list is empty"),
+        ("family = { low = 1, high = 2 }", "family: must be a name"),
+        (CNN + "dept = 3", "network.dept: no such parameter of cnn; did you mean 'network.depth'"),
+        (CNN + "[training]\nlearning_rate = 1e-3", "training.learning_rate: no such parameter"),
+        (CNN + "depth = []", "network.depth: the list is empty"),
+        (CNN + "depth = [2, 2]", "network.depth: a value stands twice"),
+        (CNN + "depth = { low = 4, high = 2 }", "network.depth: low 4 is greater than high 2"),
+        (CNN + "depth = { low = 4 }", "network.depth: low and high"),
+        (CNN + "depth = { low = 2, hihg = 4 }", "network.depth: unknown key 'hihg'; did you mean 'high'"),
+        (CNN + "depth = { low = 2, high = 4, choices = [1] }", "network.depth: give exactly one"),
+        (CNN + "depth = { choices = 3 }", "network.depth: choices must be a list"),
+        (CNN + 'depth = "three"', "network.depth: must be a whole number, got 'three'"),
+        (CNN + "depth = 2.5", "network.depth: must be a whole number, got 2.5"),
+        (CNN + "depth = true", "network.depth: must be a whole number, got True"),
+        (CNN + "norm = 3", "network.norm: must be text, got 3"),
+        (CNN + "norm = { low = 1, high = 2 }", "network.norm: must be text"),
+        (CNN + "depth = [[2]]", r"network.depth: \[2\] is no number"),
+        (CNN + "dropout_rate = nan", "network.dropout_rate: nan is no number"),
+        (CNN + "[training]\nlr = { low = 0, high = 1, log = true }", "training.lr: a log range must start above 0"),
+        (CNN + "[training]\nlr = { low = 0.1, high = inf }", "training.lr: low and high must both be numbers"),
+        (CNN + "[training]\nlr = { low = 0.1, high = 1, log = 'yes' }", "training.lr: log must be true or false"),
+        (CNN + "depth = { value = 3, when = 5 }", "network.depth: 'when' must be a table"),
+        (
+            CNN + 'depth = { value = 3, when = { "network.nrm" = 1 } }',
+            "depth.when: 'network.nrm' is no other parameter",
+        ),
+        (CNN + 'norm = ["none"]\ndepth = { value = 3, when = { "network.norm" = "batch" } }', "is never 'batch'"),
+        (
+            CNN + 'depth = { value = 3, when = { "network.width" = 8 } }\n'
+            'width = { value = 8, when = { "network.depth" = 3 } }',
+            "circle",
+        ),
+        (CNN + 'depth = [2, 3]\n[baseline]\n"network.depth" = 5', "baseline.network.depth: 5 is outside the space"),
+        (CNN + 'depth = [2, 3]\n[baseline]\n"network.dpth" = 2', "did you mean 'network.depth'"),
+        (CNN + "depth = { low = 1, high = " + "9" * 30 + " }", "network.depth: low and high must both be numbers"),
+        (CNN + "[training]\nlr = " + "9" * 400, "training.lr: 9+ is no number"),
+        (CNN + "width = " + "9" * 5000, "cannot be read as TOML"),
+        (CNN + "depth = " + "[" * 3000, "cannot be read as TOML"),
+        ('family = "cnn"\ndescription = 1979-05-27', "description: must be text"),
+        ('family = { choices = ["cnn"], when = { "network.depth" = [3] } }', "family: must be a name"),
+        (CNN + "[training]\nlr = [1, 1.0]", "training.lr: a value stands twice"),
+        (CNN + 'depth = {low = 2, high = 3}\nwidth = {value = 8, when = {"network.depth" = [9]}}', "never 9"),
+        (
+            CNN + 'width = { value = 8, when = { "training.lr" = [0.1] } }\n[training]\nlr = { low = 0.1, high = 1.0 }',
+            "training.lr is never 0.1, or not one of a few values",
+        ),
+        (
+            'family = ["mlp", "cnn"]\n[network]\nkernel = { value = 3, when = { family = "mlp" } }',
+            "network.kernel.when: only cnn has this parameter",
+        ),
+        ('family = "cnn"\nnetwork = 3', "network: must be a table"),
+        ('family = "cnn"\nbaseline = 3', "baseline: must be a table"),
+    ],
+)
+def test_a_bad_file_is_refused_with_file_key_and_remedy(tmp_path, text, says):
+    with pytest.raises(UsageError, match=says) as refusal:
+        space(tmp_path, text)
+    assert "mine.toml" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_or_unknown_definition_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="did you mean 'cnn_small'"):
+        find("search_spaces", "cnn_smal")
+    with pytest.raises(UsageError, match=r"no search space file at .*gone.toml"):
+        find("search_spaces", str(tmp_path / "gone.toml"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "search_spaces").mkdir()
+    own = tmp_path / "search_spaces" / "cnn_small.toml"
+    own.write_text('family = "mlp"')
+    assert find("search_spaces", "cnn_small") == own  # the working directory's own wins
+    assert find("search_spaces", "cnn_tune") != own.with_name("cnn_tune.toml")
+
+
+def test_a_condition_on_the_family_is_cut_down_to_those_that_know_the_parameter(tmp_path):
+    found = space(
+        tmp_path,
+        'family = ["mlp", "cnn"]\n[network]\nkernel = { choices = [3, 5], when = { family = ["mlp", "cnn"] } }\n',
+    )
+    cells = [complete(cell, DEFAULTS) for cell in found.cells()]
+    assert len({cell_id(cell) for cell in cells}) == len(cells) == 3
+
+
+def test_a_wide_range_is_sampled_not_counted(tmp_path):
+    assert space(tmp_path, CNN + "depth = { low = 1, high = 10000000000 }").size is None
+    assert space(tmp_path, CNN + "depth = { low = 1, high = 200 }\nwidth = { low = 1, high = 200 }").size is None

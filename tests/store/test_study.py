@@ -1,0 +1,188 @@
+"""A study folder: appended rows, torn lines, plans that differ, two drivers."""
+
+import multiprocessing
+import subprocess
+import sys
+
+import pytest
+
+from kpbench.cell import EpochRecord, RunResult
+from kpbench.errors import UsageError
+from kpbench.store.study import (
+    READINGS,
+    ROWS,
+    Plan,
+    Reading,
+    find_study,
+    open_study,
+    read_lines,
+    read_plan,
+    studies,
+)
+
+PLAN = Plan(
+    kind="search",
+    space_name="s",
+    space="aa",
+    benchmark_name="b",
+    benchmark="bb",
+    scorer=1,
+    data_name="d",
+    data="dd",
+    epochs=3,
+    seeds=1,
+    sampler="tpe",
+    scheduler="asha",
+    seed=0,
+    device="cpu",
+    precision="fp32",
+    data_sizes={"train": 2},
+    data_notes=(),
+    space_text="x",
+    benchmark_text="y",
+)
+
+
+def row(trial, **more):
+    given = {
+        "role": "trial",
+        "trial": trial,
+        "cell": "c",
+        "params": {"family": "cnn", "network.depth": 2, "training.lr": 1e-3},
+        "seed": 0,
+        "state": "complete",
+        "epochs": 1,
+        "val_mse": 0.1,
+        "val_score": 5.0,
+        "seconds": 1.0,
+        "device": "cpu",
+        "data": "dd",
+        "curve": [EpochRecord(epoch=1, train_mse=0.2, val_mse=0.1, val_score=5.0, seconds=1.0)],
+        "finished": "now",
+    }
+    return RunResult(**{**given, **more})
+
+
+def test_rows_come_back_as_they_were_written(tmp_path):
+    odd = row(
+        1, val_mse=float("inf"), val_score=float("inf"), params={"network.norm": "ü", "a": True, "b": 1, "c": 1.0}
+    )
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.append(ROWS, row(0))
+        study.append(ROWS, odd)
+        rows = study.rows()
+    assert rows == [row(0), odd]
+    assert [type(v) for v in rows[1].params.values()] == [str, bool, int, float]
+    assert read_plan(tmp_path / "s") == PLAN
+
+
+def test_a_torn_last_line_is_passed_over_and_cut_at_the_next_start(tmp_path):
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.append(ROWS, row(0))
+    file = tmp_path / "s" / ROWS
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[: len(whole) // 2])
+    assert read_lines(file, RunResult) == [row(0)]
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.append(ROWS, row(1))
+    assert read_lines(file, RunResult) == [row(0), row(1)]
+
+
+def test_a_damaged_line_elsewhere_is_named(tmp_path):
+    file = tmp_path / ROWS
+    file.write_bytes(b"{}\n")
+    with pytest.raises(UsageError, match="line 1 is damaged"):
+        read_lines(file, RunResult)
+
+
+def test_rows_of_a_cut_trial_can_be_dropped(tmp_path):
+    with open_study(tmp_path / "s", PLAN) as study:
+        for number in (0, 1, 1, 2):
+            study.append(ROWS, row(number))
+        study.drop_rows_of(1)
+        assert [r.trial for r in study.rows()] == [0, 2]
+
+
+def test_another_plan_is_refused_with_the_difference(tmp_path):
+    with open_study(tmp_path / "s", PLAN):
+        pass
+    other = PLAN.model_copy(update={"epochs": 9, "sampler": "grid"})
+    with pytest.raises(UsageError, match=r"epochs 3 -> 9; sampler tpe -> grid"), open_study(tmp_path / "s", other):
+        pass
+    renamed = PLAN.model_copy(update={"data_name": "elsewhere", "space_text": "# comment"})
+    with open_study(tmp_path / "s", renamed):
+        pass
+    assert read_plan(tmp_path / "s") == PLAN
+
+
+def test_a_folder_that_is_no_study_is_left_alone(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "thesis.tex").write_text("mine")
+    with pytest.raises(UsageError, match="holds no study"), open_study(tmp_path / "s", PLAN):
+        pass
+    assert [p.name for p in (tmp_path / "s").iterdir()] == ["thesis.tex"]
+
+
+def test_an_unwritable_place_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"cannot write to .*--out"), open_study(tmp_path / "file" / "s", PLAN):
+        pass
+
+
+def hold(folder, held, release):
+    with open_study(folder, PLAN):
+        held.set()
+        release.wait(20)
+
+
+def test_a_second_process_is_refused_while_the_first_works(tmp_path):
+    spawn = multiprocessing.get_context("spawn")
+    held, release = spawn.Event(), spawn.Event()
+    other = spawn.Process(target=hold, args=(tmp_path / "s", held, release))
+    other.start()
+    assert held.wait(20)
+    with pytest.raises(UsageError, match="in use by another process"), open_study(tmp_path / "s", PLAN):
+        pass
+    release.set()
+    other.join(20)
+    with open_study(tmp_path / "s", PLAN):
+        pass
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path):
+    """With 4 KB allowed per file the writer fails on some line; every line before it is whole."""
+    program = f"""
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {str(sys.path[0])!r})
+from tests.store.test_study import PLAN, row
+from kpbench.store.study import ROWS, open_study
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with open_study(Path({str(tmp_path / "s")!r}), PLAN) as study:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+    for number in range(100):
+        study.append(ROWS, row(number))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert "OSError" in done.stderr
+    rows = read_lines(tmp_path / "s" / ROWS, RunResult)
+    assert 3 < len(rows) < 100
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.append(ROWS, row(100))
+        assert [r.trial for r in study.rows()] == [*range(len(rows)), 100]
+
+
+def test_studies_are_found_by_name_and_path(tmp_path):
+    with open_study(tmp_path / "one", PLAN):
+        pass
+    assert studies(tmp_path) == [tmp_path / "one"]
+    assert find_study("one", tmp_path) == find_study(str(tmp_path / "one"), tmp_path / "no") == tmp_path / "one"
+    with pytest.raises(UsageError, match="known: one"):
+        find_study("two", tmp_path)
+
+
+def test_a_reading_of_the_test_split_is_a_line(tmp_path):
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.test_reading("kpbench score", "models/m.safetensors")()
+        (reading,) = read_lines(study.folder / READINGS, Reading)
+    assert (reading.command, reading.model) == ("kpbench score", "models/m.safetensors")

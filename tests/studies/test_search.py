@@ -1,0 +1,273 @@
+"""A whole search in this process on a few drawn faces: what is left behind, and how it continues."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from kpbench.cell import RunResult, cell_id
+from kpbench.engine.evaluate import Labelled
+from kpbench.errors import UsageError
+from kpbench.faces.datasets import load
+from kpbench.faces.faces import SealedFaces
+from kpbench.report.search.page import render
+from kpbench.report.search.reader import read_report_input
+from kpbench.store.study import READINGS, RESULT, ROWS, SESSIONS, Reading, Session, read_json, read_lines
+from kpbench.studies.floor import floors
+from kpbench.studies.official import score_model
+from kpbench.studies.search import SearchRequest, dry_run, prepare_search, search
+from kpbench.task.scorer import evaluate_model
+from kpbench.training.model_files import load_model
+
+SPACE = """
+family = "cnn"
+[network]
+depth = [2, 3]
+norm = ["none", "spatial_batch"]
+width = 4
+head_width = 16
+[training]
+batch_size = 8
+"""
+
+
+def quiet(*_):
+    """Shows nothing."""
+
+
+@pytest.fixture
+def asked(tmp_path, course):
+    """Keyword arguments of a small request."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(SPACE)
+    return {
+        "space": str(path), "data": str(course), "n_trials": 4, "epochs": 2, "workers": 0, "scheduler": "none",
+        "final_seeds": 2, "out": tmp_path / "reports", "command": "kpbench search",
+    }  # fmt: skip
+
+
+def run(asked, **more):
+    return search(prepare_search(SearchRequest(**{**asked, **more})), quiet, quiet)
+
+
+def rows(folder):
+    return read_lines(folder / ROWS, RunResult)
+
+
+def test_a_search_leaves_a_whole_study(asked, course):
+    folder = run(asked)
+    found = rows(folder)
+    trials = [r for r in found if r.role == "trial"]
+    finals = [r for r in found if r.role == "final"]
+    assert len({r.cell for r in trials}) == len(trials) == 4
+    assert all(r.state == "complete" and len(r.curve) == 2 for r in found)
+    result = read_json(folder / RESULT)
+    best = result["best"]
+    assert result["trials"] == {"complete": 4, "pruned": 0, "failed": 0}
+    # The best cell is the trials' best, trained again with seeds that no trial used.
+    assert best["cell_id"] == cell_id(best["cell"]) == max(trials, key=lambda r: r.val_score).cell
+    assert [r.seed for r in finals] == [1, 2]
+    assert {r.seed for r in trials} == {0}
+    # The kept model is the better of them on val, and its scores are what the scorer says of the file.
+    kept = max(finals, key=lambda r: r.val_score)
+    assert best["model"] == kept.model
+    network, card = load_model(folder / best["model"])
+    splits = load(str(course), val_share=0.15, test_share=0.15, seed=20)
+    coordinates = prepare_search(SearchRequest(**asked)).task.benchmark.coordinates
+    assert evaluate_model(network, Labelled(splits.val, coordinates)) == best["val_score"] == kept.val_score
+    test = splits.test.open(lambda: None)
+    assert evaluate_model(network, Labelled(test, coordinates)) == best["test_score"] == kept.test_score
+    assert card.data == splits.digest() == found[0].data
+    mean = 1 / (2 * np.exp(np.mean(np.log([r.test_mse for r in finals]))))
+    assert best["test_mean"] == pytest.approx(mean)
+    assert best["test_interval"][0] < mean < best["test_interval"][1]
+    # The floor is that of the same faces.
+    models = dict(floors(splits.train, splits.val, coordinates))
+    assert result["floor"] == {name: evaluate_model(m, Labelled(test, coordinates)) for name, m in models.items()}
+    assert set(result["floor"]) == {"mean face", "ridge on pixels"}
+    # Each opening of the sealed test stands in the study: two finals and two floors.
+    readings = read_lines(folder / READINGS, Reading)
+    assert Counter(r.model.split(":")[0] for r in readings) == {kept.model: 1, finals[0].model: 1, "floor": 2} | (
+        {finals[1].model: 1} if finals[1].model != kept.model else {}
+    )
+    (session,) = read_lines(folder / SESSIONS, Session)
+    assert session.versions["torch"]
+    assert render(read_report_input(folder)).count("<html") == 1
+
+
+def test_the_same_request_again_does_nothing_twice_and_a_larger_one_adds(asked):
+    folder = run(asked, n_trials=2)
+    first = rows(folder)
+    assert run(asked, n_trials=2) == folder
+    assert rows(folder) == first
+    assert len(read_lines(folder / READINGS, Reading)) == 4
+    assert run(asked, n_trials=4) == folder
+    assert rows(folder)[: len(first)] == first
+    assert len([r for r in rows(folder) if r.role == "trial"]) == 4
+    assert run(asked, n_trials=4, final_cells=2, final_seeds=3) == folder
+    finals = Counter(r.cell for r in rows(folder) if r.role == "final")
+    assert sorted(finals.values())[-2:] == [3, 3]
+
+
+def test_workers_and_totals_are_no_part_of_the_plan_but_epochs_are(asked):
+    named = {**asked, "name": "mine"}
+    run(named, n_trials=1, final_cells=0)
+    run(named, n_trials=2, final_seeds=1, final_cells=0)
+    with pytest.raises(UsageError, match="epochs 2 -> 3"):
+        run(named, epochs=3)
+
+
+def test_an_interrupted_search_continues_to_the_same_table(asked, tmp_path):
+    whole = run(asked, out=tmp_path / "whole")
+
+    class Cut:
+        left = 5
+
+        def __call__(self, event):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            search(prepare_search(SearchRequest(**{**asked, "out": tmp_path / "cut"})), Cut(), quiet)
+    cut = run(asked, out=tmp_path / "cut")
+
+    def table(folder):
+        return [(r.role, r.cell, r.seed, r.state, r.val_mse, r.test_mse) for r in rows(folder)]
+
+    assert table(cut) == table(whole)
+    assert read_json(cut / RESULT)["best"] == read_json(whole / RESULT)["best"]
+
+
+def test_the_test_split_is_opened_only_after_the_last_trial(asked, monkeypatch):
+    opened = []
+    real = SealedFaces.open
+
+    def watched(self, record):
+        opened.append(len(list((asked["out"]).glob("*/models/*.safetensors"))))
+        return real(self, record)
+
+    monkeypatch.setattr(SealedFaces, "open", watched)
+    folder = run(asked, final_cells=0)
+    assert len(opened) == 2  # the floors alone
+    assert read_json(folder / RESULT)["best"]["test_score"] is None
+    run(asked)
+    assert opened[2:] == [1, 2]
+
+
+def test_score_of_a_kept_model_is_the_studys_and_is_written_down(asked, course):
+    folder = run(asked)
+    best = read_json(folder / RESULT)["best"]
+    for split in ("val", "test"):
+        result = score_model(folder / best["model"], str(course), split, command="kpbench score", say=quiet)
+        assert result["score"] == best[f"{split}_score"]
+        assert result["notes"] == []
+    readings = read_lines(folder / READINGS, Reading)
+    assert [r.command for r in readings].count("kpbench score") == 1
+    with pytest.raises(UsageError, match="Known: val, test"):
+        score_model(folder / best["model"], str(course), "train", command="", say=quiet)
+
+
+def test_a_model_scored_on_other_faces_says_so(asked, tmp_path):
+    from tests.course_files import write_course
+
+    folder = run(asked)
+    write_course(tmp_path / "others", train=6, val=4, test=4, seed=9)
+    model = folder / read_json(folder / RESULT)["best"]["model"]
+    assert "other faces" in score_model(model, str(tmp_path / "others"), "val", command="", say=quiet)["notes"][0]
+
+
+def test_a_study_in_which_everything_fails_ends_and_says_so(asked, tmp_path):
+    (tmp_path / "wild.toml").write_text(SPACE + "lr = 1e15\n")
+    folder = run(asked, space=str(tmp_path / "wild.toml"), epochs=3)
+    result = read_json(folder / RESULT)
+    assert result["best"] is None
+    assert result["trials"]["failed"] == 4
+    assert {r.reason for r in rows(folder)} == {"nan"}
+    assert (
+        "no cell" in render(read_report_input(folder)).lower() or "nothing" in render(read_report_input(folder)).lower()
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"n_trials": 0}, "--n-trials must be at least 1, got 0"),
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"seeds": 0}, "--seeds must be"),
+        ({"workers": -1}, "--workers must be at least 0"),
+        ({"final_seeds": 0}, "--final-seeds"),
+        ({"space": "cnn_smal"}, "did you mean 'cnn_small'"),
+        ({"sampler": "tp"}, "did you mean 'tpe'"),
+        ({"scheduler": "asa"}, "did you mean 'asha'"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"space": "cnn_tune", "sampler": "grid"}, "needs a finite space"),
+        ({"data": "nowhere/faces.zip"}, "nowhere"),
+        ({"name": "../up"}, "plain folder name"),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_written(asked, more, says):
+    with pytest.raises(UsageError, match=says) as refusal:
+        run(asked, **more)
+    assert "\n" not in str(refusal.value)
+    assert not asked["out"].exists()
+
+
+def test_a_space_whose_cells_break_the_rules_is_refused_with_the_number(asked, tmp_path):
+    path = tmp_path / "big.toml"
+    path.write_text(SPACE.replace("head_width = 16", "head_width = 4096"))
+    with pytest.raises(UsageError, match=r"\d,\d{3},\d{3} parameters, the rules allow 4,999,999"):
+        prepare_search(SearchRequest(**{**asked, "space": str(path)}))
+    path.write_text(SPACE.replace("[2, 3]", "[2, 7]"))
+    with pytest.raises(UsageError, match="block 7"):
+        prepare_search(SearchRequest(**{**asked, "space": str(path)}))
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(asked):
+    said = dry_run(prepare_search(SearchRequest(**asked)), quiet)
+    assert said["cells"] == 4
+    assert said["trials"] == "4, every cell once"
+    assert not asked["out"].exists()
+    assert json.dumps(said)
+
+
+@pytest.mark.parametrize("damage", ["torn", "other", "description", "gone"])
+def test_a_damaged_model_is_refused_by_name(asked, damage):
+    folder = run(asked, n_trials=1, final_seeds=1)
+    model = folder / read_json(folder / RESULT)["best"]["model"]
+    card = model.with_suffix(".json")
+    if damage == "torn":
+        model.write_bytes(model.read_bytes()[:-100])
+    elif damage == "other":
+        card.write_text(card.read_text().replace('"network.width": 4', '"network.width": 8'))
+    elif damage == "description":
+        card.write_text("{}")
+    else:
+        card.unlink()
+    with pytest.raises(UsageError, match=model.stem) as refusal:
+        load_model(model)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_best_is_kept_when_a_study_grows(asked):
+    """A cell with better fresh seeds stays the best, whatever a larger search's finalist or fewer finals say."""
+    folder = run(asked, final_cells=4, n_trials=4)
+    best = read_json(folder / RESULT)["best"]
+    finals = {}
+    for r in rows(folder):
+        if r.role == "final":
+            finals.setdefault(r.cell, []).append(r.val_mse)
+    assert best["cell_id"] == min(finals, key=lambda cell: np.mean(np.log(finals[cell])))
+    run(asked, final_cells=0)
+    assert read_json(folder / RESULT)["best"] == best
+
+
+def test_the_page_of_a_study_under_way_says_what_there_is(asked):
+    folder = run(asked, n_trials=3, final_cells=0)
+    (folder / RESULT).unlink()
+    found = read_report_input(folder)
+    assert found.trials == {"complete": 3, "pruned": 0, "failed": 0}
+    assert found.best is not None
+    assert "Best so far" in render(found) or "best so far" in render(found)
