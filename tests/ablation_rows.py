@@ -9,7 +9,9 @@ from pathlib import Path
 from kpbench.analysis.ablation.analysis import Analysis, analyse
 from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
 from kpbench.space.design import Design, blocks_of, factorial
-from kpbench.store.study import COSTS, FLOOR, READINGS, ROWS, SESSIONS, Plan, Reading, Session, open_study
+from kpbench.store.files import COSTS, FLOOR, READINGS, ROWS, SESSIONS
+from kpbench.store.plan import Plan
+from kpbench.store.study import Reading, Session, open_study
 
 NORM: dict[str, tuple[Scalar, ...]] = {"network.norm": ("none", "batch", "spatial_batch")}
 CROSSED: dict[str, tuple[Scalar, ...]] = {**NORM, "network.dropout": ("none", "standard", "spatial")}

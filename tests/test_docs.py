@@ -11,7 +11,7 @@ import typer
 from kpbench.cli.main import app
 from kpbench.engine.evaluate import known_parameters
 from kpbench.space.catalog import find
-from kpbench.space.space import read_space
+from kpbench.space.reading import read_space
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

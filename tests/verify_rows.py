@@ -9,7 +9,8 @@ from pathlib import Path
 from kpbench.analysis.verify.agreement import ASKED, Asked
 from kpbench.cell import Scalar
 from kpbench.space.design import Design, blocks_of, factorial
-from kpbench.store.study import FLOOR, ROWS, SESSIONS, Session, open_study
+from kpbench.store.files import FLOOR, ROWS, SESSIONS
+from kpbench.store.study import Session, open_study
 from tests.ablation_rows import FLOOR_SCORES, plan, row
 
 REAL = "real_faces"

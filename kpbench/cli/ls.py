@@ -64,7 +64,8 @@ def _samplers(out: Path) -> dict[str, str]:
 
 def _studies(out: Path) -> dict[str, str]:
     from kpbench.errors import UsageError
-    from kpbench.store.study import read_plan, studies
+    from kpbench.store.plan import read_plan
+    from kpbench.store.study import studies
 
     found = {}
     for folder in studies(out):
@@ -78,7 +79,7 @@ def _studies(out: Path) -> dict[str, str]:
 
 def _state(folder: Path, kind: str) -> str:
     from kpbench.analysis.ablation.analysis import count_missing
-    from kpbench.store.study import RESULT, read_json
+    from kpbench.store.files import RESULT, read_json
 
     if kind == "ablation":
         missing = count_missing(folder)

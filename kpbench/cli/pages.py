@@ -16,7 +16,7 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     from kpbench.report.ablation.page import render_ablation
     from kpbench.report.search.page import render, write
     from kpbench.report.search.reader import read_report_input, read_sessions_and_readings
-    from kpbench.store.study import read_plan
+    from kpbench.store.plan import read_plan
 
     if read_plan(folder).design is None:
         page = render(read_report_input(folder, faces=faces))
@@ -40,7 +40,7 @@ def write_results(folder: Path) -> dict[str, Any]:
     from kpbench.errors import UsageError
     from kpbench.report.search.page import write
     from kpbench.report.verify.page import render_verify
-    from kpbench.store.study import REPORT, ROWS
+    from kpbench.store.files import REPORT, ROWS
 
     found = read_verification(folder)
     figures = folder / "verify.json"

@@ -20,7 +20,8 @@ def report(
     from kpbench.analysis.verify.agreement import ASKED
     from kpbench.cli.pages import write_report, write_results
     from kpbench.errors import UsageError
-    from kpbench.store.study import REPORT, find_study
+    from kpbench.store.files import REPORT
+    from kpbench.store.study import find_study
 
     for place in (Path(study), out / study):
         if (place / ASKED).is_file():

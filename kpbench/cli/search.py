@@ -45,7 +45,7 @@ def search(
     from kpbench.cli.progress import View
     from kpbench.report.search.page import render, write
     from kpbench.report.search.reader import read_report_input
-    from kpbench.store.study import REPORT, RESULT, read_json
+    from kpbench.store.files import REPORT, RESULT, read_json
     from kpbench.studies.search import SearchRequest, prepare_search
     from kpbench.studies.search import dry_run as dry
     from kpbench.studies.search import search as run_search

@@ -14,7 +14,8 @@ from kpbench.sampling.samplers import Sampler, propose
 from kpbench.sampling.schedulers import Scheduler
 from kpbench.seeds import block_seed
 from kpbench.space.space import SearchSpace
-from kpbench.store.study import ROWS, Study, now
+from kpbench.store.files import ROWS
+from kpbench.store.study import Study, now
 from kpbench.task.score import mean_score
 
 

@@ -14,8 +14,8 @@ from plotly.offline import get_plotlyjs
 from kpbench.plots.colours import COLOURS
 from kpbench.plots.drawing import Drawing
 from kpbench.plots.scores import show_score
-from kpbench.report.search import tables
-from kpbench.report.verdict import plural
+from kpbench.report.tables import heading, show
+from kpbench.statistics.words import plural
 
 TEMPLATES = Environment(
     loader=PackageLoader("kpbench.report"),
@@ -24,7 +24,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters |= {"show": tables.show, "heading": tables.heading, "score": show_score, "plural": plural}
+TEMPLATES.filters |= {"show": show, "heading": heading, "score": show_score, "plural": plural}
 
 
 def whole_page(template: str, drawings: Mapping[str, Drawing], **context: object) -> str:

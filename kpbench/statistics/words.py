@@ -57,6 +57,11 @@ def coverage(interval: Interval) -> str:
     return f"{100 * interval.confidence:.3g} %"
 
 
+def plural(count: int, one: str, *, many: str = "") -> str:
+    """`1 run`, `2 runs`, `1,200 runs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def seeds_text(n: int) -> str:
     """`1 seed`, `8 seeds`."""
     return f"{n:,} seed{'s' * (n != 1)}"

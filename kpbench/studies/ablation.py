@@ -27,7 +27,9 @@ from kpbench.space.design import (
 )
 from kpbench.space.tuning import plan_tuning
 from kpbench.statistics.power import detectable_d
-from kpbench.store.study import COSTS, SESSIONS, Plan, check_folder, find_study, open_study
+from kpbench.store.files import COSTS, SESSIONS
+from kpbench.store.plan import Plan
+from kpbench.store.study import check_folder, find_study, open_study
 from kpbench.studies.matching import MATCH, size_matched
 from kpbench.studies.measures import SHIFTS, Measure, elsewhere, under_shifts
 from kpbench.studies.official import score_floor

@@ -19,7 +19,8 @@ from kpbench.faces.faces import Faces, Splits
 from kpbench.networks.families import count_parameters
 from kpbench.space.catalog import find
 from kpbench.statistics.conditions import error_by_condition
-from kpbench.store.study import FLOOR, MODELS, PLAN, Study, read_json
+from kpbench.store.files import FLOOR, MODELS, PLAN, read_json
+from kpbench.store.study import Study
 from kpbench.studies.floor import floors
 from kpbench.studies.measures import Measure, squared_errors
 from kpbench.studies.preflight import Say, Task

@@ -13,7 +13,9 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.space.design import Design, whole_cell
 from kpbench.space.tuning import best_recipe, of_cell
-from kpbench.store.study import MODELS, ROWS, Plan, Study, read_lines, read_plan
+from kpbench.store.files import MODELS, ROWS, read_lines
+from kpbench.store.plan import Plan, read_plan
+from kpbench.store.study import Study
 from kpbench.studies.measures import Measure
 from kpbench.studies.official import score_row
 from kpbench.studies.preflight import Task

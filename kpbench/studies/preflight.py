@@ -20,8 +20,10 @@ from kpbench.faces.partial import LABELS
 from kpbench.networks.families import check_rules, describe
 from kpbench.space.catalog import find
 from kpbench.space.design import Design
-from kpbench.space.space import Defaults, SearchSpace, complete, read_space
-from kpbench.store.study import Plan, Session, now
+from kpbench.space.reading import read_space
+from kpbench.space.space import Defaults, SearchSpace, complete
+from kpbench.store.plan import Plan
+from kpbench.store.study import Session, now
 from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device

@@ -21,7 +21,9 @@ from kpbench.sampling.journal import Journal
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
-from kpbench.store.study import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS, Plan, Study, check_folder, open_study
+from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS
+from kpbench.store.plan import Plan
+from kpbench.store.study import Study, check_folder, open_study
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
 from kpbench.task.benchmark import Benchmark

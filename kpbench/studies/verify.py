@@ -11,7 +11,9 @@ from kpbench.cell import RunResult
 from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
-from kpbench.store.study import PLAN, ROWS, Plan, Study, check_folder, read_lines, read_plan
+from kpbench.store.files import PLAN, ROWS, read_lines
+from kpbench.store.plan import Plan, read_plan
+from kpbench.store.study import Study, check_folder
 from kpbench.studies import ablation
 from kpbench.studies.ablation import Ablate, AblationRequest, prepare_ablation
 from kpbench.studies.preflight import Say

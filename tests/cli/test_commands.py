@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kpbench.store.study import ROWS
+from kpbench.store.files import ROWS
 from tests.cli.spaces import SPACE
 
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from kpbench.store.study import FLOOR, PLAN, READINGS, RESULT, ROWS, open_study
+from kpbench.store.files import FLOOR, PLAN, READINGS, RESULT, ROWS
+from kpbench.store.study import open_study
 from tests.ablation_rows import CROSSED, FLOOR_SCORES, NORM, study_folder
 from tests.analysis.comparison.test_comparison import search
 

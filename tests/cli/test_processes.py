@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kpbench.cell import RunResult
-from kpbench.store.study import ROWS, read_lines
+from kpbench.store.files import ROWS, read_lines
 
 ROOT = Path(__file__).parents[2]
 SPACE = (

@@ -14,7 +14,8 @@ from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS
 from kpbench.sampling.samplers import SAMPLERS, propose
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.space.catalog import find, names
-from kpbench.space.space import complete, read_space
+from kpbench.space.reading import read_space
+from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.seeds import global_seed
 

@@ -11,8 +11,10 @@ from kpbench.sampling.journal import LIVES, Journal
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.space.catalog import find
-from kpbench.space.space import complete, read_space
-from kpbench.store.study import JOURNAL, ROWS, open_study
+from kpbench.space.reading import read_space
+from kpbench.space.space import complete
+from kpbench.store.files import JOURNAL, ROWS
+from kpbench.store.study import open_study
 from kpbench.task.benchmark import read_benchmark
 from tests.scripted import play, record
 from tests.store.test_study import PLAN

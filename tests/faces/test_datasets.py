@@ -10,7 +10,6 @@ from kpbench.errors import UsageError
 from kpbench.faces.datasets import DATASETS, SYNTHETIC_FACES, load
 from kpbench.faces.drawn import synthetic
 from kpbench.faces.faces import Faces, Splits
-from kpbench.faces.readers import course_csv as csv_files
 from tests.course_files import blob_faces, csv_rows, csv_text, write_course, write_zip
 from tests.faces.real_data import COURSE_ZIP, KAGGLE_ZIP, needs_real_faces
 
@@ -148,7 +147,7 @@ def test_a_second_start_does_not_parse(tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("parsed again")
 
-    monkeypatch.setattr(csv_files, "read_keypoint_csv", refuse)
+    monkeypatch.setattr(course_csv, "read_keypoint_csv", refuse)
     heard.clear()
     again = loaded(folder, progress=lambda what, share: heard.append(what))
     assert again.digest() == first.digest()

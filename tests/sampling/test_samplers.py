@@ -10,7 +10,7 @@ from kpbench.errors import UsageError
 from kpbench.sampling.journal import Journal
 from kpbench.sampling.samplers import SAMPLERS, propose
 from kpbench.space.catalog import find
-from kpbench.space.space import read_space
+from kpbench.space.reading import read_space
 
 DEFAULTS = known_parameters()
 

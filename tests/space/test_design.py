@@ -6,7 +6,7 @@ from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.space.catalog import find
 from kpbench.space.design import base_cell, blocks_of, factorial, find_factor, levels_of, refuse_same_cells, whole_cell
-from kpbench.space.space import read_space
+from kpbench.space.reading import read_space
 
 DEFAULTS = known_parameters()
 SMALL = read_space(find("search_spaces", "cnn_small"), DEFAULTS)

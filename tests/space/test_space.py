@@ -9,7 +9,8 @@ from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.networks.families import check_rules
 from kpbench.space.catalog import find, names
-from kpbench.space.space import Choice, Range, complete, read_space
+from kpbench.space.reading import read_space
+from kpbench.space.space import Choice, Range, complete
 from kpbench.task.benchmark import read_benchmark
 
 DEFAULTS = known_parameters()

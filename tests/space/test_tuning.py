@@ -8,7 +8,7 @@ from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.seeds import block_seed
-from kpbench.space.space import read_space
+from kpbench.space.reading import read_space
 from kpbench.space.tuning import NEAR_END, Span, audit, best_recipe, of_cell, plan_tuning
 from tests.ablation_rows import row
 

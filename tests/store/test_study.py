@@ -8,17 +8,9 @@ import pytest
 
 from kpbench.cell import EpochRecord, RunResult
 from kpbench.errors import UsageError
-from kpbench.store.study import (
-    READINGS,
-    ROWS,
-    Plan,
-    Reading,
-    find_study,
-    open_study,
-    read_lines,
-    read_plan,
-    studies,
-)
+from kpbench.store.files import READINGS, ROWS, read_lines
+from kpbench.store.plan import Plan, read_plan
+from kpbench.store.study import Reading, find_study, open_study, studies
 
 PLAN = Plan(
     kind="search",

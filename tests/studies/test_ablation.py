@@ -17,7 +17,9 @@ from kpbench.report.ablation.page import render_ablation
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.seeds import derive
 from kpbench.statistics.power import seeds_for
-from kpbench.store.study import MODELS, READINGS, ROWS, Reading, read_lines, read_plan
+from kpbench.store.files import MODELS, READINGS, ROWS, read_lines
+from kpbench.store.plan import read_plan
+from kpbench.store.study import Reading
 from kpbench.studies import ablation, planned_runs
 from kpbench.studies.ablation import AblationRequest, ablate, dry_run, prepare_ablation
 from kpbench.task.score import score_from_mse

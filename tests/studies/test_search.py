@@ -13,7 +13,8 @@ from kpbench.faces.datasets import load
 from kpbench.faces.faces import SealedFaces
 from kpbench.report.search.page import render
 from kpbench.report.search.reader import read_report_input
-from kpbench.store.study import READINGS, RESULT, ROWS, SESSIONS, Reading, Session, read_json, read_lines
+from kpbench.store.files import READINGS, RESULT, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.study import Reading, Session
 from kpbench.studies.floor import floors
 from kpbench.studies.official import score_model
 from kpbench.studies.search import SearchRequest, dry_run, prepare_search, search

@@ -9,7 +9,8 @@ import pytest
 from kpbench.analysis.verify.agreement import read_verification
 from kpbench.errors import UsageError
 from kpbench.seeds import derive
-from kpbench.store.study import SESSIONS, read_plan
+from kpbench.store.files import SESSIONS
+from kpbench.store.plan import read_plan
 from kpbench.studies import ablation, planned_runs, verify
 from kpbench.studies.ablation import AblationRequest, prepare_ablation
 from kpbench.studies.verify import VerifyRequest, dry_run, mean_face_mse, prepare_verify

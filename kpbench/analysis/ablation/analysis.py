@@ -25,7 +25,8 @@ from kpbench.statistics.ranks import CellRank, rank_stability
 from kpbench.statistics.same_cell import SameAgainstSame, same_against_same
 from kpbench.statistics.variance import VarianceTerm, variance_terms
 from kpbench.statistics.words import short_names
-from kpbench.store.study import COSTS, FLOOR, ROWS, Plan, read_json, read_lines, read_plan
+from kpbench.store.files import COSTS, FLOOR, ROWS, read_json, read_lines
+from kpbench.store.plan import Plan, read_plan
 
 SCORED = ("ablation", "control", "matched")
 """The roles of the runs that a plan counts."""

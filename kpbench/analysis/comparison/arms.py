@@ -12,18 +12,9 @@ from kpbench.analysis.ablation.analysis import latest
 from kpbench.analysis.search import best_of
 from kpbench.cell import RunResult, Scalar, cell_id
 from kpbench.errors import UsageError, nearest
-from kpbench.store.study import (
-    FLOOR,
-    RESULT,
-    ROWS,
-    SESSIONS,
-    Plan,
-    Session,
-    find_study,
-    read_json,
-    read_lines,
-    read_plan,
-)
+from kpbench.store.files import FLOOR, RESULT, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.plan import Plan, read_plan
+from kpbench.store.study import Session, find_study
 
 Chosen = Literal["named", "best", "baseline", "common"]
 """How a cell came to stand in a comparison."""

@@ -21,7 +21,7 @@ from kpbench.statistics.corrections import Correction
 from kpbench.statistics.intervals import ScoreInterval, score_interval
 from kpbench.statistics.plan import PlannedContrast
 from kpbench.statistics.sign_agreement import SignAgreement, sign_agreement
-from kpbench.store.study import PLAN, read_json
+from kpbench.store.files import PLAN, read_json
 
 ASKED = "asked.json"
 """What the two studies in a folder are; beside them."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from kpbench.errors import UsageError
 from kpbench.faces.library.cache import cached
 from kpbench.faces.parts import Parts, Progress
-from kpbench.faces.readers import coco_json, image_csv, npz_file
-from kpbench.faces.readers import course_csv as csv_files
+from kpbench.faces.readers import coco_json, course_csv, image_csv, npz_file
 from kpbench.faces.readers.files import MAPPING, DataFile, content_digest, files_at, shown
 
 Find = Callable[[Mapping[str, DataFile]], dict[str, DataFile]]
@@ -40,7 +39,7 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "csv_files": Layout(csv_files.EXPECTS, csv_files.VERSION, csv_files.find, csv_files.read),
+    "csv_files": Layout(course_csv.EXPECTS, course_csv.VERSION, course_csv.find, course_csv.read),
     "image_csv": Layout(
         image_csv.EXPECTS, image_csv.VERSION, image_csv.find, image_csv.read, deepest=image_csv.DEEPEST
     ),

@@ -5,9 +5,9 @@ from typing import cast
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.factors import show_level
-from kpbench.report.verdict import plural
 from kpbench.statistics.corrections import Correction, interval_note
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
+from kpbench.statistics.words import plural
 
 
 def methods(found: Analysis) -> tuple[str, ...]:

@@ -5,13 +5,9 @@ from collections.abc import Mapping, Sequence
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
-from kpbench.report.ablation import fairness as ablation_fairness
-from kpbench.report.ablation import levels as ablation_levels
-from kpbench.report.ablation import methods as ablation_methods
-from kpbench.report.ablation import tables as ablation_tables
-from kpbench.report.ablation import words as ablation_words
-from kpbench.report.search import tables
+from kpbench.report.ablation import fairness, levels, methods, tables, words
 from kpbench.report.shell import whole_page
+from kpbench.report.tables import columns, failure_lines, fixed_parameters
 
 
 def render_ablation(
@@ -38,38 +34,38 @@ def render_ablation(
         {name: plot.draw(found) for name, plot in ABLATION_PLOTS.items()},
         found=found,
         title=title,
-        headline=ablation_words.headline(found),
-        verdicts=ablation_words.verdict_lines(found),
-        caveats=ablation_words.caveats(found),
-        floor=ablation_words.floor_sentence(found),
-        contrasts=ablation_tables.contrast_lines(found),
-        interactions=ablation_tables.interaction_lines(found),
-        variance=ablation_tables.variance_lines(found),
-        ranks=ablation_tables.rank_lines(found),
-        size=ablation_fairness.size_lines(found),
-        tuning=ablation_fairness.tuning_lines(found),
-        tuning_note=ablation_fairness.tuning_sentence(found),
-        cost_columns=tuple(ablation_levels.COSTS.values()),
-        costs=ablation_levels.cost_lines(found),
-        measure_columns=tuple(ablation_levels.measure_names(found).values()),
-        measures=ablation_levels.measure_lines(found),
-        without_faces=ablation_words.without_faces(found),
-        keypoints_note=ablation_words.keypoints_note(found),
-        control=ablation_words.control_sentences(found),
-        diagnostics=ablation_tables.diagnostic_lines(found),
-        diagnostics_note=ablation_words.DIAGNOSTICS,
-        failures=tables.failure_lines(found.rows),
+        headline=words.headline(found),
+        verdicts=words.verdict_lines(found),
+        caveats=words.caveats(found),
+        floor=words.floor_sentence(found),
+        contrasts=tables.contrast_lines(found),
+        interactions=tables.interaction_lines(found),
+        variance=tables.variance_lines(found),
+        ranks=tables.rank_lines(found),
+        size=fairness.size_lines(found),
+        tuning=fairness.tuning_lines(found),
+        tuning_note=fairness.tuning_sentence(found),
+        cost_columns=tuple(levels.COSTS.values()),
+        costs=levels.cost_lines(found),
+        measure_columns=tuple(levels.measure_names(found).values()),
+        measures=levels.measure_lines(found),
+        without_faces=words.without_faces(found),
+        keypoints_note=words.keypoints_note(found),
+        control=words.control_sentences(found),
+        diagnostics=tables.diagnostic_lines(found),
+        diagnostics_note=words.DIAGNOSTICS,
+        failures=failure_lines(found.rows),
         failed=sum(row.state == "failed" for row in found.rows),
-        missing=ablation_tables.missing_lines(found),
-        crashes=ablation_tables.crash_lines(found),
-        methods=ablation_methods.methods(found),
-        deviations=ablation_words.deviations(found, sessions, readings),
+        missing=tables.missing_lines(found),
+        crashes=tables.crash_lines(found),
+        methods=methods.methods(found),
+        deviations=words.deviations(found, sessions, readings),
         plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "design"}),
         design={**design, "cells": f"{len(found.design.cells)}, {found.design.runs} runs"},
-        fixed=tables.fixed_parameters(found.rows),
+        fixed=fixed_parameters(found.rows),
         sessions=sessions,
-        session_columns=tables.columns(sessions),
+        session_columns=columns(sessions),
         readings=readings,
-        readings_sentence=ablation_words.readings_sentence(readings),
-        reading_columns=tables.columns(readings),
+        readings_sentence=words.readings_sentence(readings),
+        reading_columns=columns(readings),
     )

@@ -12,7 +12,7 @@ from kpbench.plots.ablation.names import contrast_name, effect_words, factor_nam
 from kpbench.plots.ablation.variance_shares import shares
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
-from kpbench.report.search.tables import REASONS
+from kpbench.report.tables import REASONS
 from kpbench.statistics.evidence import Evidence
 from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, signed
 

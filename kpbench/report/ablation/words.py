@@ -8,10 +8,9 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import contrast_name, effect_words, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, error_pixels, show_score
-from kpbench.report.verdict import plural
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
-from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, seeds_text
+from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, plural, seeds_text
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from kpbench.faces.checks.overview import Overview
 from kpbench.faces.checks.pool import Pool
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.plots.colours import COLOURS
-from kpbench.report.data import words as data_words
+from kpbench.report.data import words
 from kpbench.report.data.contact_sheet import side_of
 from kpbench.report.face_pictures import data_uri
 from kpbench.report.shell import TEMPLATES
@@ -78,11 +78,11 @@ def check_page(name: str, findings: Sequence[Finding], pool: Pool, notes: Sequen
         name=name,
         sections=sections,
         errors=any(finding.severity == "error" for finding in findings),
-        verdict=data_words.verdict(findings),
-        counts=data_words.split_counts(pool),
+        verdict=words.verdict(findings),
+        counts=words.split_counts(pool),
         clean=[check.title for key, check in CHECKS.items() if key not in told],
         notes=notes,
-        words=data_words.CHECKED,
+        words=words.CHECKED,
     )
 
 
@@ -95,9 +95,9 @@ def show_page(found: Overview, pool: Pool, rows: NDArray[np.intp], *, seed: int)
         found=found,
         seed=seed,
         pictures=[picture(pool, int(at)) for at in rows],
-        words=data_words.SHOWN,
-        short=data_words.short,
-        source_words=data_words.source_words,
+        words=words.SHOWN,
+        short=words.short,
+        source_words=words.source_words,
     )
 
 
@@ -118,7 +118,7 @@ def _sections(findings: Sequence[Finding], pool: Pool) -> list[CheckSection]:
     places = {pool.place(at): at for at in range(len(pool))}
     left = ALL_PICTURES
     sections = []
-    for (severity, check), here in data_words.by_check(findings).items():
+    for (severity, check), here in words.by_check(findings).items():
         lines = []
         for finding in here[:FINDINGS]:
             rows = [places[row] for row in finding.rows if may_show[places[row]]]

@@ -9,8 +9,9 @@ from kpbench.plots.search.plots import PLOTS
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
 from kpbench.report.search.study_input import ReportInput
+from kpbench.report.search.verdict import tally, verdict, winners_curse
 from kpbench.report.shell import whole_page
-from kpbench.report.verdict import tally, verdict, winners_curse
+from kpbench.report.tables import columns, failure_lines, fixed_parameters
 
 
 def render(study: ReportInput) -> str:
@@ -31,11 +32,11 @@ def render(study: ReportInput) -> str:
         unlisted=tables.unlisted(study.rows, lines),
         names=tables.parameter_names(study.rows),
         faces=face_groups(study.examples) if study.examples is not None else (),
-        failures=tables.failure_lines(study.rows),
+        failures=failure_lines(study.rows),
         pruned=tables.pruned_sentence(study.rows),
-        fixed=tables.fixed_parameters(study.rows),
-        session_columns=tables.columns(study.sessions),
-        reading_columns=tables.columns(study.readings),
+        fixed=fixed_parameters(study.rows),
+        session_columns=columns(study.sessions),
+        reading_columns=columns(study.readings),
     )
 
 

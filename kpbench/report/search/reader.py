@@ -10,18 +10,9 @@ from kpbench.analysis.search import best_of, trial_counts
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.report.search.study_input import Best, Examples, ReportInput
-from kpbench.store.study import (
-    EXAMPLES,
-    FLOOR,
-    READINGS,
-    ROWS,
-    SESSIONS,
-    Reading,
-    Session,
-    read_json,
-    read_lines,
-    read_plan,
-)
+from kpbench.store.files import EXAMPLES, FLOOR, READINGS, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.plan import read_plan
+from kpbench.store.study import Reading, Session
 from kpbench.task.benchmark import parse_benchmark
 
 

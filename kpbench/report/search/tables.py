@@ -1,25 +1,16 @@
 """The tables of a study's page as texts."""
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Marks
 from kpbench.plots.factors import Factor, short_names, show_level, varying
-from kpbench.plots.scores import counts, show_score
+from kpbench.plots.scores import show_score
 from kpbench.plots.search.leaderboard import ladder
 from kpbench.plots.search.standings import Standing, standings
-from kpbench.report.verdict import plural
-
-REASONS = {
-    "nan": "the loss or the score was not a number",
-    "oom": "memory ran out",
-    "crash": "the process died",
-    "error": "the code raised an error",
-}
-"""Why a run failed, in words."""
+from kpbench.statistics.words import plural
 
 
 @dataclass(frozen=True)
@@ -113,46 +104,6 @@ def unlisted(rows: Sequence[RunResult], lines: Sequence[LeaderLine]) -> str:
     return f"Not listed: {' and '.join(parts)}."
 
 
-@dataclass(frozen=True)
-class FailureLine:
-    """Runs that failed for one reason: how many, why, and what one of them said."""
-
-    reason: str
-    words: str
-    count: str
-    detail: str
-    cells: str
-
-
-def failure_lines(rows: Sequence[RunResult]) -> tuple[FailureLine, ...]:
-    """Failed runs by reason, most frequent first; complete runs without a usable score are a reason of their own."""
-    failed: dict[str, list[RunResult]] = {}
-    for row in rows:
-        if row.state == "failed":
-            failed.setdefault(row.reason or "unknown", []).append(row)
-        elif row.state == "complete" and not counts(row.val_score):
-            failed.setdefault("no score", []).append(row)
-    words = {
-        **REASONS,
-        "unknown": "no reason was recorded",
-        "no score": "the run ended, but its score is not a positive number",
-    }
-    lines = []
-    for reason, found in sorted(failed.items(), key=lambda item: (-len(item[1]), item[0])):
-        details = Counter(row.detail for row in found if row.detail).most_common(1)
-        detail = f"{details[0][0]} ({details[0][1]:,} times)" if details and details[0][1] > 1 else ""
-        lines.append(
-            FailureLine(
-                reason=reason,
-                words=words[reason],
-                count=f"{len(found):,}",
-                detail=detail or (str(details[0][0]) if details else ""),
-                cells=f"{len({row.cell for row in found}):,}",
-            )
-        )
-    return tuple(lines)
-
-
 def pruned_sentence(rows: Sequence[RunResult]) -> str:
     """How many trials were stopped early and when; empty for none."""
     failed = {row.trial for row in rows if row.state == "failed"}
@@ -173,38 +124,7 @@ def pruned_sentence(rows: Sequence[RunResult]) -> str:
     )
 
 
-def fixed_parameters(rows: Sequence[RunResult]) -> tuple[tuple[str, str], ...]:
-    """The parameters that every row has with the same value, by name."""
-    if not rows:
-        return ()
-    moving = {factor.name for factor in varying(rows)}
-    return tuple((name, show_level(value)) for name, value in sorted(rows[0].params.items()) if name not in moving)
-
-
 def parameter_names(rows: Sequence[RunResult]) -> dict[str, str]:
     """For each factor the printed name and the full name it stands for."""
     names = short_names(varying([row for row in rows if row.role == "trial"]))
     return {short: full for full, short in names.items()}
-
-
-def columns(found: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
-    """The keys of all mappings in order of first appearance: the columns of a table with one mapping a line."""
-    return tuple(dict.fromkeys(key for line in found for key in line))
-
-
-def show(value: object) -> str:
-    """Any value of a plan or a session as one line of text: mappings as `key value, ...`, lists with commas."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {show(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(show(item) for item in value) or "none"
-    return str(value)
-
-
-def heading(key: str) -> str:
-    """A key as a heading: `n_trials` -> `n trials`."""
-    return key.replace("_", " ")

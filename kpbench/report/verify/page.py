@@ -10,7 +10,7 @@ from kpbench.plots.drawing import Drawing
 from kpbench.plots.scores import show_score
 from kpbench.plots.verify import agreement as plots
 from kpbench.report.shell import whole_page
-from kpbench.report.verify import words as verify_words
+from kpbench.report.verify import words
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.sign_agreement import SignAgreement, count_signs
 from kpbench.statistics.words import number, p_text
@@ -56,17 +56,17 @@ def render_verify(found: Verification) -> str:
         drawings,
         found=found,
         title=f"Do the built-in faces rank architectures as those of {found.asked.real} do?",
-        headline=verify_words.headline(found),
-        findings=() if compared is None else verify_words.findings(compared),
-        limits=() if compared is None else verify_words.limits(compared),
+        headline=words.headline(found),
+        findings=() if compared is None else words.findings(compared),
+        limits=() if compared is None else words.limits(compared),
         tiles=_tiles(found),
         families=_families(found),
         ranks=_rank_lines(found),
         transfer=None if compared is None or compared.transfer is None else _transfer_lines(found, compared.transfer),
         transfer_sentence=None
         if compared is None or compared.transfer is None
-        else verify_words.transfer_sentence(compared.transfer.agreement),
-        methods=verify_words.methods(found),
+        else words.transfer_sentence(compared.transfer.agreement),
+        methods=words.methods(found),
         sides=_side_lines(found),
     )
 
@@ -150,11 +150,11 @@ def _rank(rank: int, interval: tuple[int, int]) -> str:
 def _transfer_lines(found: Verification, transfer: Transfer) -> list[tuple[str, str, str]]:
     built_in, real = found.names
     return [
-        (f"trained on {built_in}", verify_words.score_text(transfer.cells), verify_words.score_text(transfer.best)),
+        (f"trained on {built_in}", words.score_text(transfer.cells), words.score_text(transfer.best)),
         (
             f"trained on {real}",
-            verify_words.score_text(transfer.real_cells),
-            verify_words.score_text(transfer.real_best),
+            words.score_text(transfer.real_cells),
+            words.score_text(transfer.real_best),
         ),
         (f"mean face of {built_in}", show_score(transfer.mean_face), ""),
         (f"mean face of {real}", show_score(transfer.real_mean_face), ""),

@@ -4,10 +4,10 @@ from kpbench.analysis.verify.agreement import Comparison, Verification
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
-from kpbench.report.verdict import plural
 from kpbench.statistics.agreement import Agreement, sentences
 from kpbench.statistics.intervals import Interval, ScoreInterval
 from kpbench.statistics.sign_agreement import count_signs
+from kpbench.statistics.words import plural
 
 CLEAR = 0.05
 """A tau that perfectly agreeing sides would have this seldom, or less, is no noise."""

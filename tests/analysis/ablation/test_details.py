@@ -13,7 +13,7 @@ from kpbench.analysis.ablation.levels import shift_of
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.statistics.seeds_and_faces import seeds_by_faces
 from kpbench.statistics.slices import exploratory_p
-from kpbench.store.study import COSTS, ROWS
+from kpbench.store.files import COSTS, ROWS
 from tests.ablation_rows import CROSSED, KEYPOINT_EFFECTS, MOUTH, OTHER_DATA, SHIFT_COST, SHIFTS, analysis, study_folder
 
 NORM, DROPOUT = CROSSED

@@ -8,7 +8,7 @@ import pytest
 from kpbench.analysis.verify.agreement import ASKED, read_verification
 from kpbench.analysis.verify.agreement_json import as_json
 from kpbench.errors import UsageError
-from kpbench.store.study import PLAN, ROWS
+from kpbench.store.files import PLAN, ROWS
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from kpbench.errors import UsageError
 from kpbench.faces.parts import Parts, silent
-from kpbench.faces.readers import course_csv as csv_files
+from kpbench.faces.readers import course_csv
 from kpbench.faces.readers.files import files_at
 from tests.course_files import blob_faces, csv_rows, csv_text, write_course, write_zip
 
 
 def read(path: Path) -> Parts:
-    return csv_files.read(csv_files.find(files_at(path)), silent)
+    return course_csv.read(course_csv.find(files_at(path)), silent)
 
 
 def test_the_course_folder_has_three_parts_in_the_order_of_the_files(tmp_path: Path) -> None:
@@ -76,5 +76,5 @@ def test_two_data_sets_in_one_place_are_refused(tmp_path: Path, names: tuple[str
 def test_other_files_are_another_layout(tmp_path: Path) -> None:
     (tmp_path / "val.csv").write_text("x")
     (tmp_path / "note.txt").write_text("x")
-    assert csv_files.find(files_at(tmp_path)) == {}
-    assert csv_files.find(files_at(tmp_path / "note.txt")) == {}
+    assert course_csv.find(files_at(tmp_path)) == {}
+    assert course_csv.find(files_at(tmp_path / "note.txt")) == {}

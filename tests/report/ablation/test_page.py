@@ -9,9 +9,7 @@ import pytest
 
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
-from kpbench.report.ablation import levels as ablation_levels
-from kpbench.report.ablation import tables as ablation_tables
-from kpbench.report.ablation import words as ablation_words
+from kpbench.report.ablation import levels, tables, words
 from kpbench.report.ablation.page import render_ablation
 from kpbench.report.search.reader import read_sessions_and_readings
 from tests.ablation_rows import CROSSED, analysis, study_folder
@@ -98,18 +96,18 @@ def test_verdicts_are_said_plainly(pages):
     assert "2 withheld" in few and "3 seeds; a verdict needs at least 5." in few
     assert "2 incomplete" in cut and "14 of 32 runs have ended" in cut
     assert "5 of 8 planned seeds have run for every cell it needs, so there is no verdict." in cut
-    for words in (few, cut):
-        assert not re.search(r"\b(better|worse|equivalent) norm", words)
+    for text in (few, cut):
+        assert not re.search(r"\b(better|worse|equivalent) norm", text)
 
 
 def test_the_methods_tell_the_choices_that_were_made(pages):
     crossed, bare = (Page(pages[name]).words for name in ("crossed", "bare"))
-    for words in ("Full factorial of 9 cells", "72 runs", "baseline cell with 8 seeds of another cohort", "12 epochs",
+    for phrase in ("Full factorial of 9 cells", "72 runs", "baseline cell with 8 seeds of another cohort", "12 epochs",
                   "data order, augmentation, initial weights and dropout", "No run is stopped early",
                   "order of runs is randomised", "scored once on the sealed test", "corrected by Holm",
                   "Each interval is at the level at which Holm's procedure tested", "0.952 to 1.050", "mean face 114",
                   "80 % power at alpha = 0.05 / 2", "ridge on pixels 161", "MSE of the mean face"):  # fmt: skip
-        assert words in crossed, words
+        assert phrase in crossed, words
     assert "not corrected for their number" in bare and "alpha = 0.05." in bare
     assert "No floor is stored" in bare and "No A/A arm was planned" in bare
 
@@ -137,7 +135,7 @@ def test_hostile_texts_stay_text(tmp_path):
 
 def test_the_contrast_table_carries_the_analysis(tmp_path):
     found = analysis(tmp_path / "a", noise=0.02)
-    line, contrast = ablation_tables.contrast_lines(found)[1], found.contrasts[1]
+    line, contrast = tables.contrast_lines(found)[1], found.contrasts[1]
     assert (line.verdict, line.n, line.failed) == ("better", "8", "")
     assert float(line.ratio) == pytest.approx(contrast.ratio, rel=5e-3)
     assert line.interval == f"{contrast.evidence.ci.low:.3g} to {contrast.evidence.ci.high:.3g}"
@@ -148,8 +146,7 @@ def test_the_contrast_table_carries_the_analysis(tmp_path):
 
 def test_costs_name_the_change_and_flag_the_large_ones(tmp_path):
     base, batch, spatial = (
-        dict(zip(ablation_levels.COSTS, line.costs, strict=True))
-        for line in ablation_levels.cost_lines(analysis(tmp_path / "a"))
+        dict(zip(levels.COSTS, line.costs, strict=True)) for line in levels.cost_lines(analysis(tmp_path / "a"))
     )
     assert base["parameters"] == ("40,000", "", False)
     assert batch["parameters"] == ("49,000", "+23 %", True)
@@ -160,7 +157,7 @@ def test_costs_name_the_change_and_flag_the_large_ones(tmp_path):
 
 def test_measures_have_a_line_a_level_and_a_column_each(tmp_path):
     found = analysis(tmp_path / "a")
-    names = ablation_levels.measure_names(found)
+    names = levels.measure_names(found)
     assert list(names.values()) == [
         "shifted 0 px",
         "shifted 2 px",
@@ -168,12 +165,12 @@ def test_measures_have_a_line_a_level_and_a_column_each(tmp_path):
         "shifted 8 px",
         "val of other_faces",
     ]
-    none, batch, _ = ablation_levels.measure_lines(found)
+    none, batch, _ = levels.measure_lines(found)
     assert none.baseline and all(ratio == "" for _, _, ratio in none.cells)
     one = found.levels[1].measures[1]
     assert batch.cells[1][0] == f"{one.interval.score:.0f}"
     assert batch.cells[1][2] == f"× {one.ratio:.3g} ({one.ci.low:.3g} to {one.ci.high:.3g})"
-    assert ablation_levels.measure_lines(analysis(tmp_path / "b", details=False)) == ()
+    assert levels.measure_lines(analysis(tmp_path / "b", details=False)) == ()
 
 
 def test_runs_without_an_outcome_are_named_with_their_reason(pages, tmp_path):
@@ -183,14 +180,14 @@ def test_runs_without_an_outcome_are_named_with_their_reason(pages, tmp_path):
     assert "2 of 32 planned runs have no outcome, 2 of them after a failed attempt." in words
     assert "No run diverged." in words
     many = analysis(tmp_path / "a", seeds=60, crashed=[(0, block) for block in range(60)])
-    assert len(ablation_tables.crash_lines(many)) == ablation_tables.MOST_CRASHES == 50
+    assert len(tables.crash_lines(many)) == tables.MOST_CRASHES == 50
 
 
 def test_the_interval_over_seeds_and_faces_stands_in_table_and_methods(pages, tmp_path):
     found = analysis(tmp_path / "a")
     wide = found.details[1].seeds_and_faces
-    assert ablation_tables.contrast_lines(found)[1].faces == f"{wide.low:.3g} to {wide.high:.3g}"
-    assert ablation_words.without_faces(found) == ""
+    assert tables.contrast_lines(found)[1].faces == f"{wide.low:.3g} to {wide.high:.3g}"
+    assert words.without_faces(found) == ""
     crossed, old, diverged = (Page(pages[name]).words for name in ("crossed", "old", "diverged"))
     assert "pigeonhole bootstrap" in crossed
     assert "No interval over seeds and faces: all contrasts (rows without the errors of single faces)." in old
@@ -202,12 +199,9 @@ def test_the_interval_over_seeds_and_faces_stands_in_table_and_methods(pages, tm
 def test_the_alarm_of_the_control_is_told_with_its_chance(tmp_path):
     found = analysis(tmp_path / "a")
     loud = replace(found, control=replace(found.control, alarm=True))
-    assert "happens by chance in 5 % of healthy studies" in ablation_words.control_sentences(loud)[1]
-    assert "A/A control raised an alarm" in " ".join(ablation_words.caveats(loud))
-    assert (
-        "does not prove"
-        in ablation_words.control_sentences(replace(found, control=replace(found.control, alarm=False)))[1]
-    )
+    assert "happens by chance in 5 % of healthy studies" in words.control_sentences(loud)[1]
+    assert "A/A control raised an alarm" in " ".join(words.caveats(loud))
+    assert "does not prove" in words.control_sentences(replace(found, control=replace(found.control, alarm=False)))[1]
 
 
 def test_the_page_needs_neither_torch_nor_optuna_nor_ray():
@@ -220,6 +214,6 @@ def test_levels_below_the_floor_are_named_with_their_factor(tmp_path):
     """`none` is a level of the norm and of the dropout: each stands for itself."""
     found = analysis(tmp_path / "low", factors=CROSSED, crossed=True)
     high = replace(found, floor={"ridge on pixels": {"val": 900.0, "test": 900.0}})
-    said = ablation_words.floor_sentence(high).partition("on average: ")[2]
+    said = words.floor_sentence(high).partition("on average: ")[2]
     assert said.startswith("norm none, norm batch, norm spatial_batch, dropout none")
-    assert "Not above" not in ablation_words.floor_sentence(replace(found, floor={"mean face": {"test": 10.0}}))
+    assert "Not above" not in words.floor_sentence(replace(found, floor={"mean face": {"test": 10.0}}))

@@ -1,15 +1,8 @@
 import math
 
 from kpbench.plots.drawing import Marks
-from kpbench.report.search.tables import (
-    columns,
-    failure_lines,
-    fixed_parameters,
-    leader_lines,
-    pruned_sentence,
-    show,
-    unlisted,
-)
+from kpbench.report.search.tables import leader_lines, pruned_sentence, unlisted
+from kpbench.report.tables import columns, failure_lines, fixed_parameters, show
 from tests.study_rows import FLOOR, grid_rows, row, tuned_rows
 
 

@@ -9,6 +9,7 @@ from kpbench.plots.factors import describe, varying
 from kpbench.plots.scores import counts, error_pixels, show_score
 from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
+from kpbench.statistics.words import plural
 
 SHORT = 60
 """Letters of a cell's description that fit into the headline."""
@@ -31,11 +32,6 @@ def tally(study: ReportInput) -> dict[str, int]:
     if study.trials:
         return {state: int(study.trials.get(state, 0)) for state in states}
     return {state: sum(row.role == "trial" and row.state == state for row in study.rows) for state in states}
-
-
-def plural(count: int, one: str, *, many: str = "") -> str:
-    """`1 run`, `2 runs`, `1,200 runs`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def verdict(study: ReportInput) -> Verdict:

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from kpbench.report.search.study_input import Best, ReportInput
-from kpbench.report.verdict import tally, verdict, winners_curse
+from kpbench.report.search.verdict import tally, verdict, winners_curse
 from tests.study_rows import FLOOR, bare, grid_rows, row, study
 
 

@@ -1,0 +1,205 @@
+"""Reads a search space from TOML, checked against what the families and training know."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kpbench.cell import Scalar
+from kpbench.errors import UsageError, nearest
+from kpbench.space.space import Choice, Defaults, Parameter, Range, SearchSpace, levels
+
+SECTIONS = ("network", "training")
+TOP = ("title", "description", "family", "baseline", *SECTIONS)
+LARGEST = 2**53
+"""Whole numbers up to here are exact as decimals too."""
+
+
+def read_space(path: Path, defaults: Defaults) -> SearchSpace:
+    """The search space defined in a TOML file.
+
+    A bare value is fixed, a list is a choice, `{ low, high, log }` is a range (whole bounds: whole numbers),
+    `{ choices | value | low, high, when = { name = [values] } }` applies only under a condition on another parameter.
+    A parameter that only some of the space's families know is given to those alone.
+
+    Raises:
+        UsageError: not TOML, a misspelt or unknown key, a value of another type than the parameter's, low > high, an
+            empty list, a condition or a baseline outside the space. The file, the key and the remedy are named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError, bad UTF-8, numbers past Python's limit
+        raise UsageError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from error
+
+    def refuse(key: str, problem: str) -> UsageError:
+        return UsageError(f"{path}: {key}: {problem}")
+
+    for key in table:
+        if key not in TOP:
+            raise refuse(key, f"unknown key; {nearest(key, TOP)}")
+    for key in ("title", "description"):
+        if not isinstance(table.get(key, ""), str):
+            raise refuse(key, "must be text")
+    if "family" not in table:
+        raise refuse("family", f"missing; name one or a list of {', '.join(sorted(defaults))}")
+    entries: dict[str, Any] = {"family": table["family"]}
+    for section in SECTIONS:
+        values = table.get(section, {})
+        if not isinstance(values, dict):
+            raise refuse(section, f"must be a table, [{section}]")
+        entries |= {f"{section}.{key}": value for key, value in values.items()}
+
+    parameters: dict[str, Parameter] = {}
+    for key, value in entries.items():
+        try:
+            parameters[key] = _read_parameter(value)
+        except ValueError as error:
+            raise refuse(key, str(error)) from error
+    families = parameters["family"]
+    if isinstance(families, Range) or families.when:
+        raise refuse("family", "must be a name or a list of names")
+    for family in families.values:
+        if family not in defaults:
+            raise refuse("family", f"unknown family '{family}'; {nearest(str(family), defaults)}")
+    known = {str(family): defaults[str(family)] for family in families.values}
+
+    for key, parameter in list(parameters.items()):
+        if key == "family":
+            continue
+        owners = tuple(family for family, names in known.items() if key in names)
+        if not owners:
+            everything = {name for names in known.values() for name in names}
+            raise refuse(key, f"no such parameter of {', '.join(known)}; {nearest(key, everything)}")
+        try:
+            parameter = _as_type_of(parameter, known[owners[0]][key])
+        except ValueError as error:
+            raise refuse(key, str(error)) from error
+        if len(owners) < len(known):
+            wanted = tuple(family for family in parameter.when.get("family", owners) if family in owners)
+            if not wanted:
+                raise refuse(f"{key}.when", f"only {', '.join(owners)} has this parameter")
+            parameter = _under(parameter, {**parameter.when, "family": wanted})
+        parameters[key] = parameter
+    for key, parameter in parameters.items():
+        for name, allowed in parameter.when.items():
+            other = parameters.get(name)
+            if other is None or name == key:
+                raise refuse(f"{key}.when", f"'{name}' is no other parameter of this space")
+            if missing := [value for value in allowed if value not in (levels(other) or ())]:
+                raise refuse(f"{key}.when", f"{name} is never {missing[0]!r}, or not one of a few values")
+    ordered = _conditions_first(parameters)
+    if ordered is None:
+        raise refuse("when", "conditions go round in a circle")
+    return SearchSpace(path.stem, str(table.get("title", path.stem)), ordered, _baseline(table, ordered, refuse), text)
+
+
+def _read_parameter(value: Any) -> Parameter:
+    if not isinstance(value, dict):
+        return Choice(_values(value if isinstance(value, list) else [value]), {})
+    for key in value:
+        if key not in (keys := ("choices", "value", "low", "high", "log", "when")):
+            raise ValueError(f"unknown key '{key}'; {nearest(key, keys)}")
+    when = value.get("when", {})
+    if not isinstance(when, dict):
+        raise ValueError("'when' must be a table: when = { name = [values] }")
+    condition = {name: _values(v if isinstance(v, list) else [v]) for name, v in when.items()}
+    kinds = [kind for kind in ("choices", "value", "low") if kind in value]
+    if len(kinds) != 1:
+        raise ValueError("give exactly one of a value, choices, or low and high")
+    if kinds == ["choices"]:
+        if not isinstance(value["choices"], list):
+            raise ValueError("choices must be a list")
+        return Choice(_values(value["choices"]), condition)
+    if kinds == ["value"]:
+        return Choice(_values([value["value"]]), condition)
+    low, high, log = value["low"], value.get("high"), value.get("log", False)
+    if high is None or not all(_is_number(bound) for bound in (low, high)):
+        raise ValueError("low and high must both be numbers up to 2^53")
+    if not isinstance(log, bool):
+        raise ValueError("log must be true or false")
+    if low > high:
+        raise ValueError(f"low {low} is greater than high {high}")
+    if log and low <= 0:
+        raise ValueError(f"a log range must start above 0, low is {low}")
+    return Range(low, high, log, condition)
+
+
+def _values(values: list[Any]) -> tuple[Scalar, ...]:
+    if not values:
+        raise ValueError("the list is empty; give at least one value")
+    for value in values:
+        plain = isinstance(value, bool | int | float | str)
+        if not plain or (isinstance(value, int | float) and not abs(value) <= LARGEST):
+            raise ValueError(f"{str(value)[:40]} is no number up to 2^53, text, true or false")
+    _refuse_repeats(tuple(values))
+    return tuple(values)
+
+
+def _refuse_repeats(values: tuple[Scalar, ...]) -> None:
+    if len({(type(value), value) for value in values}) < len(values):
+        raise ValueError("a value stands twice in the list")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def _as_type_of(parameter: Parameter, default: Scalar) -> Parameter:
+    """The parameter with its values in the type of the default; a whole number stands for a decimal one."""
+
+    def convert(value: Scalar) -> Scalar:
+        if type(default) is float and type(value) is int:
+            return float(value)
+        if type(value) is not type(default):
+            words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+            raise ValueError(f"must be {words[type(default)]}, got {value!r}")
+        return value
+
+    if isinstance(parameter, Choice):
+        values = tuple(convert(value) for value in parameter.values)
+        _refuse_repeats(values)  # 1 and 1.0 are one decimal number
+        return Choice(values, parameter.when)
+    low, high = convert(parameter.low), convert(parameter.high)
+    if isinstance(low, str) or isinstance(high, str):
+        raise ValueError("a range needs a number")
+    return Range(low, high, parameter.log, parameter.when)
+
+
+def _under(parameter: Parameter, when: Mapping[str, tuple[Scalar, ...]]) -> Parameter:
+    if isinstance(parameter, Choice):
+        return Choice(parameter.values, when)
+    return Range(parameter.low, parameter.high, parameter.log, when)
+
+
+def _conditions_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter] | None:
+    ordered: dict[str, Parameter] = {}
+    rest = dict(parameters)
+    while rest:
+        ready = [name for name, parameter in rest.items() if all(other in ordered for other in parameter.when)]
+        if not ready:
+            return None
+        for name in ready:
+            ordered[name] = rest.pop(name)
+    return ordered
+
+
+def _baseline(table: dict[str, Any], parameters: Mapping[str, Parameter], refuse: Any) -> dict[str, Scalar]:
+    baseline = table.get("baseline", {})
+    if not isinstance(baseline, dict):
+        raise refuse("baseline", "must be a table, [baseline]")
+    flat: dict[str, Any] = {}
+    for key, value in baseline.items():
+        flat |= {f"{key}.{name}": v for name, v in value.items()} if isinstance(value, dict) else {key: value}
+    for key, value in flat.items():
+        if key not in parameters:
+            raise refuse(f"baseline.{key}", f"no parameter of this space; {nearest(key, parameters)}")
+        parameter = parameters[key]
+        inside = (
+            value in parameter.values
+            if isinstance(parameter, Choice)
+            else _is_number(value) and parameter.low <= value <= parameter.high
+        )
+        if not inside:
+            raise refuse(f"baseline.{key}", f"{value!r} is outside the space")
+    return flat

@@ -1,0 +1,61 @@
+"""The files of a study folder: their names, and reading them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from kpbench.cell import Value
+from kpbench.errors import UsageError
+
+PLAN, ROWS, READINGS, SESSIONS = "plan.json", "rows.jsonl", "test_readings.jsonl", "sessions.jsonl"
+JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "examples.npz"
+COSTS, RESULT, REPORT, LOCK = "costs.json", "result.json", "report.html", ".lock"
+
+V = TypeVar("V", bound=Value)
+
+
+def read_lines(path: Path, kind: type[V]) -> list[V]:
+    """The values in a JSONL file; a torn last line, which a killed writer leaves, is passed over.
+
+    Raises:
+        UsageError: any other line is not such a value; file and line are named.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    values = []
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            values.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            raise UsageError(f"{path}: line {number} is damaged: {error.errors()[0]['msg']}") from error
+    return values
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cuts a last line that has no end, so that the next append starts on a line of its own."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+
+
+def read_json(path: Path) -> Mapping[str, Any] | None:
+    """A JSON object of a study, or None while it has not been written.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is damaged: {error}; move it away and run the study's command again") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} is damaged: no JSON object; move it away and run the study's command again")
+    return content

@@ -1,0 +1,90 @@
+"""The plan of a study: what was asked of it, and so its identity."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kpbench.cell import Value
+from kpbench.errors import UsageError
+from kpbench.space.design import Design
+from kpbench.store.files import PLAN
+
+
+class Plan(Value):
+    """What was asked of a study; its identity. Totals (trials, final cells and seeds) may grow and stand elsewhere.
+
+    Attributes:
+        space, benchmark: the definitions' digests, their texts beside them.
+        design: of an ablation; None for a search.
+        data: digest of the three splits; `data_name` and `data_notes` are for people.
+        precision: of the training steps, as found on the device.
+        held_out: digest of val and test alone; None in plans made before there was one.
+        labels: `partial` where training faces may lack keypoints; None where all are complete.
+    """
+
+    kind: str
+    space_name: str
+    space: str
+    benchmark_name: str
+    benchmark: str
+    scorer: int
+    data_name: str
+    data: str
+    epochs: int
+    seeds: int
+    sampler: str
+    scheduler: str
+    seed: int
+    device: str
+    precision: str
+    labels: str | None = None
+    held_out: str | None = None
+    data_sizes: dict[str, int]
+    data_notes: tuple[str, ...]
+    design: Design | None = None
+    space_text: str
+    benchmark_text: str
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that make it this study and no other."""
+        loose = {"held_out", "space_text", "benchmark_text", "data_notes", "data_sizes", "space_name", "data_name"}
+        return self.model_dump(exclude=loose, exclude_none=True, mode="json")
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits over `identity`."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of the study in `folder`.
+
+    Raises:
+        UsageError: there is no study, or its plan cannot be read.
+    """
+    path = folder / PLAN
+    if not path.is_file():
+        raise UsageError(f"no study at {folder}: it has no {PLAN}; `kpbench ls studies` lists what is there")
+    try:
+        return Plan.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise UsageError(f"{path}: not a plan of this version of kpbench: {error.errors()[0]['msg']}") from error
+
+
+def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
+    """Refuses a plan that differs from the study's own, naming each difference.
+
+    Raises:
+        UsageError: with `field old -> new` for each.
+    """
+    before, after = old.identity(), new.identity()
+    keys = list(dict.fromkeys([*before, *after]))
+    differences = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    if differences:
+        raise UsageError(
+            f"study {folder} exists with another plan ({'; '.join(differences)}); "
+            "give the study's own options to continue it, or another --name"
+        )
