@@ -10,6 +10,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.datasets import DATASETS, SYNTHETIC_FACES, load
 from kpbench.faces.drawn import synthetic
 from kpbench.faces.faces import Faces, Splits
+from kpbench.faces.readers import course_csv
 from tests.course_files import blob_faces, csv_rows, csv_text, write_course, write_zip
 from tests.faces.real_data import COURSE_ZIP, KAGGLE_ZIP, needs_real_faces
 

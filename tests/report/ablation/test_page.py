@@ -107,7 +107,7 @@ def test_the_methods_tell_the_choices_that_were_made(pages):
                   "order of runs is randomised", "scored once on the sealed test", "corrected by Holm",
                   "Each interval is at the level at which Holm's procedure tested", "0.952 to 1.050", "mean face 114",
                   "80 % power at alpha = 0.05 / 2", "ridge on pixels 161", "MSE of the mean face"):  # fmt: skip
-        assert phrase in crossed, words
+        assert phrase in crossed, phrase
     assert "not corrected for their number" in bare and "alpha = 0.05." in bare
     assert "No floor is stored" in bare and "No A/A arm was planned" in bare
 
