@@ -1,3 +1,27 @@
-"""kpbench: architecture search and ablations for facial keypoint regression."""
+"""kpbench: architecture search and ablations for facial keypoint regression.
 
-__version__ = "0.1.0"
+What a notebook uses: `load_faces`, `read_space`, `build`, `fit`, `evaluate_model`, `read_rows`. Each is imported when
+it is first used, so that `import kpbench` itself loads neither torch nor pandas.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kpbench.version import __version__
+
+if TYPE_CHECKING:
+    from kpbench.analysis.rows import read_rows
+    from kpbench.notebook import build, evaluate_model, fit, load_faces, read_space
+
+__all__ = ["__version__", "build", "evaluate_model", "fit", "load_faces", "read_rows", "read_space"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'kpbench' has no attribute '{name}'; it has {', '.join(__all__)}")
+    module = "kpbench.analysis.rows" if name == "read_rows" else "kpbench.notebook"
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

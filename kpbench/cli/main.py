@@ -6,9 +6,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from kpbench import __version__
 from kpbench.cli import ablate, compare, data, ls, power, report, score, search, verify
 from kpbench.errors import UsageError
+from kpbench.version import __version__
 
 OK, SOME_FAILED, WRONG_USAGE, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: all well, some runs failed, wrong usage or preflight, a gate not passed, interrupted.

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from kpbench import __version__
 from kpbench.cell import EpochRecord
 from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.faces.faces import Faces
@@ -22,6 +21,7 @@ from kpbench.training.device import Device
 from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
 from kpbench.training.model_files import ModelCard, save_model
 from kpbench.training.seeds import global_seed
+from kpbench.version import __version__
 
 THREADS = 1
 """CPU threads of a run: two processes of one thread beat one of two, and the numbers depend on the count."""
@@ -52,16 +52,20 @@ class Ready:
 
 def prepare(staged: Staged) -> Ready:
     """Copies the staged arrays to their device."""
-    on = staged.device.torch
-    c = staged.coordinates
-
-    def copy(images: NDArray[np.uint8], keypoints: NDArray[np.float32]) -> DeviceFaces:
-        tensors = (torch.tensor(images, device=on), torch.tensor(keypoints, device=on))
-        return DeviceFaces(*tensors, c.image_divisor, c.centre, c.scale)
-
+    c, device = staged.coordinates, staged.device
     return Ready(
-        copy(staged.train_images, staged.train_keypoints), copy(staged.val_images, staged.val_keypoints), staged
+        device_faces(staged.train_images, staged.train_keypoints, c, device),
+        device_faces(staged.val_images, staged.val_keypoints, c, device),
+        staged,
     )
+
+
+def device_faces(
+    images: NDArray[np.uint8], keypoints: NDArray[np.float32], coordinates: Coordinates, device: Device
+) -> DeviceFaces:
+    """Faces copied to a device: images (N, 1, 96, 96), keypoints (N, 15, 2) in pixels."""
+    tensors = (torch.tensor(images, device=device.torch), torch.tensor(keypoints, device=device.torch))
+    return DeviceFaces(*tensors, coordinates.image_divisor, coordinates.centre, coordinates.scale)
 
 
 def known_parameters() -> Defaults:

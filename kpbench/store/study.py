@@ -12,6 +12,7 @@ from kpbench.cell import RunResult, Value
 from kpbench.errors import UsageError
 from kpbench.store.files import JOURNAL, LOCK, PLAN, READINGS, ROWS, SESSIONS, cut_torn_line, read_lines
 from kpbench.store.plan import Plan, read_plan, refuse_other_plan
+from kpbench.whole_file import write_whole
 
 
 class Session(Value):
@@ -67,14 +68,7 @@ class Study:
 
     def write(self, file: str, content: str | bytes) -> Path:
         """Writes a file of the study whole or not at all."""
-        path = self.folder / file
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            partial.write_bytes(content.encode() if isinstance(content, str) else content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        return path
+        return write_whole(self.folder / file, content)
 
 
 @contextmanager

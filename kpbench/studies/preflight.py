@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from kpbench import __version__
 from kpbench.cell import Params, Scalar
 from kpbench.engine import inline, ray_tune
 from kpbench.engine.evaluate import THREADS, Staged, known_parameters
@@ -28,6 +27,7 @@ from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
 from kpbench.training.fit import check_training, training_of
+from kpbench.version import __version__
 
 LONGEST_NAME = 200
 """Bytes; file systems allow 255 for a file's name, and some are written beside it for a moment."""

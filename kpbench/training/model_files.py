@@ -1,7 +1,6 @@
 """A trained model as a file: export it, load it again."""
 
 import json
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from kpbench.errors import UsageError
 from kpbench.networks.families import build
 from kpbench.task.benchmark import first_problem
 from kpbench.training.seeds import global_seed
+from kpbench.whole_file import write_whole
 
 
 class ModelCard(Value):
@@ -33,8 +33,8 @@ def save_model(network: nn.Module, card: ModelCard, stem: Path) -> Path:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     stem.parent.mkdir(parents=True, exist_ok=True)
     path = stem.with_name(stem.name + ".safetensors")
-    _write_whole(stem.with_name(stem.name + ".json"), (card.model_dump_json(indent=2) + "\n").encode())
-    _write_whole(path, save(weights))
+    write_whole(stem.with_name(stem.name + ".json"), (card.model_dump_json(indent=2) + "\n").encode())
+    write_whole(path, save(weights))
     return path
 
 
@@ -71,12 +71,3 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its kind."""
     return next(iter(str(error).splitlines()), type(error).__name__)[:200]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

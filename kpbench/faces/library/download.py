@@ -14,10 +14,10 @@ import pooch  # type: ignore[import-untyped]
 import requests
 from filelock import FileLock, Timeout
 
-from kpbench import __version__
 from kpbench.errors import UsageError
 from kpbench.faces.parts import Progress
 from kpbench.faces.readers.files import shown
+from kpbench.version import __version__
 
 LARGEST_DOWNLOAD = 4 * 1024**3
 """Bytes; the largest of `SOURCES` has a tenth of it."""

@@ -15,12 +15,12 @@ import platformdirs
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from kpbench import __version__
 from kpbench.cell import Value
 from kpbench.errors import UsageError, nearest
 from kpbench.faces.library.parts_file import read_parts, write_parts
 from kpbench.faces.parts import Parts
 from kpbench.faces.readers.files import shown
+from kpbench.version import __version__
 
 ABOUT = "about.json"
 LOCK = ".lock"

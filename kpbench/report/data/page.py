@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench import __version__
 from kpbench.faces.checks.checks import CHECKS
 from kpbench.faces.checks.finding import Finding
 from kpbench.faces.checks.overview import Overview
@@ -17,6 +16,7 @@ from kpbench.report.data import words
 from kpbench.report.data.contact_sheet import side_of
 from kpbench.report.face_pictures import data_uri
 from kpbench.report.shell import TEMPLATES
+from kpbench.version import __version__
 
 FINDINGS = 40
 """Findings of a check told on the page; the others are counted."""
