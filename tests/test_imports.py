@@ -12,12 +12,12 @@ PACKAGE = Path(__file__).parents[1] / "kpbench"
 
 DOORS = {
     "ray": {"engine/ray_tune.py"},
-    "optuna": {"sampling/", "engine/queues.py"},
+    "optuna": {"sampling/", "engine/trials.py"},
     "timm": {"networks/timm_backbone.py"},
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
         "networks/", "training/", "task/scorer.py", "engine/evaluate.py", "engine/ray_tune.py",
-        "studies/floor.py", "studies/measures.py", "studies/official.py", "notebook.py",
+        "studies/floor.py", "studies/measures.py", "studies/official.py", "studies/score.py", "notebook.py",
     },
     "imagehash": {"faces/checks/"},
     "pooch": {"faces/library/"},

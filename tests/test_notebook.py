@@ -11,7 +11,8 @@ import kpbench
 from kpbench.cell import EpochRecord
 from kpbench.engine import inline
 from kpbench.engine.jobs import Job
-from kpbench.engine.queues import Facts, Planned
+from kpbench.engine.live import Facts
+from kpbench.engine.planned import Planned
 from kpbench.errors import UsageError
 from kpbench.studies.preflight import prepare_task
 from kpbench.training.model_files import load_model

@@ -26,7 +26,7 @@ def score(
 ) -> int:
     """Score a model officially: one image at a time, 1 / (2 * mean MSE)."""
     from kpbench.cli.progress import View
-    from kpbench.studies.official import score_model
+    from kpbench.studies.score import score_model
 
     with View(quiet=quiet) as view:
         command = shlex.join(["kpbench", *sys.argv[1:]])

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from kpbench.cell import Scalar, cell_id
-from kpbench.engine.evaluate import Staged, prepare, work
 from kpbench.engine.events import Notify, Stage
-from kpbench.engine.jobs import Job, Progress
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.networks.families import flops, step_megabytes
@@ -35,6 +33,7 @@ from kpbench.studies.measures import SHIFTS, Measure, elsewhere, under_shifts
 from kpbench.studies.official import score_floor
 from kpbench.studies.planned_runs import every_cell, scored_runs, take_runs, tuned_cells, tuning_count, tuning_runs
 from kpbench.studies.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
+from kpbench.studies.timing import epoch_seconds
 
 LEAST_ALPHA, POWER = 1e-3, 0.8
 """The strictest error rate for which a few seeds can tell a detectable effect, and the power it is told for."""
@@ -258,7 +257,7 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     other = _other_faces(prepared, splits, say)
     plan = prepared.plan(splits, other)
     check_folder(prepared.folder(plan), plan)
-    seconds = sum(_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)
+    seconds = sum(epoch_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)
     tuning = tuning_count(design)
     total = seconds * task.epochs * (design.runs + tuning) / max(1, from_request.workers)
     return {
@@ -280,23 +279,3 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
 def _detectable(design: Design) -> float:
     contrasts = sum(len(design.factors[name]) - 1 for name in design.asked) if design.correction == "holm" else 1
     return detectable_d(len(design.blocks), alpha=design.alpha, power=design.power, contrasts=contrasts)
-
-
-def _seconds(cell: dict[str, Scalar], staged: Staged) -> float:
-    """Seconds of one epoch of a cell over the whole training split, from a second epoch over 128 faces."""
-    n = min(128, len(staged.train_images))
-    small = Staged(
-        staged.train_images[:n],
-        staged.train_keypoints[:n],
-        staged.val_images[:8],
-        staged.val_keypoints[:8],
-        staged.coordinates,
-        staged.benchmark,
-        staged.data,
-        staged.device,
-    )
-    epochs: list[Progress] = list(
-        work(Job(number=0, role="ablation", params=cell, seeds=(0,), epochs=2), prepare(small))
-    )
-    records = [seed for progress in epochs for seed in progress.seeds if hasattr(seed, "seconds")]
-    return min(record.seconds for record in records) * len(staged.train_images) / n

@@ -8,7 +8,7 @@ from pathlib import Path
 from kpbench.cell import Role, RunResult, Scalar, cell_id
 from kpbench.engine.events import Notify
 from kpbench.engine.jobs import Job
-from kpbench.engine.queues import Planned
+from kpbench.engine.planned import Planned
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.space.design import Design, whole_cell

@@ -11,7 +11,7 @@ from kpbench.cell import Params, Scalar
 from kpbench.engine import inline, ray_tune
 from kpbench.engine.evaluate import THREADS, Staged, known_parameters
 from kpbench.engine.jobs import Queue
-from kpbench.engine.queues import Facts
+from kpbench.engine.live import Facts
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Splits

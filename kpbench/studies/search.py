@@ -14,7 +14,8 @@ from kpbench.cell import RunResult
 from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notify, Stage
 from kpbench.engine.jobs import Job
-from kpbench.engine.queues import Planned, Trials
+from kpbench.engine.planned import Planned
+from kpbench.engine.trials import Trials
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Faces, Splits
 from kpbench.sampling.journal import Journal

@@ -123,7 +123,7 @@ def test_another_plan_under_the_same_name_is_refused_with_the_difference(kpbench
 
 
 def test_ctrl_c_is_130_with_the_way_back(kpbench, options, monkeypatch):
-    from kpbench.engine.queues import Trials
+    from kpbench.engine.trials import Trials
 
     def pressed(*_):
         raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from kpbench.report.search.reader import read_report_input
 from kpbench.store.files import READINGS, RESULT, ROWS, SESSIONS, read_json, read_lines
 from kpbench.store.study import Reading, Session
 from kpbench.studies.floor import floors
-from kpbench.studies.official import score_model
+from kpbench.studies.score import score_model
 from kpbench.studies.search import SearchRequest, dry_run, prepare_search, search
 from kpbench.task.scorer import evaluate_model
 from kpbench.training.model_files import load_model

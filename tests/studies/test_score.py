@@ -10,7 +10,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.space.catalog import find
 from kpbench.studies.measures import squared_errors
-from kpbench.studies.official import _by_condition
+from kpbench.studies.score import _by_condition
 from kpbench.task.benchmark import read_benchmark
 from tests.course_files import blob_faces
 

@@ -6,7 +6,8 @@ from optuna.trial import TrialState
 from kpbench.engine.evaluate import known_parameters
 from kpbench.engine.events import Ended
 from kpbench.engine.jobs import Failure, Progress
-from kpbench.engine.queues import Facts, Trials
+from kpbench.engine.live import Facts
+from kpbench.engine.trials import Trials
 from kpbench.sampling.journal import LIVES, Journal
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS

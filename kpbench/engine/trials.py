@@ -1,13 +1,14 @@
-"""The two queues of work: trials that a sampler chooses, and jobs of a fixed plan."""
+"""The queue of a search: trials whose cells a sampler chooses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from optuna.trial import TrialState
 
-from kpbench.cell import EpochRecord, Params, RunResult, Scalar, State
-from kpbench.engine.events import Advanced, Ended, Notify, Started
+from kpbench.cell import Params, RunResult, Scalar
+from kpbench.engine.events import Advanced, Notify, Started
 from kpbench.engine.jobs import Failure, Job, Progress
+from kpbench.engine.live import Facts, Live, ended, rows_of
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import LOST, STOPPED, Journal, varying
 from kpbench.sampling.samplers import Sampler, propose
@@ -15,81 +16,8 @@ from kpbench.sampling.schedulers import Scheduler
 from kpbench.seeds import block_seed
 from kpbench.space.space import SearchSpace
 from kpbench.store.files import ROWS
-from kpbench.store.study import Study, now
+from kpbench.store.study import Study
 from kpbench.task.score import mean_score
-
-
-@dataclass
-class Live:
-    """A job under way: its curves so far and what failed."""
-
-    job: Job
-    curves: list[list[EpochRecord]]
-    failures: list[Failure | None]
-    stopped: bool = False
-
-    @classmethod
-    def of(cls, job: Job) -> "Live":
-        """A job that begins now."""
-        n = len(job.seeds)
-        return cls(job, [[] for _ in range(n)], [None] * n)
-
-    def add(self, progress: Progress) -> bool:
-        """Takes a progress; False for an epoch that is known already (a worker that was lost began again)."""
-        known = progress.epoch <= max(len(curve) for curve in self.curves)
-        for place, seed in enumerate(progress.seeds):
-            if isinstance(seed, Failure):
-                self.failures[place] = seed
-            elif not known:
-                self.curves[place].append(seed)
-        return not known
-
-    def state(self, place: int) -> State:
-        """How one seed ended; a seed whose sister failed ended too, short of its last epoch."""
-        if self.failures[place] is not None:
-            return "failed"
-        return "complete" if len(self.curves[place]) == self.job.epochs else "pruned"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What every row of a study says besides the run itself."""
-
-    device: str
-    data: str
-    size: Callable[[Params], tuple[int, float]]
-
-
-def rows_of(live: Live, facts: Facts) -> list[RunResult]:
-    """One row for each seed of a job that ended."""
-    parameters, megabytes = facts.size(live.job.params)
-    rows = []
-    for place, seed in enumerate(live.job.seeds):
-        curve, failure, state = live.curves[place], live.failures[place], live.state(place)
-        last = curve[-1] if curve and state != "failed" else None
-        rows.append(
-            RunResult(
-                role=live.job.role,
-                trial=live.job.number if live.job.role == "trial" else None,
-                cell=live.job.cell,
-                params=live.job.params,
-                seed=seed,
-                state=state,
-                reason=failure.reason if failure else None,
-                detail=failure.detail if failure else None,
-                epochs=len(curve),
-                val_mse=last.val_mse if last else None,
-                val_score=last.val_score if last else None,
-                parameters=parameters,
-                megabytes=round(megabytes, 3),
-                seconds=round(sum(record.seconds for record in curve), 3),
-                device=facts.device,
-                data=facts.data,
-                curve=curve,
-                finished=now(),
-            )
-        )
-    return rows
 
 
 @dataclass
@@ -195,7 +123,7 @@ class Trials:
         new = live.add(progress)
         if progress.failed or not new:
             return progress.failed
-        score = mean_score([curve[-1].val_mse for curve in live.curves])
+        score = live.score()
         self.journal.report(job.number, score, progress.epoch)
         self.notify(Advanced(job, progress.epoch, score))
         others = self.journal.scores_at(progress.epoch, except_for=job.number)
@@ -205,8 +133,7 @@ class Trials:
     def tell(self, job: Job, crash: Failure | None = None) -> None:
         """Writes the rows, then tells Optuna: complete, pruned or failed."""
         live = self.live.pop(job.number)
-        if crash is not None:
-            live.failures = [failure or crash for failure in live.failures]
+        live.crashed(crash)
         self._settle(live)
         self._tell(job.number, rows_of(live, self.facts))
 
@@ -214,11 +141,7 @@ class Trials:
         rows = rows_of(live, self.facts)
         for row in rows:
             self.study.append(ROWS, row)
-        failed = next((row for row in rows if row.state == "failed"), None)
-        state: State = "failed" if failed else rows[0].state
-        scores = [row.val_mse for row in rows if row.val_mse is not None]
-        score = mean_score(scores) if scores and not failed else None
-        self.notify(Ended(live.job, state, score, failed.detail if failed else None))
+        self.notify(ended(live.job, rows))
 
     def _tell(self, number: int, rows: Sequence[RunResult]) -> None:
         states = {row.state for row in rows}
@@ -253,46 +176,3 @@ class _Given:
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         return float(self.params[name])
-
-
-@dataclass
-class Planned:
-    """A queue over a fixed list of jobs, none of which is stopped early; rows go to `settle` as each job ends."""
-
-    jobs: list[Job]
-    facts: Facts
-    notify: Notify
-    settle: Callable[[Sequence[RunResult]], Sequence[RunResult]]
-    live: dict[int, Live] = field(default_factory=dict)
-
-    def ask(self) -> Job | None:
-        """The next job of the plan."""
-        if not self.jobs:
-            return None
-        job = self.jobs.pop(0)
-        self.live[job.number] = Live.of(job)
-        self.notify(Started(job))
-        return job
-
-    def report(self, job: Job, progress: Progress) -> bool:
-        """Keeps the epoch; stops only where a seed failed."""
-        live = self.live[job.number]
-        if live.add(progress) and not progress.failed:
-            self.notify(Advanced(job, progress.epoch, mean_score([curve[-1].val_mse for curve in live.curves])))
-        return progress.failed
-
-    def tell(self, job: Job, crash: Failure | None = None) -> None:
-        """Hands the job's rows to `settle`, which scores and keeps them."""
-        live = self.live.pop(job.number)
-        if crash is not None:
-            live.failures = [failure or crash for failure in live.failures]
-        rows = self.settle(rows_of(live, self.facts))
-        failed = next((row for row in rows if row.state == "failed"), None)
-        self.notify(
-            Ended(
-                job,
-                "failed" if failed else rows[0].state,
-                None if failed else rows[0].val_score,
-                failed.detail if failed else None,
-            )
-        )

@@ -1,0 +1,42 @@
+"""The queue of a fixed plan: an ablation's runs, final runs, tuning."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from kpbench.cell import RunResult
+from kpbench.engine.events import Advanced, Notify, Started
+from kpbench.engine.jobs import Failure, Job, Progress
+from kpbench.engine.live import Facts, Live, ended, rows_of
+
+
+@dataclass
+class Planned:
+    """A queue over a fixed list of jobs, none of which is stopped early; rows go to `settle` as each job ends."""
+
+    jobs: list[Job]
+    facts: Facts
+    notify: Notify
+    settle: Callable[[Sequence[RunResult]], Sequence[RunResult]]
+    live: dict[int, Live] = field(default_factory=dict)
+
+    def ask(self) -> Job | None:
+        """The next job of the plan."""
+        if not self.jobs:
+            return None
+        job = self.jobs.pop(0)
+        self.live[job.number] = Live.of(job)
+        self.notify(Started(job))
+        return job
+
+    def report(self, job: Job, progress: Progress) -> bool:
+        """Keeps the epoch; stops only where a seed failed."""
+        live = self.live[job.number]
+        if live.add(progress) and not progress.failed:
+            self.notify(Advanced(job, progress.epoch, live.score()))
+        return progress.failed
+
+    def tell(self, job: Job, crash: Failure | None = None) -> None:
+        """Hands the job's rows to `settle`, which scores and keeps them."""
+        live = self.live.pop(job.number)
+        live.crashed(crash)
+        self.notify(ended(job, self.settle(rows_of(live, self.facts))))
