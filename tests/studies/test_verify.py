@@ -174,7 +174,7 @@ def test_lost_runs_are_said_and_run_again(asked, scripted):
 
 
 def test_a_dry_run_writes_nothing_and_counts_what_is_left(asked, scripted, monkeypatch):
-    monkeypatch.setattr(ablation, "_seconds", lambda cell, staged: 60.0)
+    monkeypatch.setattr(ablation, "epoch_seconds", lambda cell, staged: 60.0)
     prepared = prepare_verify(VerifyRequest(**asked))
     said = dry_run(prepared, quiet)
     assert not asked["out"].exists()

@@ -56,7 +56,7 @@ def test_every_picture_shows_something(faces: Faces) -> None:
 
 
 def test_a_seed_gives_the_same_faces_in_another_process_with_other_threads() -> None:
-    code = "from kpbench.faces.synthetic import generate; print(generate(20, seed=3).digest())"
+    code = "from kpbench.faces.drawn.synthetic import generate; print(generate(20, seed=3).digest())"
     settings = {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
     told = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | settings, capture_output=True, text=True, check=True, timeout=120
