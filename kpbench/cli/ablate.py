@@ -118,8 +118,10 @@ def ablate(
         return 0
     from kpbench.analysis.ablation.analysis import analyse
     from kpbench.analysis.ablation.json import as_json as plain
+    from kpbench.report.ablation.words import conclusion
 
-    result = {"study": folder.name, **plain(analyse(folder)), "report": str(report)}
+    found = analyse(folder)
+    result = {"study": folder.name, **plain(found), "conclusion": conclusion(found), "report": str(report)}
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
     return 1 if result["missing"] or any(cell["failed"] for cell in result["tuning"]) else 0
 

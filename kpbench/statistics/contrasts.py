@@ -1,21 +1,34 @@
-"""Planned contrasts against the baseline: estimate, interval, evidence and verdict of each."""
+"""Planned contrasts and interactions: estimate, interval, checks and verdict of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import Scalar
 from kpbench.statistics.blocks import BlockTable, survivors
-from kpbench.statistics.corrections import Correction
-from kpbench.statistics.decisions import Decision, decide
-from kpbench.statistics.evidence import Evidence, evidence, ratio_interval
-from kpbench.statistics.intervals import Interval, t_interval
-from kpbench.statistics.plan import Effect, PlannedContrast, averaged_over, contrast_weights, differences, present
-from kpbench.statistics.scale import log_margin, percent_change, pixel_change, rmse_px
-from kpbench.statistics.verdicts import Verdict
+from kpbench.statistics.decisions import Decision, Terms, decide
+from kpbench.statistics.estimate import Estimate, paired, ratio_interval
+from kpbench.statistics.intervals import Interval, bootstrap_t_interval
+from kpbench.statistics.paired import Superiority, normality_p, pair_correlation, sign_flip_p, superiority
+from kpbench.statistics.plan import PlannedContrast, averaged_over, contrast_weights, differences, present
+from kpbench.statistics.scale import percent_change, rmse_px
+from kpbench.statistics.verdicts import Verdict, Word
 from kpbench.task.score import score_from_mse
+
+InteractionWord = Literal["present", "negligible", "undecided", "withheld", "incomplete"]
+
+INTERACTION_WORDS: dict[Word, InteractionWord] = {
+    "better": "present",
+    "worse": "present",
+    "equivalent": "negligible",
+    "undecided": "undecided",
+    "withheld": "withheld",
+    "incomplete": "incomplete",
+}
+"""An interaction is present where its interval leaves out 1 and negligible where it lies inside the band."""
 
 
 @dataclass(frozen=True)
@@ -33,40 +46,66 @@ class Survivors:
 
 
 @dataclass(frozen=True)
-class Contrast:
-    """One planned contrast with all that a report says of it.
+class Checks:
+    """What stands beside the paired t test of a contrast; no verdict is read off it.
 
     Attributes:
-        effect: `marginal` (averaged over `averaged_over`) or `simple` (others held at `planned.at`).
-        n: complete blocks, of `blocks_planned`.
-        blocks: which ones, in the order of `log_ratios`.
-        failed_level, failed_baseline: failed runs, counted with the constant predictor's MSE.
-        log_ratios: the paired difference of log MSE in each complete block.
+        p_equivalence: two one-sided tests, scaled to the family's alpha: at most alpha exactly where `ci` lies inside
+            the band; None for an incomplete contrast.
+        p_permutation: sign flips, not adjusted.
+        bootstrap: studentised bootstrap of the ratio at the coverage of `ci`; None below 8 seeds.
+        superiority: P(level beats baseline) on a fresh seed, at 1 - alpha.
+        correlation: over blocks, of the two log MSEs.
+        normality: p of Shapiro and Wilk on the differences.
+    """
+
+    p_equivalence: float | None
+    p_permutation: float
+    bootstrap: Interval | None
+    superiority: Superiority
+    correlation: float | None
+    normality: float | None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One planned contrast, or an interaction as a ratio of MSE ratios, with all that a report says of it.
+
+    Attributes:
+        averaged_over: other factors over which it is averaged within a block.
+        blocks: the complete ones, in the order of `log_ratios`, of `blocks_planned`.
+        failed: failed runs on both sides, counted with the constant predictor's MSE.
+        log_ratios: the paired difference of log MSE (of an interaction: of differences) in each complete block.
         ratio: geometric-mean MSE of the level over the baseline's; below 1 is better. None without a complete block.
         level_mse, baseline_mse: geometric means over the complete blocks.
-        evidence: None below two complete blocks.
+        estimate: None below two complete blocks, and so `ci`, `detectable` and `checks`.
+        ci: of the ratio, at the coverage at which the family's procedure tested it (`step_levels`).
+        p_adjusted: for the family; None for an incomplete contrast.
+        detectable: the smallest true change of MSE, in percent, found with the power at this n and noise and at
+            alpha over the number of contrasts.
         survivors: None where no run of the contrast failed.
     """
 
     planned: PlannedContrast
-    effect: Effect
     averaged_over: tuple[str, ...]
-    n: int
-    blocks_planned: int
     blocks: tuple[int, ...]
-    failed_level: int
-    failed_baseline: int
+    blocks_planned: int
+    failed: int
     log_ratios: tuple[float, ...]
     ratio: float | None
     level_mse: float | None
     baseline_mse: float | None
-    evidence: Evidence | None
+    estimate: Estimate | None
+    ci: Interval | None
+    p_adjusted: float | None
+    detectable: float | None
+    checks: Checks | None
     survivors: Survivors | None
     verdict: Verdict
 
     @property
     def factor(self) -> str:
-        """The factor's name."""
+        """The (first) factor's name."""
         return self.planned.factor
 
     @property
@@ -80,14 +119,29 @@ class Contrast:
         return self.planned.baseline
 
     @property
+    def effect(self) -> str:
+        """`marginal` (averaged over `averaged_over`) or `simple` (others held at `planned.at`)."""
+        return "marginal" if self.averaged_over else "simple"
+
+    @property
+    def word(self) -> Word | InteractionWord:
+        """The verdict's word; for an interaction in words of its own."""
+        return INTERACTION_WORDS[self.verdict.word] if self.planned.times else self.verdict.word
+
+    @property
+    def n(self) -> int:
+        """Complete blocks."""
+        return len(self.blocks)
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided paired t, not adjusted."""
+        return None if self.estimate is None else self.estimate.p
+
+    @property
     def percent(self) -> float | None:
         """The change of MSE in percent; below 0 is better."""
         return None if self.ratio is None else percent_change(self.ratio)
-
-    @property
-    def score_ratio(self) -> float | None:
-        """The ratio of the geometric-mean scores; above 1 is better."""
-        return None if self.ratio is None else 1.0 / self.ratio
 
     @property
     def scores(self) -> tuple[float, float] | None:
@@ -103,24 +157,9 @@ class Contrast:
             return None
         return rmse_px(self.level_mse), rmse_px(self.baseline_mse)
 
-    @property
-    def pixel_interval(self) -> tuple[float, float] | None:
-        """The interval `evidence.ci` as a change of the RMSE in pixels, at the baseline's geometric-mean MSE."""
-        if self.evidence is None or self.baseline_mse is None:
-            return None
-        ci = self.evidence.ci
-        return pixel_change(self.baseline_mse, ci.low), pixel_change(self.baseline_mse, ci.high)
-
 
 def compare(
-    table: BlockTable,
-    family: Sequence[PlannedContrast],
-    *,
-    sesoi: float = 0.05,
-    alpha: float = 0.05,
-    power: float = 0.8,
-    correction: Correction = "holm",
-    seed: int = 0,
+    table: BlockTable, family: Sequence[PlannedContrast], terms: Terms | None = None, *, seed: int = 0
 ) -> tuple[Contrast, ...]:
     """Every planned contrast of one family, in the order given, by paired t on log MSE.
 
@@ -128,52 +167,41 @@ def compare(
     `incomplete`, gets no verdict, and still counts in the size of the family.
 
     Args:
-        family: the contrasts over which the error rate is held.
-        sesoi: the smallest effect of interest as a share of MSE; the band is 1 / (1 + sesoi) to 1 + sesoi.
-        alpha: the family's error rate.
-        power: of the detectable effect.
+        family: the contrasts over which the error rate is held; interactions are a family of their own.
+        terms: as `Terms` has them by default where not given.
         seed: of the bootstrap and of drawn permutations; the same seed gives the same result.
 
     Raises:
-        UsageError, ValueError: as `contrast_weights`, `decide`, `log_margin` and `detectable_d`.
+        UsageError, ValueError: as `contrast_weights`, `decide`, `log_margin` and `detectable_shift`.
     """
-    margin = log_margin(sesoi)
+    terms = terms or Terms()
     weights = [contrast_weights(table, planned) for planned in family]
-    samples = [present(differences(table, cells)) for cells in weights]
-    decisions = decide(samples, planned=len(table.blocks), margin=margin, alpha=alpha, correction=correction)
-    contrasts = 1 if correction == "none" else len(family)
+    samples = [differences(table, cells) for cells in weights]
+    decisions = decide([present(sample) for sample in samples], terms, planned=len(table.blocks))
+    contrasts = terms.corrected_for(len(family))
     found = []
-    for planned, cells, decision in zip(family, weights, decisions, strict=True):
-        here = ~np.isnan(differences(table, cells))
-        level, baseline = (_side(table, cells, sign)[here] for sign in (1.0, -1.0))
-        rest = averaged_over(table, planned)
+    for planned, cells, sample, decision in zip(family, weights, samples, decisions, strict=True):
+        here = ~np.isnan(sample)
+        level, baseline = (_mean_log(table, cells, sign)[here] for sign in (1.0, -1.0))
+        estimate, interval = decision.estimate, decision.interval
         found.append(
             Contrast(
                 planned=planned,
-                effect="marginal" if rest else "simple",
-                averaged_over=rest,
-                n=int(here.sum()),
-                blocks_planned=len(table.blocks),
+                averaged_over=averaged_over(table, planned),
                 blocks=tuple(block for block, ran in zip(table.blocks, here, strict=True) if ran),
-                failed_level=int(table.failed[cells > 0.0].sum()),
-                failed_baseline=int(table.failed[cells < 0.0].sum()),
-                log_ratios=tuple((level - baseline).tolist()),
-                ratio=_geometric_mean(level - baseline),
+                blocks_planned=len(table.blocks),
+                failed=int(table.failed[cells != 0.0].sum()),
+                log_ratios=tuple(sample[here].tolist()),
+                ratio=_geometric_mean(sample[here]),
                 level_mse=_geometric_mean(level),
                 baseline_mse=_geometric_mean(baseline),
-                evidence=None
-                if decision.interval is None
-                else evidence(
-                    level,
-                    baseline,
-                    interval=decision.interval,
-                    p_adjusted=decision.p_adjusted,
-                    margin=margin,
-                    alpha=alpha,
-                    power=power,
-                    contrasts=contrasts,
-                    seed=seed,
-                ),
+                estimate=estimate,
+                ci=None if interval is None else ratio_interval(interval),
+                p_adjusted=decision.p_adjusted,
+                detectable=None
+                if estimate is None
+                else estimate.detectable(alpha=terms.alpha, power=terms.power, contrasts=contrasts),
+                checks=_checks(level, baseline, decision, terms, seed),
                 survivors=_survivors(table, cells, decision),
                 verdict=decision.verdict,
             )
@@ -181,8 +209,28 @@ def compare(
     return tuple(found)
 
 
-def _side(table: BlockTable, weights: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
-    """The log MSE of one side of a contrast in each block, averaged over its cells."""
+def _checks(
+    level: NDArray[np.float64], baseline: NDArray[np.float64], decision: Decision, terms: Terms, seed: int
+) -> Checks | None:
+    estimate, interval = decision.estimate, decision.interval
+    if estimate is None or interval is None:
+        return None
+    values = level - baseline
+    bootstrap = bootstrap_t_interval(values, confidence=interval.confidence, seed=seed)
+    # Each one-sided test stands at half the error rate of the interval; scaled to alpha, as p_adjusted is.
+    equivalence = 2.0 * estimate.equivalence_p(terms.margin) * terms.alpha / (1.0 - interval.confidence)
+    return Checks(
+        p_equivalence=None if decision.p_adjusted is None else min(1.0, equivalence),
+        p_permutation=sign_flip_p(values, seed=seed),
+        bootstrap=None if bootstrap is None else ratio_interval(bootstrap),
+        superiority=superiority(values, confidence=1.0 - terms.alpha),
+        correlation=pair_correlation(level, baseline),
+        normality=normality_p(values),
+    )
+
+
+def _mean_log(table: BlockTable, weights: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
+    """The log MSE of the cells whose weight has the sign, in each block, weighted."""
     return differences(table, np.where(weights * sign > 0.0, np.abs(weights), 0.0))
 
 
@@ -197,7 +245,7 @@ def _survivors(table: BlockTable, weights: NDArray[np.float64], decision: Decisi
     ratio = _geometric_mean(values)
     if values.size < 2 or decision.interval is None:
         return Survivors(n=values.size, ratio=ratio, ci=None, agrees=None)
-    interval = t_interval(values, confidence=decision.interval.confidence)
+    interval = paired(values).interval(decision.interval.confidence)
     agrees = _direction(interval) == _direction(decision.interval)
     return Survivors(n=values.size, ratio=ratio, ci=ratio_interval(interval), agrees=agrees)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Correction = Literal["holm", "bonferroni", "none"]
+Correction = Literal["holm", "none"]
 
 
 def adjusted_p(p: Sequence[float], *, correction: Correction = "holm") -> tuple[float, ...]:
@@ -20,8 +20,6 @@ def adjusted_p(p: Sequence[float], *, correction: Correction = "holm") -> tuple[
     m = values.size
     if correction == "none":
         return tuple(values.tolist())
-    if correction == "bonferroni":
-        return tuple(np.minimum(1.0, m * values).tolist())
     # By hand: statsmodels' multipletests runs the garbage collector on every call, a tenth of a second.
     order = np.argsort(values, kind="stable")
     adjusted = np.empty(m)
@@ -57,8 +55,6 @@ def step_levels(p: Sequence[float], *, alpha: float = 0.05, correction: Correcti
     m = values.size
     if correction == "none":
         return (alpha,) * m
-    if correction == "bonferroni":
-        return (alpha / m,) * m
     levels = np.empty(m)
     level, stopped = alpha, False
     for step, index in enumerate(np.argsort(values, kind="stable")):
@@ -73,8 +69,6 @@ def interval_note(m: int, *, alpha: float = 0.05, correction: Correction = "holm
     """One sentence for the report that says what the shown intervals are."""
     if correction == "none" or m == 1:
         return f"Each interval is at {100 * (1 - alpha):.3g} %, without correction for several contrasts."
-    if correction == "bonferroni":
-        return f"The {m} intervals cover jointly at {100 * (1 - alpha):.3g} % (Bonferroni)."
     return (
         f"Each interval is at the level at which Holm's procedure tested its contrast, between "
         f"{100 * (1 - alpha):.3g} % and {100 * (1 - alpha / m):.3g} % for {m} contrasts, so that it leaves out 1 "
@@ -84,8 +78,8 @@ def interval_note(m: int, *, alpha: float = 0.05, correction: Correction = "holm
 
 
 def _checked(p: Sequence[float], correction: str) -> NDArray[np.float64]:
-    if correction not in ("holm", "bonferroni", "none"):
-        raise ValueError(f"unknown correction '{correction}'. Known: bonferroni, holm, none")
+    if correction not in ("holm", "none"):
+        raise ValueError(f"unknown correction '{correction}'. Known: holm, none")
     values = np.asarray(p, dtype=np.float64)
     if values.ndim != 1 or not bool(np.all((values >= 0.0) & (values <= 1.0))):
         raise ValueError("every p must lie between 0 and 1")

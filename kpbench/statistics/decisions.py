@@ -1,4 +1,4 @@
-"""One family of paired samples: test, correction, interval and verdict, decided together."""
+"""One family of contrasts: test, correction, interval and verdict, decided together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,39 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kpbench.statistics.corrections import Correction, adjusted_p, step_levels
-from kpbench.statistics.intervals import Interval, t_interval
-from kpbench.statistics.paired import PairedT, paired_t
+from kpbench.statistics.estimate import Estimate, paired
+from kpbench.statistics.intervals import Interval
+from kpbench.statistics.scale import log_margin
 from kpbench.statistics.verdicts import Verdict, verdict
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a family of contrasts is judged by, fixed in the plan.
+
+    Attributes:
+        sesoi: the smallest effect of interest as a share of MSE; the band is 1 / (1 + sesoi) to 1 + sesoi.
+        alpha: the family's error rate.
+        power: of the detectable effect.
+    """
+
+    sesoi: float = 0.05
+    alpha: float = 0.05
+    power: float = 0.8
+    correction: Correction = "holm"
+
+    @property
+    def margin(self) -> float:
+        """Half width of the band on the log scale.
+
+        Raises:
+            ValueError: as `log_margin`.
+        """
+        return log_margin(self.sesoi)
+
+    def corrected_for(self, contrasts: int) -> int:
+        """The number of contrasts by which alpha is divided in the worst case."""
+        return 1 if self.correction == "none" else max(contrasts, 1)
 
 
 @dataclass(frozen=True)
@@ -17,25 +47,18 @@ class Decision:
     """What the family's procedure says of one paired sample.
 
     Attributes:
-        test: None below two differences.
+        estimate: None below two differences.
         p_adjusted: None for a sample that lacks a planned block.
-        interval: of the mean log difference, at the level at which the procedure tested it; None below two.
+        interval: of the mean log difference, at the coverage at which the procedure tested it; None below two.
     """
 
-    test: PairedT | None
+    estimate: Estimate | None
     p_adjusted: float | None
     interval: Interval | None
     verdict: Verdict
 
 
-def decide(
-    samples: Sequence[ArrayLike],
-    *,
-    planned: int,
-    margin: float,
-    alpha: float = 0.05,
-    correction: Correction = "holm",
-) -> tuple[Decision, ...]:
+def decide(samples: Sequence[ArrayLike], terms: Terms, *, planned: int) -> tuple[Decision, ...]:
     """The decision on each sample of one family.
 
     A sample that lacks a planned block gets no verdict and enters the family with p = 1, so that it still counts
@@ -44,28 +67,19 @@ def decide(
     Args:
         samples: (n,) paired differences of log MSE each; n may differ.
         planned: blocks in the plan.
-        margin: smallest effect of interest on the log scale (`log_margin`).
-        alpha: the family's error rate.
 
     Raises:
         ValueError: a difference that is not finite, or as `step_levels`.
     """
     arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
+    estimates = [paired(array) if array.size > 1 else None for array in arrays]
     whole = [array.size >= planned for array in arrays]
-    tests = [paired_t(array) if array.size > 1 else None for array in arrays]
-    entered = [test.p if test and complete else 1.0 for test, complete in zip(tests, whole, strict=True)]
-    adjusted = adjusted_p(entered, correction=correction)
-    levels = step_levels(entered, alpha=alpha, correction=correction)
-    intervals = [
-        t_interval(array, confidence=1.0 - level) if array.size > 1 else None
-        for array, level in zip(arrays, levels, strict=True)
-    ]
-    return tuple(
-        Decision(
-            test=tests[index],
-            p_adjusted=adjusted[index] if whole[index] and tests[index] else None,
-            interval=intervals[index],
-            verdict=verdict(intervals[index], margin, n=array.size, planned=planned),
-        )
-        for index, array in enumerate(arrays)
-    )
+    entered = [one.p if one and complete else 1.0 for one, complete in zip(estimates, whole, strict=True)]
+    adjusted = adjusted_p(entered, correction=terms.correction)
+    shares = step_levels(entered, alpha=terms.alpha, correction=terms.correction)
+    found = []
+    for array, estimate, complete, p, share in zip(arrays, estimates, whole, adjusted, shares, strict=True):
+        interval = estimate.interval(1.0 - share) if estimate else None
+        word = verdict(interval, terms.margin, n=array.size, planned=planned)
+        found.append(Decision(estimate, p if complete and estimate else None, interval, word))
+    return tuple(found)

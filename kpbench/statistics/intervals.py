@@ -54,27 +54,11 @@ def score_interval(mse: Sequence[float], *, confidence: float = 0.95) -> ScoreIn
         raise ValueError("every MSE must be positive and finite; give a failed seed the constant-predictor MSE")
     log_scores = -np.log(2.0 * values)
     score = float(np.exp(log_scores.mean()))
-    if values.size == 1:
-        check_confidence(confidence)
-        return ScoreInterval(score=score, low=None, high=None, n=1)
-    interval = t_interval(log_scores, confidence=confidence)
-    return ScoreInterval(score=score, low=float(np.exp(interval.low)), high=float(np.exp(interval.high)), n=values.size)
-
-
-def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """Student's interval for the mean: mean -+ t(n - 1) * sd / sqrt(n).
-
-    Args:
-        values: (n,) finite, n >= 2; for a contrast the paired differences of log MSE.
-
-    Raises:
-        ValueError: fewer than two values, a value that is not finite, or a confidence outside (0, 1).
-    """
-    sample = finite_sample(values)
     check_confidence(confidence)
-    mean = float(sample.mean())
-    half = float(stats.t.ppf(0.5 + confidence / 2.0, sample.size - 1) * sample.std(ddof=1) / np.sqrt(sample.size))
-    return Interval(low=mean - half, high=mean + half, confidence=confidence)
+    if values.size == 1:
+        return ScoreInterval(score=score, low=None, high=None, n=1)
+    half = float(stats.t.ppf(0.5 + confidence / 2.0, values.size - 1) * stats.sem(log_scores))
+    return ScoreInterval(score=score, low=score * float(np.exp(-half)), high=score * float(np.exp(half)), n=values.size)
 
 
 def bootstrap_t_interval(
@@ -90,7 +74,7 @@ def bootstrap_t_interval(
         seed: of the resampling; the same seed gives the same interval.
 
     Raises:
-        ValueError: as `t_interval`.
+        ValueError: as `finite_sample` and `check_confidence`.
     """
     sample = finite_sample(values)
     check_confidence(confidence)

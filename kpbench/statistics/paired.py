@@ -1,73 +1,16 @@
-"""Tests and effect sizes on paired differences of log MSE, one difference a seed."""
+"""Checks and effect sizes beside the paired t test, on differences of log MSE, one a seed."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
-from statsmodels.stats.weightstats import DescrStatsW
 
 from kpbench.statistics.intervals import ROUNDING, Interval, finite_sample
 
 EXACT_SEEDS = 16
 """Up to this many seeds every pattern of signs is visited; beyond, 2 ** 16 of them are drawn."""
-
-
-@dataclass(frozen=True)
-class PairedT:
-    """A paired t test: `mean` and `sd` of the differences, `d_z` = mean / sd, two-sided `p`.
-
-    Differences that do not vary (every seed the same to rounding) have t and d_z of 0 or infinity and p 1 or 0.
-    """
-
-    n: int
-    mean: float
-    sd: float
-    t: float
-    p: float
-    d_z: float
-
-
-def paired_t(differences: ArrayLike) -> PairedT:
-    """Student's paired t test that the mean difference is 0.
-
-    Args:
-        differences: (n,) log MSE of the level minus log MSE of the baseline in the same block; n >= 2.
-
-    Raises:
-        ValueError: fewer than two differences, or one that is not finite.
-    """
-    sample = finite_sample(differences)
-    mean, sd = float(sample.mean()), float(sample.std(ddof=1))
-    if sd <= ROUNDING:
-        same = abs(mean) <= ROUNDING
-        limit = 0.0 if same else math.copysign(math.inf, mean)
-        return PairedT(n=sample.size, mean=mean, sd=sd, t=limit, p=1.0 if same else 0.0, d_z=limit)
-    t = mean / sd * math.sqrt(sample.size)
-    p = 2.0 * float(stats.t.sf(abs(t), sample.size - 1))
-    return PairedT(n=sample.size, mean=mean, sd=sd, t=t, p=p, d_z=mean / sd)
-
-
-def equivalence_p(differences: ArrayLike, margin: float) -> float:
-    """The p of two one-sided t tests (TOST; Schuirmann 1987) that the mean lies outside (-margin, margin).
-
-    Below alpha / 2 exactly where the two-sided interval at 1 - alpha lies inside the band.
-
-    Args:
-        differences: (n,) differences of log MSE; n >= 2.
-        margin: half width of the band on the log scale, positive.
-
-    Raises:
-        ValueError: as `paired_t`, or a margin that is not positive.
-    """
-    if not margin > 0.0:
-        raise ValueError(f"the margin of equivalence must be positive, not {margin}")
-    sample = finite_sample(differences)
-    if float(sample.std(ddof=1)) <= ROUNDING:
-        return 0.0 if abs(float(sample.mean())) < margin else 1.0
-    return float(DescrStatsW(sample).ttost_mean(-margin, margin)[0])
 
 
 def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
@@ -77,7 +20,7 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
     2 / 2**n, so it can fall below 0.05 only from 6 seeds on.
 
     Raises:
-        ValueError: as `paired_t`.
+        ValueError: as `finite_sample`.
     """
     sample = finite_sample(differences)
     # By hand: scipy.stats.permutation_test gives the same p but takes a second for 16 seeds.
@@ -94,26 +37,26 @@ def sign_flip_p(differences: ArrayLike, *, seed: int = 0) -> float:
 
 
 @dataclass(frozen=True)
-class Wins:
+class Superiority:
     """The share of seeds on which the level has the lower MSE, ties counted half, with an exact interval."""
 
     share: float
     interval: Interval
 
 
-def wins(differences: ArrayLike, *, confidence: float = 0.95) -> Wins:
+def superiority(differences: ArrayLike, *, confidence: float = 0.95) -> Superiority:
     """P(level beats baseline) on a fresh seed (Bouthillier et al. 2021, arXiv 2103.03098, section 5).
 
     The paper takes a percentile bootstrap, which collapses to [1, 1] where the level wins on all of a few seeds;
     the interval here is Clopper and Pearson's, which covers at least as often as it says.
 
     Raises:
-        ValueError: as `paired_t`.
+        ValueError: as `finite_sample`.
     """
     sample = finite_sample(differences)
     count = float(np.sum(sample < 0.0) + 0.5 * np.sum(sample == 0.0))
     low, high = proportion_confint(count, sample.size, alpha=1.0 - confidence, method="beta")
-    return Wins(share=count / sample.size, interval=Interval(float(low), float(high), confidence))
+    return Superiority(share=count / sample.size, interval=Interval(float(low), float(high), confidence))
 
 
 def pair_correlation(level: ArrayLike, baseline: ArrayLike) -> float | None:
@@ -138,7 +81,7 @@ def normality_p(differences: ArrayLike) -> float | None:
     A diagnostic, never a gate: with few seeds it misses most departures.
 
     Raises:
-        ValueError: as `paired_t`.
+        ValueError: as `finite_sample`.
     """
     sample = finite_sample(differences)
     if sample.size < 3 or float(sample.std()) <= ROUNDING:

@@ -17,24 +17,24 @@ Effect = Literal["marginal", "simple"]
 
 @dataclass(frozen=True)
 class PlannedContrast:
-    """A level of a factor against its baseline.
+    """A level of a factor against its baseline, or how that contrast changes with levels of other factors.
 
     Attributes:
         at: levels at which other factors are held; the effect is averaged, within each block, over the rest.
+        times: the contrasts of other factors that make it an interaction: the difference between this contrast at
+            their levels and at their baselines, of all of them together.
     """
 
     factor: str
     level: Scalar
     baseline: Scalar
     at: Mapping[str, Scalar] = field(default_factory=dict)
+    times: tuple["PlannedContrast", ...] = ()
 
-
-@dataclass(frozen=True)
-class PlannedInteraction:
-    """How the contrast of one factor changes from the baseline of a second factor to another level of it."""
-
-    first: PlannedContrast
-    second: PlannedContrast
+    @property
+    def changes(self) -> tuple["PlannedContrast", ...]:
+        """The contrast of each factor that changes."""
+        return (self, *self.times)
 
 
 def contrasts_with_baseline(
@@ -62,14 +62,14 @@ def contrasts_with_baseline(
     )
 
 
-def interactions_with_baseline(table: BlockTable, baseline: Mapping[str, Scalar]) -> tuple[PlannedInteraction, ...]:
+def interactions_with_baseline(table: BlockTable, baseline: Mapping[str, Scalar]) -> tuple[PlannedContrast, ...]:
     """Every interaction of two factors, each level against its baseline, averaged over the remaining factors.
 
     Raises:
         UsageError: as `contrasts_with_baseline`.
     """
     return tuple(
-        PlannedInteraction(PlannedContrast(one, first, baseline[one]), PlannedContrast(other, second, baseline[other]))
+        PlannedContrast(one, first, baseline[one], times=(PlannedContrast(other, second, baseline[other]),))
         for one, other in itertools.combinations(table.factors, 2)
         for first in _other_levels(table, one, baseline)
         for second in _other_levels(table, other, baseline)
@@ -77,34 +77,48 @@ def interactions_with_baseline(table: BlockTable, baseline: Mapping[str, Scalar]
 
 
 def contrast_weights(table: BlockTable, planned: PlannedContrast) -> NDArray[np.float64]:
-    """The weight of each cell's log MSE in a contrast, (cells,): 1 in all over the level's, -1 over the baseline's.
+    """The weight of each cell's log MSE in a contrast, (cells,).
+
+    Over the levels it is averaged over, 1 in all for the level and -1 for the baseline; for an interaction the product
+    of its factors' signs.
 
     Raises:
         UsageError: an unknown factor or level.
-        ValueError: level and baseline are the same; the effect averages over factors whose levels the plan does not
-            cross fully, or holds the others at levels where the plan has no cell.
+        ValueError: level and baseline are the same, or a factor interacts with itself; the effect averages over factors
+            whose levels the plan does not cross fully, or holds the others at levels where the plan has no cell.
     """
-    return _weights(table, [planned], planned.at)
-
-
-def interaction_weights(table: BlockTable, planned: PlannedInteraction) -> NDArray[np.float64]:
-    """The weight of each cell's log MSE in a difference of differences, (cells,).
-
-    Raises:
-        UsageError, ValueError: as `contrast_weights`; also where the two factors are the same.
-    """
-    if planned.first.factor == planned.second.factor:
-        raise ValueError(f"the factor '{planned.first.factor}' cannot interact with itself")
-    return _weights(table, [planned.first, planned.second], {**planned.first.at, **planned.second.at})
+    own = {one.factor: (one.level, one.baseline) for one in planned.changes}
+    if len(own) < len(planned.changes):
+        raise ValueError(f"the factor '{planned.factor}' cannot interact with itself")
+    held = {name: level for one in planned.changes for name, level in one.at.items()}
+    for name, levels in [*own.items(), *((name, (level,)) for name, level in held.items())]:
+        for level in levels:
+            _check_level(table, name, level)
+        if len(levels) == 2 and levels[0] == levels[1]:
+            raise ValueError(f"the level '{levels[0]}' of '{name}' is its own baseline")
+    choices = [own.get(name) or ((held[name],) if name in held else table.levels(name)) for name in table.factors]
+    places = {cell: at for at, cell in enumerate(table.cells)}
+    chosen = list(itertools.product(*choices))
+    weights = np.zeros(len(table.cells))
+    for cell in chosen:
+        if cell not in places:
+            raise ValueError(
+                f"the plan has no cell {dict(zip(table.factors, cell, strict=True))}: "
+                "cross the factors fully, or hold the others at a baseline"
+            )
+        signs = [
+            1.0 if level == own[name][0] else -1.0
+            for name, level in zip(table.factors, cell, strict=True)
+            if name in own
+        ]
+        weights[places[cell]] = np.prod(signs) * 2 ** len(own) / len(chosen)
+    return weights
 
 
 def averaged_over(table: BlockTable, planned: PlannedContrast) -> tuple[str, ...]:
     """The factors over which the contrast is averaged; none makes it a simple effect."""
-    return tuple(
-        name
-        for name in table.factors
-        if name != planned.factor and name not in planned.at and len(table.levels(name)) > 1
-    )
+    fixed = {name for one in planned.changes for name in (one.factor, *one.at)}
+    return tuple(name for name in table.factors if name not in fixed and len(table.levels(name)) > 1)
 
 
 def differences(table: BlockTable, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,33 +132,6 @@ def present(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The differences of the complete blocks, without the NaN of the others."""
     found: NDArray[np.float64] = values[~np.isnan(values)]
     return found
-
-
-def _weights(table: BlockTable, contrasts: Sequence[PlannedContrast], at: Mapping[str, Scalar]) -> NDArray[np.float64]:
-    for contrast in contrasts:
-        _check_level(table, contrast.factor, contrast.level)
-        _check_level(table, contrast.factor, contrast.baseline)
-        if contrast.level == contrast.baseline:
-            raise ValueError(f"the level '{contrast.level}' of '{contrast.factor}' is its own baseline")
-    for name, level in at.items():
-        _check_level(table, name, level)
-    own = {contrast.factor: (contrast.level, contrast.baseline) for contrast in contrasts}
-    choices = [
-        own[name] if name in own else (at[name],) if name in at else table.levels(name) for name in table.factors
-    ]
-    row = {cell: index for index, cell in enumerate(table.cells)}
-    weights = np.zeros(len(table.cells))
-    for cell in itertools.product(*choices):
-        if cell not in row:
-            raise ValueError(
-                f"the plan has no cell {dict(zip(table.factors, cell, strict=True))}: "
-                "cross the factors fully, or hold the others at a baseline"
-            )
-        place = dict(zip(table.factors, cell, strict=True))
-        weights[row[cell]] = np.prod([1.0 if place[c.factor] == c.level else -1.0 for c in contrasts])
-    averaged = len(list(itertools.product(*choices))) / 2 ** len(contrasts)
-    weights /= averaged
-    return weights
 
 
 def _other_levels(table: BlockTable, factor: str, baseline: Mapping[str, Scalar]) -> tuple[Scalar, ...]:

@@ -3,21 +3,19 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from kpbench.statistics.intervals import ROUNDING
-from kpbench.statistics.scale import log_margin, percent_change
+from kpbench.statistics.scale import log_margin
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
 
 MOST_SEEDS = 1_000_000
-LARGEST_D = 1e4
+LARGEST_SHIFT = 1e5
 LARGEST_LOG = 700.0
 
 
-def power_at(d_z: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> float:
-    """The power of a two-sided paired t test with `n` seeds where the true mean is `d_z` sd of the differences.
+def power_of_shift(shift: float, df: float, *, alpha: float = 0.05, contrasts: int = 1) -> float:
+    """The power of a two-sided t test where the true difference is `shift` standard errors.
 
     By the noncentral t distribution (Cohen 1988, chapter 2), like statsmodels' `TTestPower` but finite at every effect.
 
@@ -25,15 +23,42 @@ def power_at(d_z: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> 
         contrasts: size of the family; the test is counted at alpha / contrasts, Holm's worst case.
 
     Raises:
-        ValueError: n < 2, contrasts < 1, or an alpha outside (0, 1).
+        ValueError: contrasts < 1, or an alpha outside (0, 1).
     """
-    level = _level(alpha, contrasts)
+    if not 0.0 < alpha < 1.0 or contrasts < 1:
+        raise ValueError(f"give an alpha between 0 and 1 and at least one contrast, not {alpha} and {contrasts}")
+    edge = float(stats.t.isf(alpha / contrasts / 2.0, df))
+    # The tail on the wrong side underflows to NaN in scipy, and so does statsmodels' TTestPower as a whole.
+    wrong_side = float(stats.nct.cdf(-edge, df, abs(shift)))
+    return float(stats.nct.sf(edge, df, abs(shift))) + (0.0 if math.isnan(wrong_side) else wrong_side)
+
+
+def detectable_shift(df: float, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> float:
+    """The smallest true difference, in standard errors, that a t test finds with the power.
+
+    Raises:
+        ValueError: as `power_of_shift`, or a power outside (alpha, 1).
+    """
+    _check_power(power, alpha)
+
+    def missing(shift: float) -> float:
+        return power_of_shift(shift, df, alpha=alpha, contrasts=contrasts) - power
+
+    high = 1.0
+    while missing(high) < 0.0 and high < LARGEST_SHIFT:
+        high *= 2.0
+    return float(optimize.brentq(missing, 0.0, high))
+
+
+def power_at(d_z: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> float:
+    """The power of a paired t test with `n` seeds where the true mean is `d_z` sd of the differences.
+
+    Raises:
+        ValueError: n < 2, or as `power_of_shift`.
+    """
     if n < 2:
         raise ValueError("a paired test needs at least 2 seeds")
-    shift, edge = abs(d_z) * math.sqrt(n), float(stats.t.isf(level / 2.0, n - 1))
-    # The tail on the wrong side underflows to NaN in scipy, and so does statsmodels' TTestPower as a whole.
-    wrong_side = float(stats.nct.cdf(-edge, n - 1, shift))
-    return float(stats.nct.sf(edge, n - 1, shift)) + (0.0 if math.isnan(wrong_side) else wrong_side)
+    return power_of_shift(d_z * math.sqrt(n), n - 1, alpha=alpha, contrasts=contrasts)
 
 
 def seeds_for(d_z: float, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> int:
@@ -57,81 +82,12 @@ def seeds_for(d_z: float, *, alpha: float = 0.05, power: float = 0.8, contrasts:
 
 
 def detectable_d(n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> float:
-    """The smallest true effect, in sd of the differences, that `n` seeds find with the power.
+    """The smallest true effect, in sd of the paired differences, that `n` seeds find with the power.
 
     Raises:
-        ValueError: as `power_at`, or a power outside (alpha, 1).
+        ValueError: as `detectable_shift`.
     """
-    _check_power(power, alpha)
-
-    def missing(d_z: float) -> float:
-        return power_at(d_z, n, alpha=alpha, contrasts=contrasts) - power
-
-    high = 1.0
-    while missing(high) < 0.0 and high < LARGEST_D:
-        high *= 2.0
-    return float(optimize.brentq(missing, 0.0, high))
-
-
-def detectable_percent(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> float:
-    """The smallest true change of MSE, in percent, that `n` seeds find with the power.
-
-    Stated as an increase: 5 stands for a ratio of 1.05, and for its mirror image 1 / 1.05 on the log scale.
-
-    Args:
-        sd: standard deviation of the paired differences of log MSE.
-
-    Raises:
-        ValueError: as `detectable_d`.
-    """
-    shift = sd * detectable_d(n, alpha=alpha, power=power, contrasts=contrasts)
-    return percent_change(float(np.exp(min(shift, LARGEST_LOG))))
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What pilot runs say of the noise of a paired difference of log MSE between two cells.
-
-    Attributes:
-        sd: standard deviation of a paired difference, pooled over the cells.
-        df: degrees of freedom behind it.
-        unpaired_sd: the same with blocks ignored; pairing helps where `sd` is smaller.
-        correlation: the pooled correlation over blocks that the pairing achieves: 1 - sd^2 / unpaired_sd^2.
-    """
-
-    sd: float
-    df: int
-    unpaired_sd: float
-    correlation: float
-
-
-def pilot_noise(mse: ArrayLike) -> Noise:
-    """The noise of a paired difference from pilot runs, by the residual of the cells-by-blocks analysis of variance.
-
-    With two cells `sd` is the standard deviation of their paired differences of log MSE.
-
-    Args:
-        mse: (cells, blocks) positive and finite, at least 2 x 2, every cell run in every block.
-
-    Raises:
-        ValueError: another shape, or an MSE that is not positive and finite.
-    """
-    values = np.asarray(mse, dtype=np.float64)
-    if values.ndim != 2 or min(values.shape) < 2 or not bool(np.all(np.isfinite(values) & (values > 0.0))):
-        raise ValueError("give positive finite MSEs of at least 2 cells in at least 2 blocks")
-    logs = np.log(values)
-    cells, blocks = logs.shape
-    within = logs - logs.mean(axis=1, keepdims=True)
-    residual = within - within.mean(axis=0, keepdims=True)
-    df = (cells - 1) * (blocks - 1)
-    paired = 2.0 * float(np.sum(residual**2)) / df
-    unpaired = 2.0 * float(np.sum(within**2)) / (cells * (blocks - 1))
-    return Noise(
-        sd=math.sqrt(paired),
-        df=df,
-        unpaired_sd=math.sqrt(unpaired),
-        correlation=1.0 - paired / unpaired if unpaired > 0.0 else 0.0,
-    )
+    return detectable_shift(n - 1, alpha=alpha, power=power, contrasts=contrasts) / math.sqrt(n)
 
 
 @dataclass(frozen=True)
@@ -163,7 +119,7 @@ def seeds_needed(
     """The seeds with which a change of MSE by `sesoi` is found with the power, from a pilot's noise.
 
     Args:
-        sd: standard deviation of the paired differences of log MSE in the pilot (`pilot_noise`).
+        sd: standard deviation of the paired differences of log MSE in the pilot.
         df: degrees of freedom behind `sd`, at least 1.
         contrasts: size of the family, counted as Holm's worst case.
 
@@ -181,12 +137,6 @@ def seeds_needed(
         return max(MINIMUM_SEEDS, seeds_for(margin / noise, alpha=alpha, power=power, contrasts=contrasts))
 
     return SeedsNeeded(sesoi=sesoi, sd=sd, d_z=margin / sd, seeds=count(sd), cautious=count(upper))
-
-
-def _level(alpha: float, contrasts: int) -> float:
-    if not 0.0 < alpha < 1.0 or contrasts < 1:
-        raise ValueError(f"give an alpha between 0 and 1 and at least one contrast, not {alpha} and {contrasts}")
-    return alpha / contrasts
 
 
 def _check_power(power: float, alpha: float) -> None:

@@ -1,14 +1,13 @@
-"""Two uncertainties of a contrast: over seeds on this test set, and over seeds and faces together."""
+"""The uncertainty of a contrast over seeds and faces together, beside that over seeds alone."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-from kpbench.statistics.evidence import ratio_interval
-from kpbench.statistics.intervals import Interval, check_confidence, t_interval
+from kpbench.statistics.estimate import Estimate, paired, ratio_interval
+from kpbench.statistics.intervals import Interval, check_confidence
 
 CHUNK = 200
 """Resamples weighed at once: bounds the memory at CHUNK x images."""
@@ -16,15 +15,12 @@ CHUNK = 200
 
 @dataclass(frozen=True)
 class TwoUncertainties:
-    """The MSE ratio of a contrast with two intervals.
+    """The MSE ratio of a contrast, with its interval for fresh seeds and fresh faces of the same kind.
 
-    Attributes:
-        seeds: paired t over seeds; speaks of these faces only.
-        seeds_and_faces: for fresh seeds and fresh faces of the same kind; never narrower on the log scale.
+    The interval is never narrower on the log scale than Student's over seeds, which speaks of these faces only.
     """
 
     ratio: float
-    seeds: Interval
     seeds_and_faces: Interval
 
 
@@ -32,7 +28,6 @@ def seeds_by_faces(
     errors: ArrayLike,
     weights: ArrayLike,
     *,
-    face_weights: ArrayLike | None = None,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -47,7 +42,6 @@ def seeds_by_faces(
     Args:
         errors: (cells, seeds, faces) mean squared error of each face; a failed seed carries the constant predictor's.
         weights: (cells,) of a contrast or an interaction (`contrast_weights`); cells of weight 0 are not read.
-        face_weights: (faces,) number of labelled coordinates; all alike where not given.
         confidence: coverage; give that of the contrast's own interval to compare the two.
         seed: of the resampling; the same seed gives the same interval.
 
@@ -64,32 +58,18 @@ def seeds_by_faces(
     cells, seeds, faces = values.shape
     if min(cells, seeds, faces) < 2 or not bool(np.all(np.isfinite(values) & (values >= 0.0))):
         raise ValueError("give finite errors of at least two cells, seeds and faces")
-    labelled = np.ones(faces) if face_weights is None else np.asarray(face_weights, dtype=np.float64)
-    if labelled.shape != (faces,) or not bool(np.all(np.isfinite(labelled) & (labelled >= 0.0))):
-        raise ValueError("give one finite weight a face, none below 0")
-    per_seed = _contrast(values, coefficients, labelled[:, np.newaxis])[:, 0]
-    over_seeds = t_interval(per_seed, confidence=confidence)
-    seed_variance = float(per_seed.var(ddof=1)) / seeds
+    per_seed = _contrast(values, coefficients, np.ones((faces, 1)))[:, 0]
+    over_seeds = paired(per_seed)
+    seed_variance = over_seeds.error**2
     rng = np.random.default_rng(seed)
-    means = np.concatenate(
-        [
-            _resampled(values, coefficients, labelled, min(CHUNK, resamples - start), rng)
-            for start in range(0, resamples, CHUNK)
-        ]
-    )
+    drawn = [_resampled(values, coefficients, min(CHUNK, resamples - at), rng) for at in range(0, resamples, CHUNK)]
+    means = np.concatenate(drawn)
     variance = max(seed_variance, float(means.var(ddof=1)) * seeds / (seeds - 1))
     face_variance = variance - seed_variance
     freedom = variance**2 / (seed_variance**2 / (seeds - 1) + face_variance**2 / (faces - 1)) if variance > 0 else 1.0
-    half = max(
-        float(stats.t.ppf(0.5 + confidence / 2.0, freedom)) * math.sqrt(variance),
-        (over_seeds.high - over_seeds.low) / 2.0,
-    )
-    centre = float(per_seed.mean())
-    return TwoUncertainties(
-        ratio=math.exp(centre),
-        seeds=ratio_interval(over_seeds),
-        seeds_and_faces=ratio_interval(Interval(centre - half, centre + half, confidence)),
-    )
+    both = Estimate(over_seeds.difference, math.sqrt(variance), freedom, seeds)
+    wider = max(both.interval(confidence), over_seeds.interval(confidence), key=lambda one: one.high)
+    return TwoUncertainties(both.ratio, ratio_interval(wider))
 
 
 def _contrast(
@@ -106,15 +86,11 @@ def _contrast(
 
 
 def _resampled(
-    values: NDArray[np.float64],
-    coefficients: NDArray[np.float64],
-    labelled: NDArray[np.float64],
-    count: int,
-    rng: np.random.Generator,
+    values: NDArray[np.float64], coefficients: NDArray[np.float64], count: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """The mean contrast in `count` draws of seeds and faces, (count,)."""
     _, seeds, faces = values.shape
-    face_counts = rng.multinomial(faces, np.full(faces, 1.0 / faces), size=count).T * labelled[:, np.newaxis]
+    face_counts = rng.multinomial(faces, np.full(faces, 1.0 / faces), size=count).T.astype(np.float64)
     seed_counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=count).T / seeds
     drawn: NDArray[np.float64] = np.sum(_contrast(values, coefficients, face_counts) * seed_counts, axis=0)
     return drawn

@@ -8,7 +8,7 @@ import numpy as np
 
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.corrections import adjusted_p, step_levels
-from kpbench.statistics.evidence import ratio_interval
+from kpbench.statistics.estimate import ratio_interval
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.unpaired import welch
 
@@ -98,5 +98,4 @@ def count_signs(found: Sequence[SignAgreement]) -> SignCount:
 
 
 def _told(contrast: Contrast, alpha: float) -> bool:
-    evidence = contrast.evidence
-    return evidence is not None and evidence.p_adjusted is not None and evidence.p_adjusted < alpha
+    return contrast.p_adjusted is not None and contrast.p_adjusted < alpha

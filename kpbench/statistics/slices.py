@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kpbench.statistics.corrections import exploratory_p
-from kpbench.statistics.evidence import ratio_interval
-from kpbench.statistics.intervals import Interval, t_interval
-from kpbench.statistics.paired import paired_t
+from kpbench.statistics.estimate import paired
+from kpbench.statistics.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,11 @@ def compare_slices(level: ArrayLike, baseline: ArrayLike, *, confidence: float =
         raise ValueError("give two tables of at least 2 seeds by slices, of the same shape")
     if not all(bool(np.all(np.isfinite(side) & (side > 0.0))) for side in pair):
         raise ValueError("every MSE must be positive and finite")
-    columns = list((np.log(pair[0]) - np.log(pair[1])).T)
-    p = [paired_t(column).p for column in columns]
+    columns = [paired(column) for column in (np.log(pair[0]) - np.log(pair[1])).T]
+    adjusted = exploratory_p([column.p for column in columns])
     return tuple(
-        SliceContrast(
-            ratio=float(np.exp(column.mean())),
-            ci=ratio_interval(t_interval(column, confidence=confidence)),
-            p=raw,
-            p_adjusted=adjusted,
-        )
-        for column, raw, adjusted in zip(columns, p, exploratory_p(p), strict=True)
+        SliceContrast(column.ratio, column.ratio_interval(confidence), column.p, p)
+        for column, p in zip(columns, adjusted, strict=True)
     )
 
 

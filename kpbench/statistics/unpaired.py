@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from kpbench.statistics.intervals import ROUNDING, Interval, check_confidence, finite_sample
-from kpbench.statistics.paired import Wins
-from kpbench.statistics.power import LARGEST_D, LARGEST_LOG
+from kpbench.statistics.paired import Superiority
+from kpbench.statistics.power import LARGEST_LOG, LARGEST_SHIFT
 from kpbench.statistics.scale import percent_change
 
 
@@ -55,7 +55,7 @@ class Welch:
             return found - power
 
         high = 1.0
-        while missing(high) < 0.0 and high < LARGEST_D:
+        while missing(high) < 0.0 and high < LARGEST_SHIFT:
             high *= 2.0
         shift = float(optimize.brentq(missing, 0.0, high)) * self.error
         return percent_change(math.exp(min(shift, LARGEST_LOG)))
@@ -84,7 +84,7 @@ def welch(first: ArrayLike, second: ArrayLike) -> Welch:
     return Welch(difference, error, df, t, 2.0 * float(stats.t.sf(abs(t), df)))
 
 
-def superiority(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Wins:
+def superiority(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Superiority:
     """P(a fresh seed of the first side beats one of the second): the share of all pairs, ties counted half.
 
     This is Mann and Whitney's U / (n m); the interval is Newcombe's method 5 (2006, Statistics in Medicine 25, 559),
@@ -108,4 +108,4 @@ def superiority(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95
     inside = min(max(share, 1e-12), 1.0 - 1e-12)
     low = float(optimize.brentq(outside, 0.0, inside)) if share > 0.0 else 0.0
     high = float(optimize.brentq(outside, inside, 1.0)) if share < 1.0 else 1.0
-    return Wins(share=share, interval=Interval(low, high, confidence))
+    return Superiority(share=share, interval=Interval(low, high, confidence))

@@ -1,9 +1,14 @@
 """The exact decomposition of the variance of log MSE in a balanced factorial in blocks."""
 
 import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from kpbench.statistics.blocks import BlockTable, complete_blocks
 
@@ -23,7 +28,6 @@ class VarianceTerm:
     factors: tuple[str, ...]
     kind: str
     df: int
-    sum_of_squares: float
     share: float
     noise_share: float
 
@@ -40,41 +44,41 @@ def variance_terms(table: BlockTable) -> tuple[VarianceTerm, ...]:
     logs = np.log(complete_blocks(table))
     varied = [name for name in table.factors if len(table.levels(name)) > 1]
     levels = [table.levels(name) for name in varied]
-    shape = tuple(len(names) for names in levels)
-    if not varied or len(table.cells) != int(np.prod(shape)):
+    if not varied or len(table.cells) != math.prod(map(len, levels)):
         raise ValueError("the plan is no full factorial: its variance has no exact decomposition")
     if logs.shape[1] < 2:
         raise ValueError("fewer than two complete blocks: nothing to decompose")
-    blocks = logs.shape[1]
-    grid = np.empty((*shape, blocks))
-    where = [table.factors.index(name) for name in varied]
-    for row, cell in enumerate(table.cells):
-        grid[tuple(names.index(cell[place]) for names, place in zip(levels, where, strict=True))] = logs[row]
-    centred = grid - grid.mean()
-    total = float(np.sum(centred**2))
-    if total == 0.0:
+    if float(np.ptp(logs)) == 0.0:
         raise ValueError("every run has the same MSE: there is no variance to decompose")
-    by_cell, by_block = centred.mean(axis=-1), centred.reshape(-1, blocks).mean(axis=0)
-    residual = centred - by_cell[..., np.newaxis] - by_block
-    residual_df = (by_cell.size - 1) * (blocks - 1)
-    residual_square = float(np.sum(residual**2))
+    where = [table.factors.index(name) for name in varied]
+    # The formula names factors and levels by number, so that any text may stand in a name.
+    columns = {
+        f"f{at}": np.repeat([names.index(cell[place]) for cell in table.cells], logs.shape[1])
+        for at, (names, place) in enumerate(zip(levels, where, strict=True))
+    }
+    frame = pd.DataFrame({**columns, "block": np.tile(np.arange(logs.shape[1]), len(logs)), "y": logs.ravel()})
+    crossed = " * ".join(f"C({name})" for name in columns)
+    found = anova_lm(ols(f"y ~ {crossed} + C(block)", frame).fit())
+    squares, freedom = found["sum_sq"], found["df"]
+    noise = squares["Residual"] / freedom["Residual"] / squares.sum()
+    terms = {":".join(f"C(f{at})" for at in chosen): chosen for chosen in _subsets(len(varied))}
+    names = {label: tuple(varied[at] for at in chosen) for label, chosen in terms.items()} | {
+        "C(block)": (),
+        "Residual": (),
+    }
+    kinds = {"C(block)": "block", "Residual": "residual"}
+    return tuple(
+        VarianceTerm(
+            factors=factors,
+            kind=kinds.get(label) or ("factor" if len(factors) == 1 else "interaction"),
+            df=round(freedom[label]),
+            share=float(squares[label] / squares.sum()),
+            noise_share=float(freedom[label] * noise),
+        )
+        for label, factors in names.items()
+    )
 
-    def term(factors: tuple[str, ...], kind: str, df: int, square: float) -> VarianceTerm:
-        noise = df * residual_square / residual_df / total
-        return VarianceTerm(factors, kind, df, square, square / total, noise)
 
-    terms = []
-    for size in range(1, len(shape) + 1):
-        for chosen in itertools.combinations(range(len(shape)), size):
-            effect = by_cell
-            for axis in range(len(shape)):
-                mean = effect.mean(axis=axis, keepdims=True)
-                # Centred along the term's own factors, averaged over the others: what is left is the term alone.
-                effect = effect - mean if axis in chosen else np.broadcast_to(mean, effect.shape)
-            square = blocks * float(np.sum(effect**2))
-            df = int(np.prod([shape[axis] - 1 for axis in chosen]))
-            names = tuple(varied[axis] for axis in chosen)
-            terms.append(term(names, "factor" if size == 1 else "interaction", df, square))
-    terms.append(term((), "block", blocks - 1, by_cell.size * float(np.sum(by_block**2))))
-    terms.append(term((), "residual", residual_df, residual_square))
-    return tuple(terms)
+def _subsets(size: int) -> Iterator[tuple[int, ...]]:
+    """Every non-empty choice of factors, single ones first."""
+    return (chosen for many in range(1, size + 1) for chosen in itertools.combinations(range(size), many))

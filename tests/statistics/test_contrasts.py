@@ -7,8 +7,9 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from kpbench.statistics.blocks import block_table
 from kpbench.statistics.contrasts import compare
+from kpbench.statistics.decisions import Terms
 from kpbench.statistics.plan import PlannedContrast, contrasts_with_baseline
-from kpbench.statistics.power import detectable_percent
+from kpbench.statistics.power import detectable_d
 
 from .examples import SLEEP_ONE, SLEEP_TWO, one_factor, rows_of
 
@@ -27,19 +28,18 @@ def planted(cell, block):
 
 def test_students_sleep_from_rows_to_verdict():
     (found,) = compare(SLEEP, [ONE])
-    evidence = found.evidence
+    checks, estimate = found.checks, found.estimate
     assert (found.factor, found.level, found.baseline, found.effect) == ("arm", "one", "two", "simple")
     assert (found.n, found.blocks_planned) == (10, 10)
     assert found.ratio == pytest.approx(math.exp(-1.58))
-    assert evidence.p == pytest.approx(0.002833, abs=1e-6)
-    assert (math.log(evidence.ci.low), math.log(evidence.ci.high)) == pytest.approx((-2.4598858, -0.7001142), abs=1e-7)
-    assert evidence.ci == evidence.ci_single
-    assert evidence.correlation == pytest.approx(0.7951702, abs=1e-7)
-    assert evidence.p_equivalence == pytest.approx(
-        ttost_paired(SLEEP_ONE, SLEEP_TWO, -math.log(1.05), math.log(1.05))[0]
-    )
-    assert evidence.sd == pytest.approx((SLEEP_ONE - SLEEP_TWO).std(ddof=1))
-    assert evidence.detectable == pytest.approx(detectable_percent(evidence.sd, 10))
+    assert found.p == pytest.approx(0.002833, abs=1e-6)
+    assert (math.log(found.ci.low), math.log(found.ci.high)) == pytest.approx((-2.4598858, -0.7001142), abs=1e-7)
+    assert found.ci == estimate.ratio_interval(0.95)
+    assert checks.correlation == pytest.approx(0.7951702, abs=1e-7)
+    tost = ttost_paired(SLEEP_ONE, SLEEP_TWO, -math.log(1.05), math.log(1.05))[0]
+    assert checks.p_equivalence == pytest.approx(min(1.0, 2 * tost))
+    assert estimate.sd == pytest.approx((SLEEP_ONE - SLEEP_TWO).std(ddof=1))
+    assert found.detectable == pytest.approx(100 * (math.exp(estimate.sd * detectable_d(10)) - 1))
     assert found.log_ratios == pytest.approx(tuple(SLEEP_ONE - SLEEP_TWO))
     assert (found.verdict.word, found.verdict.size) == ("better", "beyond")
 
@@ -49,11 +49,10 @@ def test_units():
         one_factor(old=[math.log(0.002)] * 5, new=[math.log(0.0018)] * 5), [PlannedContrast("arm", "new", "old")]
     )
     assert found.percent == pytest.approx(-10)
-    assert found.score_ratio == pytest.approx(1 / 0.9)
     assert found.scores == pytest.approx((1 / 0.0036, 250))
     assert found.pixels == pytest.approx((48 * math.sqrt(0.0018), 48 * math.sqrt(0.002)))
-    assert found.pixel_interval == pytest.approx((found.pixels[0] - found.pixels[1],) * 2)
-    assert found.evidence.p == 0.0
+    assert (found.ci.low, found.ci.high) == pytest.approx((0.9, 0.9))
+    assert found.p == 0.0
     assert found.verdict.word == "better"
 
 
@@ -77,9 +76,9 @@ def test_the_order_of_the_rows_does_not_matter():
         for frame in (rows, rows.sample(frac=1.0, random_state=3))
     )
     assert straight.log_ratios == pytest.approx(shuffled.log_ratios)
-    assert straight.evidence.correlation > 0.9
+    assert straight.checks.correlation > 0.9
     expected = stats.ttest_rel(np.log(rows.mse[rows.arm == "b"]), np.log(rows.mse[rows.arm == "a"]))
-    assert straight.evidence.p == pytest.approx(expected.pvalue)
+    assert straight.p == pytest.approx(expected.pvalue)
 
 
 def test_holm_over_the_family():
@@ -90,15 +89,15 @@ def test_holm_over_the_family():
     found = compare(table, family)
     p = [stats.ttest_rel(logs[name], logs["a"]).pvalue for name in "bcd"]
     ordered = sorted(p)
-    assert [c.evidence.p for c in found] == pytest.approx(p)
-    assert found[p.index(ordered[0])].evidence.p_adjusted == pytest.approx(3 * ordered[0])
-    assert found[p.index(ordered[1])].evidence.p_adjusted == pytest.approx(min(1, max(3 * ordered[0], 2 * ordered[1])))
-    assert found[0].evidence.ci.confidence == pytest.approx(1 - 0.05 / 3)
-    assert found[0].evidence.ci_single.confidence == 0.95
-    assert found[2].evidence.detectable == pytest.approx(detectable_percent(found[2].evidence.sd, 8, contrasts=3))
-    free = compare(table, family, correction="none")
-    assert [c.evidence.p_adjusted for c in free] == pytest.approx(p)
-    assert free[2].evidence.detectable < found[2].evidence.detectable
+    assert [c.p for c in found] == pytest.approx(p)
+    assert found[p.index(ordered[0])].p_adjusted == pytest.approx(3 * ordered[0])
+    assert found[p.index(ordered[1])].p_adjusted == pytest.approx(min(1, max(3 * ordered[0], 2 * ordered[1])))
+    assert found[0].ci.confidence == pytest.approx(1 - 0.05 / 3)
+    worst = math.exp(found[2].estimate.sd * detectable_d(8, contrasts=3))
+    assert found[2].detectable == pytest.approx(100 * (worst - 1))
+    free = compare(table, family, Terms(correction="none"))
+    assert [c.p_adjusted for c in free] == pytest.approx(p)
+    assert free[2].detectable < found[2].detectable
 
 
 def test_the_equivalence_p_agrees_with_the_shown_interval():
@@ -106,26 +105,26 @@ def test_the_equivalence_p_agrees_with_the_shown_interval():
     for _ in range(40):
         logs = {name: rng.normal(0.0, 0.02, size=8) for name in "abc"}
         for found in compare(one_factor(**logs), [PlannedContrast("arm", name, "a") for name in "bc"]):
-            inside = found.evidence.ci.low > 1 / 1.05 and found.evidence.ci.high < 1.05
-            assert inside == (found.evidence.p_equivalence_adjusted < 0.05)
+            inside = found.ci.low > 1 / 1.05 and found.ci.high < 1.05
+            assert inside == (found.checks.p_equivalence < 0.05)
 
 
 def test_three_seeds_get_numbers_and_no_verdict():
     (found,) = compare(one_factor(a=[0.0, 0.1, 0.2], b=[-3.0, -2.9, -2.8001]), [PlannedContrast("arm", "b", "a")])
     assert found.verdict.word == "withheld"
-    assert found.evidence.p < 0.001
+    assert found.p < 0.001
     assert found.ratio == pytest.approx(math.exp(-3), rel=1e-3)
 
 
 def test_one_seed_and_none():
     (one,) = compare(one_factor(a=[0.0], b=[-1.0]), [PlannedContrast("arm", "b", "a")])
     assert one.ratio == pytest.approx(math.exp(-1))
-    assert (one.evidence, one.verdict.word, one.pixel_interval) == (None, "withheld", None)
+    assert (one.estimate, one.ci, one.checks, one.verdict.word) == (None, None, None, "withheld")
     rows = rows_of({"arm": ["a"]}, 5, lambda cell, block: 0.0)
     table = block_table(rows, factors=["arm"], cells=[{"arm": "a"}, {"arm": "b"}])
     (none,) = compare(table, [PlannedContrast("arm", "b", "a")])
-    assert (none.n, none.ratio, none.evidence, none.verdict.word) == (0, None, None, "incomplete")
-    assert (none.percent, none.score_ratio, none.scores, none.pixels, none.log_ratios) == (None, None, None, None, ())
+    assert (none.n, none.ratio, none.estimate, none.verdict.word) == (0, None, None, "incomplete")
+    assert (none.percent, none.scores, none.pixels, none.p, none.log_ratios) == (None, None, None, None, ())
 
 
 def test_only_complete_pairs_count_and_a_missing_one_marks_its_contrasts():
@@ -136,8 +135,8 @@ def test_only_complete_pairs_count_and_a_missing_one_marks_its_contrasts():
     assert [c.verdict.word for c in found] == ["incomplete", "better"]
     assert found[0].blocks == (0, 1, 2, 4, 5, 6, 7)
     assert found[0].ratio == pytest.approx(math.exp(-0.3))
-    assert found[0].evidence.p_adjusted is None
-    assert found[0].evidence.p_equivalence_adjusted is None
+    assert found[0].p_adjusted is None
+    assert found[0].checks.p_equivalence is None
 
 
 def test_a_block_the_plan_has_and_no_row_yet_marks_every_contrast():
@@ -153,7 +152,7 @@ def test_failed_seeds_count_and_the_survivors_are_shown_beside():
     )
     rows.loc[(rows.arm == "b") & (rows.block < 2), "mse"] = math.nan
     (found,) = compare(block_table(rows, factors=["arm"], failed_mse=0.0044), [PlannedContrast("arm", "b", "a")])
-    assert (found.n, found.failed_level, found.failed_baseline) == (8, 2, 0)
+    assert (found.n, found.failed) == (8, 2)
     assert found.log_ratios[0] == pytest.approx(math.log(0.0044 / 0.001), abs=0.1)
     assert found.verdict.word == "undecided"
     assert (found.survivors.n, found.survivors.agrees) == (6, False)
@@ -178,7 +177,7 @@ def test_checks_are_repeatable():
     table = one_factor(a=rng.normal(size=20), b=rng.normal(size=20))
     family = [PlannedContrast("arm", "b", "a")]
     assert compare(table, family, seed=4) == compare(table, family, seed=4)
-    assert compare(table, family, seed=4)[0].evidence.bootstrap != compare(table, family, seed=5)[0].evidence.bootstrap
+    assert compare(table, family, seed=4)[0].checks.bootstrap != compare(table, family, seed=5)[0].checks.bootstrap
 
 
 def test_an_empty_family():

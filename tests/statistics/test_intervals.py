@@ -4,20 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kpbench.statistics.intervals import bootstrap_t_interval, score_interval, t_interval
+from kpbench.statistics.estimate import paired
+from kpbench.statistics.intervals import bootstrap_t_interval, score_interval
 
 from .examples import SLEEP_ONE, SLEEP_TWO
 
 
 def test_students_sleep():
-    interval = t_interval(SLEEP_ONE - SLEEP_TWO)
+    interval = paired(SLEEP_ONE - SLEEP_TWO).interval(0.95)
     assert interval.low == pytest.approx(-2.4598858, abs=1e-7)
     assert interval.high == pytest.approx(-0.7001142, abs=1e-7)
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99])
 def test_t_agrees_with_scipy(confidence):
-    interval = t_interval(SLEEP_TWO, confidence=confidence)
+    interval = paired(SLEEP_TWO).interval(confidence)
     expected = stats.ttest_1samp(SLEEP_TWO, 0).confidence_interval(confidence)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
 
@@ -25,13 +26,13 @@ def test_t_agrees_with_scipy(confidence):
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, math.nan], [[1.0, 2.0], [3.0, 4.0]]])
 def test_t_refuses(values):
     with pytest.raises(ValueError, match="two finite values"):
-        t_interval(values)
+        paired(values)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0])
 def test_a_confidence_is_a_share(confidence):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        t_interval([1.0, 2.0], confidence=confidence)
+        paired([1.0, 2.0]).interval(confidence)
     with pytest.raises(ValueError, match="between 0 and 1"):
         score_interval([0.1], confidence=confidence)
 

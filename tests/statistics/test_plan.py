@@ -4,11 +4,9 @@ from kpbench.errors import UsageError
 from kpbench.statistics.blocks import block_table
 from kpbench.statistics.plan import (
     PlannedContrast,
-    PlannedInteraction,
     averaged_over,
     contrast_weights,
     contrasts_with_baseline,
-    interaction_weights,
     interactions_with_baseline,
 )
 
@@ -44,10 +42,8 @@ def test_a_simple_effect_holds_the_other_factor():
 
 
 def test_an_interaction_is_a_difference_of_differences():
-    planned = PlannedInteraction(
-        PlannedContrast("norm", "batch", "none"), PlannedContrast("dropout", "spatial", "none")
-    )
-    assert by_cell(CROSSED, interaction_weights(CROSSED, planned)) == {
+    planned = PlannedContrast("norm", "batch", "none", times=(PlannedContrast("dropout", "spatial", "none"),))
+    assert by_cell(CROSSED, contrast_weights(CROSSED, planned)) == {
         ("batch", "spatial"): 1.0,
         ("none", "spatial"): -1.0,
         ("batch", "none"): -1.0,
@@ -68,7 +64,7 @@ def test_all_contrasts_against_the_baseline():
 
 def test_all_interactions():
     family = interactions_with_baseline(CROSSED, BASELINE)
-    assert [(i.first.level, i.second.level) for i in family] == [("batch", "unit"), ("batch", "spatial")]
+    assert [[change.level for change in i.changes] for i in family] == [["batch", "unit"], ["batch", "spatial"]]
 
 
 def test_a_star_has_simple_effects_only():
@@ -95,9 +91,9 @@ def test_unknown_names_are_shown_with_the_nearest(planned, message):
 def test_a_level_is_not_its_own_baseline():
     with pytest.raises(ValueError, match="its own baseline"):
         contrast_weights(CROSSED, PlannedContrast("norm", "none", "none"))
-    norm = PlannedContrast("norm", "batch", "none")
+    norm = PlannedContrast("norm", "batch", "none", times=(PlannedContrast("norm", "batch", "none"),))
     with pytest.raises(ValueError, match="interact with itself"):
-        interaction_weights(CROSSED, PlannedInteraction(norm, norm))
+        contrast_weights(CROSSED, norm)
 
 
 def test_a_baseline_has_to_be_a_level_and_a_factor_to_have_two():
@@ -108,3 +104,13 @@ def test_a_baseline_has_to_be_a_level_and_a_factor_to_have_two():
     lone = block_table(rows_of({"norm": ["none"]}, 2, lambda cell, block: 0.0), factors=["norm"])
     with pytest.raises(UsageError, match="single level 'none'"):
         contrasts_with_baseline(lone, {"norm": "none"}, effect="simple")
+
+
+def test_three_factors_interact_by_the_product_of_their_signs():
+    levels = {**LEVELS, "depth": [2, 4]}
+    table = block_table(rows_of(levels, 2, lambda cell, block: 0.0), factors=list(levels))
+    others = (PlannedContrast("dropout", "spatial", "none"), PlannedContrast("depth", 4, 2))
+    weights = by_cell(table, contrast_weights(table, PlannedContrast("norm", "batch", "none", times=others)))
+    assert weights["batch", "spatial", 4] == weights["batch", "none", 2] == weights["none", "none", 4] == 1.0
+    assert weights["none", "none", 2] == weights["batch", "none", 4] == weights["batch", "spatial", 2] == -1.0
+    assert len(weights) == 8 and sum(weights.values()) == 0.0

@@ -5,7 +5,8 @@ import pytest
 from scipy import integrate, stats
 from statsmodels.stats.power import TTestPower
 
-from kpbench.statistics.power import detectable_d, detectable_percent, pilot_noise, power_at, seeds_for, seeds_needed
+from kpbench.statistics.estimate import Estimate, paired
+from kpbench.statistics.power import detectable_d, power_at, seeds_for, seeds_needed
 
 EFFECTS = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0)
 
@@ -51,29 +52,11 @@ def test_seeds_and_detectable_effect_are_inverse(n):
     assert seeds_for(d_z * 0.97) > n
 
 
-def test_detectable_percent():
-    assert detectable_percent(0.05, 8) == pytest.approx(100 * (math.exp(0.05 * detectable_d(8)) - 1))
-    assert detectable_percent(0.0, 8) == 0.0
-    assert math.isfinite(detectable_percent(50.0, 2, contrasts=100))
-
-
-def test_pilot_noise_of_two_cells_is_that_of_their_differences():
-    logs = np.random.default_rng(0).normal(size=(2, 9)) + np.linspace(0, 2, 9)
-    noise = pilot_noise(np.exp(logs))
-    assert noise.sd == pytest.approx((logs[0] - logs[1]).std(ddof=1))
-    assert noise.df == 8
-    within = logs.var(axis=1, ddof=1)
-    assert noise.unpaired_sd == pytest.approx(math.sqrt(within.sum()))
-    assert noise.correlation == pytest.approx(np.cov(logs)[0, 1] / within.mean())
-
-
-def test_pilot_noise_pools_many_cells():
-    rng = np.random.default_rng(1)
-    logs = rng.normal(size=(12, 1)) + rng.normal(0, 0.3, size=(1, 900)) + rng.normal(0, 0.1, size=(12, 900))
-    noise = pilot_noise(np.exp(logs))
-    assert noise.sd == pytest.approx(0.1 * math.sqrt(2), rel=0.05)
-    assert noise.correlation == pytest.approx(0.9, abs=0.02)
-    assert noise.df == 11 * 899
+def test_detectable_percent_of_an_estimate():
+    estimate = paired(np.random.default_rng(0).normal(0, 0.05, size=8))
+    assert estimate.detectable() == pytest.approx(100 * (math.exp(estimate.sd * detectable_d(8)) - 1))
+    assert paired(np.zeros(8)).detectable() == 0.0
+    assert math.isfinite(Estimate(0.0, 50.0, 1.0, 2).detectable(contrasts=100))
 
 
 def test_seeds_needed():
@@ -101,8 +84,6 @@ def test_seeds_needed_are_never_fewer_than_a_verdict_needs():
         lambda: seeds_needed(-1.0, 7),
         lambda: seeds_needed(0.1, 0),
         lambda: seeds_needed(0.1, 7, sesoi=0.0),
-        lambda: pilot_noise([[0.1, 0.2]]),
-        lambda: pilot_noise([[0.1, 0.2], [0.1, 0.0]]),
     ],
 )
 def test_what_is_refused(call):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from kpbench.statistics.decisions import decide
-from kpbench.statistics.intervals import bootstrap_t_interval, t_interval
-from kpbench.statistics.paired import paired_t
+from kpbench.statistics.decisions import Terms, decide
+from kpbench.statistics.estimate import paired
+from kpbench.statistics.intervals import bootstrap_t_interval
 from kpbench.statistics.power import power_at, seeds_for
 from kpbench.statistics.ranks import rank_stability
 
@@ -29,7 +29,7 @@ def pairs(rng, noise, n, trials):
     return level - baseline
 
 
-def coverage(samples, truth, interval=t_interval):
+def coverage(samples, truth, interval=lambda sample: paired(sample).interval(0.95)):
     return float(np.mean([not interval(sample).excludes(truth) for sample in samples]))
 
 
@@ -69,7 +69,7 @@ def test_verdicts_on_cells_that_are_the_same(n):
     rng = np.random.default_rng(n)
     trials = 2000
     found = sum(
-        any(d.verdict.word in ("better", "worse") for d in decide(family, planned=n, margin=MARGIN))
+        any(d.verdict.word in ("better", "worse") for d in decide(family, Terms(), planned=n))
         for family in families(rng, n, trials)
     )
     assert 0.02 <= found / trials <= 0.06
@@ -80,7 +80,7 @@ def test_a_true_effect_at_the_margin_is_seldom_called_equivalent():
     rng = np.random.default_rng(0)
     n, trials = 8, 1000
     verdicts = [
-        decide([sample], planned=n, margin=MARGIN)[0].verdict for sample in rng.normal(MARGIN, 0.02, size=(trials, n))
+        decide([sample], Terms(), planned=n)[0].verdict for sample in rng.normal(MARGIN, 0.02, size=(trials, n))
     ]
     found = sum(verdict.word == "equivalent" or verdict.size == "below" for verdict in verdicts)
     assert 0.01 <= found / trials <= 0.04
@@ -90,7 +90,7 @@ def test_a_true_effect_at_the_margin_is_seldom_called_equivalent():
 def test_the_printed_power_is_delivered(d_z, n):
     rng = np.random.default_rng(n)
     trials = 1200
-    found = np.mean([paired_t(sample).p < 0.05 for sample in rng.normal(d_z, 1.0, size=(trials, n))])
+    found = np.mean([paired(sample).p < 0.05 for sample in rng.normal(d_z, 1.0, size=(trials, n))])
     assert found == pytest.approx(power_at(d_z, n), abs=0.03)
 
 
@@ -101,7 +101,7 @@ def test_the_printed_power_of_holms_worst_case_is_delivered():
     n = seeds_for(d_z, contrasts=3)
     samples = rng.normal(0, 1.0, size=(trials, 3, n))
     samples[:, 0] += d_z
-    found = np.mean([decide(family, planned=n, margin=MARGIN)[0].verdict.word == "worse" for family in samples])
+    found = np.mean([decide(family, Terms(), planned=n)[0].verdict.word == "worse" for family in samples])
     assert found == pytest.approx(power_at(d_z, n, contrasts=3), abs=0.03)
 
 

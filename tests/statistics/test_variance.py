@@ -1,8 +1,8 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.formula.api import ols
-from statsmodels.stats.anova import anova_lm
 
 from kpbench.statistics.blocks import block_table
 from kpbench.statistics.variance import variance_terms
@@ -15,26 +15,30 @@ def test_montgomerys_vascular_grafts():
     rows["mse"] = [np.exp(GRAFTS[(row.pressure - 8500) // 200, row.block]) for row in rows.itertuples()]
     treatment, block, residual = variance_terms(block_table(rows, factors=["pressure"]))
     assert [term.df for term in (treatment, block, residual)] == [3, 5, 15]
-    assert treatment.sum_of_squares == pytest.approx(178.17, abs=0.005)
-    assert block.sum_of_squares == pytest.approx(192.25, abs=0.005)
-    assert residual.sum_of_squares == pytest.approx(109.89, abs=0.005)
-    assert treatment.share == pytest.approx(178.17 / 480.31, abs=1e-4)
+    shares = [term.share for term in (treatment, block, residual)]
+    assert shares == pytest.approx([178.17 / 480.31, 192.25 / 480.31, 109.89 / 480.31], abs=1e-4)
     assert residual.noise_share == pytest.approx(residual.share)
     assert treatment.noise_share == pytest.approx(3 * 7.33 / 480.31, abs=1e-3)
 
 
-def test_a_three_way_factorial_agrees_with_statsmodels():
+def test_a_three_way_factorial_by_hand():
+    """A term's sum of squares: the cell means, centred along its own factors and averaged over the others."""
     rng = np.random.default_rng(0)
     levels = {"a": ["x", "y"], "b": [1, 2, 3], "c": [True, False]}
     rows = rows_of(levels, 5, lambda cell, block: block + rng.normal() + 0.5 * cell["b"] * (cell["a"] == "x"))
     terms = {term.factors or (term.kind,): term for term in variance_terms(block_table(rows, factors=list(levels)))}
-    frame = rows.assign(y=np.log(rows.mse))
-    table = anova_lm(ols("y ~ C(a) * C(b) * C(c) + C(block)", data=frame).fit())
-    for factors, term in terms.items():
-        name = {"block": "C(block)", "residual": "Residual"}.get(term.kind, ":".join(f"C({f})" for f in factors))
-        assert term.sum_of_squares == pytest.approx(table.loc[name, "sum_sq"])
-        assert term.df == table.loc[name, "df"]
-    assert len(terms) == len(table)
+    grid = np.log(rows.mse.to_numpy()).reshape(5, 2, 3, 2)
+    total = np.sum((grid - grid.mean()) ** 2)
+    for size in (1, 2, 3):
+        for axes in itertools.combinations(range(3), size):
+            effect = grid.mean(axis=0)
+            for axis in range(3):
+                mean = effect.mean(axis=axis, keepdims=True)
+                effect = effect - mean if axis in axes else np.broadcast_to(mean, effect.shape)
+            term = terms[tuple("abc"[axis] for axis in axes)]
+            assert term.share == pytest.approx(5 * np.sum(effect**2) / total)
+            assert term.df == np.prod([grid.shape[1 + axis] - 1 for axis in axes])
+    assert (terms["block",].df, terms["residual",].df) == (4, 4 * 11)
     assert sum(term.share for term in terms.values()) == pytest.approx(1.0)
     assert terms["a", "b"].kind == "interaction"
 

@@ -14,6 +14,7 @@ from kpbench.engine.jobs import Failure
 from kpbench.errors import UsageError
 from kpbench.networks.families import flops
 from kpbench.report.ablation.page import render_ablation
+from kpbench.report.ablation.words import conclusion
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.seeds import derive
 from kpbench.statistics.power import seeds_for
@@ -109,7 +110,7 @@ def test_a_planted_effect_comes_back(asked, planted):
     assert batch["ci"][0] < 1 < batch["ci"][1]
     assert found["control"]["ci"][0] < 1 < found["control"]["ci"][1]
     assert found["missing"] == 0
-    assert "spatial_batch" in found["conclusion"]
+    assert "norm spatial_batch against none: better" in conclusion(analyse(folder))
     assert json.dumps(found)
     levels = {level["level"]: level for level in found["levels"]}
     assert levels["spatial_batch"]["score"] / levels["none"]["score"] == pytest.approx(1 / spatial["ratio"])
@@ -120,8 +121,8 @@ def test_a_planted_effect_comes_back(asked, planted):
 def test_pairing_matters(asked, planted):
     """Blocks vary by 20 %, runs by 3 %: only a paired comparison finds 20 % with 8 seeds so surely."""
     contrast = analyse(run(asked)).contrasts[1]
-    assert contrast.evidence.correlation > 0.9
-    assert contrast.evidence.sd < 0.08
+    assert contrast.checks.correlation > 0.9
+    assert contrast.estimate.sd < 0.08
 
 
 def test_crossed_factors_give_marginal_effects_interactions_and_variance(asked, planted):
@@ -140,7 +141,7 @@ def test_a_diverged_seed_counts_with_the_mean_face(asked, planted):
     folder = run(asked)
     found = analyse(folder)
     mean_face = found.floor["mean face"]["test"]
-    assert found.contrasts[1].failed_level == 1
+    assert found.contrasts[1].failed == 1
     assert score_from_mse(np.nanmax(found.table.mse)) == pytest.approx(mean_face)
     assert found.contrasts[1].n == 8
     assert found.contrasts[1].survivors.n == 7
@@ -265,7 +266,7 @@ def test_power_is_told_from_the_studys_own_noise(asked, planted):
     many = seeds_for_effect(found, sesoi=0.02)[1]["seeds"]
     assert 2 <= few < many
     # By the book: the smallest n at which a paired t test with alpha / 2 contrasts has 80 % power.
-    d_z = math.log1p(0.02) / found.contrasts[1].evidence.sd
+    d_z = math.log1p(0.02) / found.contrasts[1].estimate.sd
     assert many == seeds_for(d_z, contrasts=2)
     with pytest.raises(UsageError, match="--effect must lie"):
         seeds_for_effect(found, sesoi=1.5)

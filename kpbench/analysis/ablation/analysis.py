@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pandas as pd
 
@@ -16,15 +16,13 @@ from kpbench.errors import UsageError
 from kpbench.space.design import Design
 from kpbench.space.tuning import TunedCell, audit
 from kpbench.statistics.blocks import BlockTable, block_table, complete_blocks
-from kpbench.statistics.conclusions import conclude, conclude_interactions
 from kpbench.statistics.contrasts import Contrast, compare
 from kpbench.statistics.corrections import Correction
-from kpbench.statistics.interactions import Interaction, interact
-from kpbench.statistics.plan import contrasts_with_baseline, interactions_with_baseline
+from kpbench.statistics.decisions import Terms
+from kpbench.statistics.estimate import Estimate, paired
+from kpbench.statistics.plan import Effect, contrasts_with_baseline, interactions_with_baseline
 from kpbench.statistics.ranks import CellRank, rank_stability
-from kpbench.statistics.same_cell import SameAgainstSame, same_against_same
 from kpbench.statistics.variance import VarianceTerm, variance_terms
-from kpbench.statistics.words import short_names
 from kpbench.store.files import COSTS, FLOOR, ROWS, read_json, read_lines
 from kpbench.store.plan import Plan, read_plan
 
@@ -63,7 +61,7 @@ class Analysis:
         interactions: of crossed factors, their own family.
         variance: exact decomposition of a complete crossed design; empty otherwise.
         ranks: of the cells over complete blocks; empty below two.
-        control: the A/A arm; None below two pairs.
+        control: the A/A arm, its second cohort of seeds against the first; None below two pairs.
         missing: planned runs without an outcome.
         failures: those of the missing that were tried.
         size: contrasts with size-matched controls, a family of their own; empty without any.
@@ -76,17 +74,26 @@ class Analysis:
     table: BlockTable
     contrasts: tuple[Contrast, ...]
     details: tuple[ContrastDetail, ...]
-    interactions: tuple[Interaction, ...]
+    interactions: tuple[Contrast, ...]
     variance: tuple[VarianceTerm, ...]
     ranks: tuple[CellRank, ...]
-    control: SameAgainstSame | None
+    control: Estimate | None
     levels: tuple[Level, ...]
     floor: dict[str, dict[str, float]]
     missing: int
     failures: tuple[RunFailure, ...]
     size: tuple[SizeControl, ...]
     tuning: tuple[TunedCell, ...]
-    conclusion: str
+
+    @property
+    def terms(self) -> Terms:
+        """What the contrasts are judged by."""
+        return terms_of(self.design)
+
+
+def terms_of(design: Design) -> Terms:
+    """What a design's contrasts are judged by."""
+    return Terms(design.sesoi, design.alpha, design.power, cast(Correction, design.correction))
 
 
 def analyse(folder: Path) -> Analysis:
@@ -104,19 +111,12 @@ def analyse(folder: Path) -> Analysis:
         _frame(rows, design), factors=list(design.factors), failed_mse=failed_mse, blocks=design.blocks,
         cells=design.cells,
     )  # fmt: skip
-    options: dict[str, Any] = {"sesoi": design.sesoi, "alpha": design.alpha, "power": design.power}
-    options["correction"] = cast(Correction, design.correction)
-    effect: Any = "marginal" if design.crossed else "simple"
+    terms = terms_of(design)
+    effect: Effect = "marginal" if design.crossed else "simple"
     family = contrasts_with_baseline(table, design.baseline, effect=effect, factors=design.asked)
-    contrasts = compare(table, family, **options)
-    interactions = (
-        interact(table, interactions_with_baseline(table, design.baseline), **options) if design.crossed else ()
-    )
+    contrasts = compare(table, family, terms)
+    together = interactions_with_baseline(table, design.baseline) if design.crossed else ()
     whole = complete_blocks(table)
-    names = short_names(design.factors)
-    conclusion = conclude(contrasts, **options, names=names)
-    if interactions:
-        conclusion += " " + conclude_interactions(interactions, **options, names=names)
     grid = complete_runs(rows, design)
     return Analysis(
         plan=plan,
@@ -125,7 +125,7 @@ def analyse(folder: Path) -> Analysis:
         table=table,
         contrasts=contrasts,
         details=contrast_details(contrasts, table, grid, alpha=design.alpha),
-        interactions=interactions,
+        interactions=compare(table, together, terms),
         variance=variance_terms(table) if design.crossed and whole.shape[1] == len(design.blocks) else (),
         ranks=rank_stability(whole, alpha=design.alpha) if whole.shape[1] >= 2 else (),
         control=_control(rows, design),
@@ -133,9 +133,8 @@ def analyse(folder: Path) -> Analysis:
         floor=floor,
         missing=design.runs - len(rows),
         failures=_failures(attempts, rows, design),
-        size=size_controls(rows, design, failed_mse=failed_mse, **options),
+        size=size_controls(rows, design, failed_mse=failed_mse, terms=terms),
         tuning=() if design.tuning is None else audit(every, design.cells, design.tuning),
-        conclusion=conclusion,
     )
 
 
@@ -196,7 +195,7 @@ def _frame(rows: Sequence[RunResult], design: Design) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*design.factors, "block", "mse"])
 
 
-def _control(rows: Sequence[RunResult], design: Design) -> SameAgainstSame | None:
+def _control(rows: Sequence[RunResult], design: Design) -> Estimate | None:
     baseline = design.baseline
     first = {
         row.seed: row.test_mse
@@ -205,7 +204,5 @@ def _control(rows: Sequence[RunResult], design: Design) -> SameAgainstSame | Non
     }
     second = {row.seed: row.test_mse for row in rows if row.role == "control"}
     pairs = [(first.get(a), second.get(b)) for a, b in zip(design.blocks, design.control, strict=False)]
-    usable = [(a, b) for a, b in pairs if a and b]
-    if len(usable) < 2:
-        return None
-    return same_against_same([a for a, _ in usable], [b for _, b in usable], alpha=design.alpha)
+    differences = [math.log(b) - math.log(a) for a, b in pairs if a and b]
+    return paired(differences) if len(differences) > 1 else None

@@ -91,9 +91,9 @@ def _seeds_and_faces(
     contrast: Contrast, weights: NDArray[np.float64], table: BlockTable, grid: Grid
 ) -> tuple[Interval | None, str]:
     """The interval, or None and why there is none."""
-    if contrast.evidence is None:
+    if contrast.ci is None:
         return None, "fewer than two complete blocks"
-    if contrast.failed_level + contrast.failed_baseline:
+    if contrast.failed:
         return None, "a seed diverged, and it has no errors of single faces"
     runs = _runs(contrast, weights, table, grid)
     rows = [row for cell in runs for row in cell]
@@ -105,7 +105,7 @@ def _seeds_and_faces(
     errors = np.array(faces, dtype=np.float64).reshape(len(runs), contrast.n, -1)
     if errors.shape[2] < 2 or not bool(np.all(np.isfinite(errors) & (errors > 0.0))):
         return None, "errors of single faces that are no positive numbers, or a single face"
-    found = seeds_by_faces(errors, weights[weights != 0.0], confidence=contrast.evidence.ci.confidence)
+    found = seeds_by_faces(errors, weights[weights != 0.0], confidence=contrast.ci.confidence)
     return found.seeds_and_faces, ""
 
 

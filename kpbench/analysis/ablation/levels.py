@@ -11,8 +11,8 @@ from kpbench.analysis.ablation.details import Grid
 from kpbench.cell import RunResult, Scalar
 from kpbench.space.design import Design
 from kpbench.statistics.blocks import BlockTable
-from kpbench.statistics.evidence import ratio_interval
-from kpbench.statistics.intervals import Interval, ScoreInterval, score_interval, t_interval
+from kpbench.statistics.estimate import paired
+from kpbench.statistics.intervals import Interval, ScoreInterval, score_interval
 
 COST_FLAG = 0.10
 """A level that changes a cost by more than this share of the baseline's is flagged."""
@@ -161,7 +161,7 @@ def _measures(
                 name=name,
                 interval=score_interval(np.exp(whole).tolist(), confidence=1.0 - alpha),
                 ratio=math.exp(pairs.mean()) if pairs.size else None,
-                ci=ratio_interval(t_interval(pairs, confidence=1.0 - alpha)) if pairs.size > 1 else None,
+                ci=paired(pairs).ratio_interval(1.0 - alpha) if pairs.size > 1 else None,
             )
         )
     return tuple(found)

@@ -10,6 +10,7 @@ from kpbench.cell import RunResult
 from kpbench.space.design import Design, Matched
 from kpbench.statistics.blocks import block_table
 from kpbench.statistics.contrasts import Contrast, compare
+from kpbench.statistics.decisions import Terms
 from kpbench.statistics.plan import PlannedContrast
 
 CELL = "cell"
@@ -24,14 +25,13 @@ class SizeControl:
 
 
 def size_controls(
-    rows: Sequence[RunResult], design: Design, *, failed_mse: float | None, **options: Any
+    rows: Sequence[RunResult], design: Design, *, failed_mse: float | None, terms: Terms
 ) -> tuple[SizeControl, ...]:
     """The contrasts with size-matched controls, paired by block: a family of their own.
 
     Args:
         rows: one for each planned run that has an outcome.
         failed_mse: what a diverged seed counts with.
-        options: of `statistics.contrasts.compare`.
     """
     if not design.matched:
         return ()
@@ -50,7 +50,7 @@ def size_controls(
         blocks=design.blocks,
         cells=[{CELL: name} for name in names],
     )
-    contrasts = compare(table, family, **options)
+    contrasts = compare(table, family, terms)
     return tuple(SizeControl(one, contrast) for one, contrast in zip(design.matched, contrasts, strict=True))
 
 

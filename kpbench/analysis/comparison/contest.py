@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from kpbench.analysis.comparison.arms import Side
 from kpbench.statistics.corrections import adjusted_p, step_levels
-from kpbench.statistics.evidence import evidence, ratio_interval
-from kpbench.statistics.intervals import Interval, ScoreInterval, score_interval, t_interval
-from kpbench.statistics.paired import Wins, paired_t
+from kpbench.statistics.estimate import paired, ratio_interval
+from kpbench.statistics.intervals import Interval, ScoreInterval, bootstrap_t_interval, score_interval
+from kpbench.statistics.paired import Superiority, pair_correlation, sign_flip_p
+from kpbench.statistics.paired import superiority as paired_superiority
 from kpbench.statistics.scale import log_margin
 from kpbench.statistics.seeds_and_faces import TwoUncertainties, seeds_by_faces
 from kpbench.statistics.unpaired import superiority, welch
@@ -40,7 +41,7 @@ class Finding:
     p: float
     p_adjusted: float | None
     df: float
-    wins: Wins
+    wins: Superiority
     detectable: float
     correlation: float | None = None
     p_permutation: float | None = None
@@ -147,12 +148,12 @@ class _Sample:
 
     def p(self) -> float:
         first, second = self.logs()
-        return paired_t(first - second).p if self.paired else welch(first, second).p
+        return paired(first - second).p if self.paired else welch(first, second).p
 
     def interval(self, confidence: float) -> Interval:
         first, second = self.logs()
         if self.paired:
-            return t_interval(first - second, confidence=confidence)
+            return paired(first - second).interval(confidence)
         return welch(first, second).interval(confidence=confidence)
 
 
@@ -200,20 +201,19 @@ def _finding(
 ) -> Finding:
     first, second = sample.logs()
     if sample.paired:
-        found = evidence(
-            first, second, interval=interval, p_adjusted=p_adjusted, margin=margin, alpha=alpha, power=POWER,
-            contrasts=contrasts,
-        )  # fmt: skip
+        values = first - second
+        found = paired(values)
+        bootstrap = bootstrap_t_interval(values, confidence=interval.confidence)
         return Finding(
-            ci=found.ci,
+            ci=ratio_interval(interval),
             p=found.p,
             p_adjusted=p_adjusted,
-            df=first.size - 1.0,
-            wins=found.wins,
-            detectable=found.detectable,
-            correlation=found.correlation,
-            p_permutation=found.p_permutation,
-            bootstrap=found.bootstrap,
+            df=found.df,
+            wins=paired_superiority(values, confidence=1.0 - alpha),
+            detectable=found.detectable(alpha=alpha, power=POWER, contrasts=contrasts),
+            correlation=pair_correlation(first, second),
+            p_permutation=sign_flip_p(values),
+            bootstrap=None if bootstrap is None else ratio_interval(bootstrap),
         )
     test = welch(first, second)
     return Finding(

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from kpbench.statistics.agreement import Agreement, agreement
 from kpbench.statistics.blocks import block_table
 from kpbench.statistics.cell_agreement import CellAgreement, cell_agreement
 from kpbench.statistics.contrasts import Contrast, compare
-from kpbench.statistics.corrections import Correction
 from kpbench.statistics.intervals import ScoreInterval, score_interval
 from kpbench.statistics.plan import PlannedContrast
 from kpbench.statistics.sign_agreement import SignAgreement, sign_agreement
@@ -176,8 +174,7 @@ def _simple(found: Analysis) -> tuple[Contrast, ...]:
         for at in design.factors[held]
         for level in design.factors[factor][1:]
     ]
-    correction = cast(Correction, design.correction)
-    return compare(found.table, family, sesoi=design.sesoi, alpha=design.alpha, correction=correction)
+    return compare(found.table, family, found.terms)
 
 
 def _transfer(first: Analysis, second: Analysis, asked: Asked) -> Transfer | None:

@@ -56,8 +56,8 @@ def forest_lines(found: Analysis) -> tuple[ForestLine, ...]:
             n=contrast.n,
             planned=contrast.blocks_planned,
             ratio=contrast.ratio,
-            low=None if contrast.evidence is None else contrast.evidence.ci.low,
-            high=None if contrast.evidence is None else contrast.evidence.ci.high,
+            low=None if contrast.ci is None else contrast.ci.low,
+            high=None if contrast.ci is None else contrast.ci.high,
             faces=detail.seeds_and_faces,
         )
         for contrast, detail in zip(found.contrasts, found.details, strict=True)

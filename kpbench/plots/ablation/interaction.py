@@ -16,7 +16,7 @@ from kpbench.plots.drawing import Drawing, Key, Panel, calm
 from kpbench.plots.factors import clipped, show_level
 from kpbench.plots.ratios import add_band, band_key, ratio_ends, ratio_layout
 from kpbench.plots.scores import rounded
-from kpbench.statistics.intervals import t_interval
+from kpbench.statistics.estimate import paired
 from kpbench.statistics.plan import PlannedContrast, contrast_weights, differences, present
 
 
@@ -47,7 +47,7 @@ def simple_ratios(found: Analysis, factor: str, other: str) -> tuple[SimpleRatio
             continue
         planned = PlannedContrast(factor, level, design.baseline[factor], {other: at})
         values = present(differences(found.table, contrast_weights(found.table, planned)))
-        interval = t_interval(values, confidence=1 - design.alpha) if values.size > 1 else None
+        interval = paired(values).interval(1 - design.alpha) if values.size > 1 else None
         ratios.append(
             SimpleRatio(
                 level,

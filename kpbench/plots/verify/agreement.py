@@ -243,9 +243,9 @@ def sign_name(sign: SignAgreement, names: Mapping[str, str]) -> str:
 
 def _values(contrast: Contrast) -> list[float]:
     """The ratio, then the ends of its interval; empty without one."""
-    if contrast.ratio is None or contrast.evidence is None:
+    if contrast.ratio is None or contrast.ci is None:
         return []
-    return [contrast.ratio, contrast.evidence.ci.low, contrast.evidence.ci.high]
+    return [contrast.ratio, contrast.ci.low, contrast.ci.high]
 
 
 def _look(design: Design, cell: Mapping[str, Scalar]) -> Look:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
-from kpbench.report.ablation import fairness, levels, methods, tables, words
+from kpbench.report.ablation import methods, runs, tables, words
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
 
@@ -38,26 +38,25 @@ def render_ablation(
         verdicts=words.verdict_lines(found),
         caveats=words.caveats(found),
         floor=words.floor_sentence(found),
-        contrasts=tables.contrast_lines(found),
-        interactions=tables.interaction_lines(found),
-        variance=tables.variance_lines(found),
-        ranks=tables.rank_lines(found),
-        size=fairness.size_lines(found),
-        tuning=fairness.tuning_lines(found),
-        tuning_note=fairness.tuning_sentence(found),
-        cost_columns=tuple(levels.COSTS.values()),
-        costs=levels.cost_lines(found),
-        measure_columns=tuple(levels.measure_names(found).values()),
-        measures=levels.measure_lines(found),
+        conclusion=words.conclusion(found),
+        contrasts=tables.contrasts(found),
+        interactions=tables.interactions(found),
+        variance=tables.variance(found),
+        ranks=tables.ranks(found),
+        sizes=runs.sizes(found),
+        tuning=runs.tuning(found),
+        tuning_note=runs.tuning_sentence(found),
+        costs=runs.costs(found),
+        measures=runs.measures(found),
         without_faces=words.without_faces(found),
         keypoints_note=words.keypoints_note(found),
         control=words.control_sentences(found),
-        diagnostics=tables.diagnostic_lines(found),
+        diagnostics=tables.diagnostics(found),
         diagnostics_note=words.DIAGNOSTICS,
         failures=failure_lines(found.rows),
         failed=sum(row.state == "failed" for row in found.rows),
-        missing=tables.missing_lines(found),
-        crashes=tables.crash_lines(found),
+        missing=runs.missing(found),
+        crashes=runs.failures(found),
         methods=methods.methods(found),
         deviations=words.deviations(found, sessions, readings),
         plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "design"}),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kpbench.analysis.ablation.analysis import Analysis
-from kpbench.plots.ablation.names import contrast_name, effect_words, factor_names
+from kpbench.plots.ablation.names import ONLY_FACTOR, contrast_name, effect_words, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, error_pixels, show_score
 from kpbench.statistics.contrasts import Contrast
@@ -26,32 +26,51 @@ class VerdictLine:
 def verdict_lines(found: Analysis) -> tuple[VerdictLine, ...]:
     """One line for every planned contrast, in the order of the plan."""
     return tuple(
-        VerdictLine(
-            contrast_name(found, contrast),
-            effect_words(found, contrast),
-            contrast.verdict.word,
-            _verdict(found, contrast),
-        )
-        for contrast in found.contrasts
+        VerdictLine(contrast_name(found, one), effect_words(found, one), one.word, _verdict(found, one, "MSE"))
+        for one in found.contrasts
     )
 
 
-def _verdict(found: Analysis, contrast: Contrast) -> str:
-    word, evidence, ratio = contrast.verdict.word, contrast.evidence, contrast.ratio
+def conclusion(found: Analysis) -> str:
+    """The paragraph that a person can quote: every planned contrast and interaction with its verdict and numbers."""
+    if not found.contrasts:
+        return "No contrast was planned."
+    lines = verdict_lines(found)
+    effects = list(dict.fromkeys(line.effect for line in lines))
+    alike = f", {effects[0]}" if len(effects) == 1 and effects[0] != ONLY_FACTOR else ""
+    labels = [f" ({line.effect})" if len(effects) > 1 else "" for line in lines]
+    text = [f"Change of MSE against the baseline by paired seeds{alike}{_adjustment(found, len(lines))}."]
+    text += [f"{line.name}{label}: {line.word}. {line.text}" for line, label in zip(lines, labels, strict=True)]
+    text += _survivors(found)
+    if found.interactions:
+        text.append(f"Interactions, as ratios of MSE ratios{_adjustment(found, len(found.interactions))}.")
+        text += [
+            f"{contrast_name(found, one)}: {one.word}. {_verdict(found, one, 'Ratio')}" for one in found.interactions
+        ]
+    return " ".join(text)
+
+
+def _adjustment(found: Analysis, contrasts: int) -> str:
+    return f", p adjusted by Holm over {contrasts}" if found.terms.corrected_for(contrasts) > 1 else ""
+
+
+def _verdict(found: Analysis, one: Contrast, what: str) -> str:
+    """The numbers behind a verdict; `what` is the quantity whose change they state."""
+    word, terms = one.verdict.word, found.terms
     if word == "incomplete":
-        ran = f"{contrast.n} of {contrast.blocks_planned} planned seeds"
+        ran = f"{one.n} of {one.blocks_planned} planned seeds"
         return f"{ran} have run for every cell it needs, so there is no verdict."
-    if word == "withheld" or evidence is None or ratio is None:
-        guide = "" if ratio is None else f" The MSE differs by {percent(ratio)}, for orientation only."
-        return f"{seeds_text(contrast.n)}; a verdict needs at least {MINIMUM_SEEDS}.{guide}"
-    low, high = percent(evidence.ci.low), percent(evidence.ci.high)
-    text = f"MSE {percent(ratio)}, {coverage(evidence.ci)} interval {low} to {high}, {seeds_text(contrast.n)}."
+    if word == "withheld" or one.ci is None or one.ratio is None:
+        guide = "" if one.ratio is None else f" The {what} differs by {percent(one.ratio)}, for orientation only."
+        return f"{seeds_text(one.n)}; a verdict needs at least {MINIMUM_SEEDS}.{guide}"
+    p = p_text(one.p_adjusted, alpha=terms.alpha)
+    text = (
+        f"{what} {percent(one.ratio)}, {coverage(one.ci)} interval {percent(one.ci.low)} to {percent(one.ci.high)}, "
+        f"p {p if p.startswith('<') else f'= {p}'}, {seeds_text(one.n)}."
+    )
     if word == "undecided":
-        return (
-            f"{text} A true change of {evidence.detectable:.2g} % would be found with "
-            f"{100 * found.design.power:g} % power."
-        )
-    of_interest = f"{100 * found.design.sesoi:g} % of interest"
+        return f"{text} A true change of {one.detectable:.2g} % would be found with {100 * terms.power:g} % power."
+    of_interest = f"{100 * terms.sesoi:g} % of interest"
     if word == "equivalent":
         return f"{text} Any difference is smaller than the {of_interest}."
     sizes = {
@@ -59,12 +78,30 @@ def _verdict(found: Analysis, contrast: Contrast) -> str:
         "below": f"Less than the {of_interest}.",
         "unclear": f"It may be more or less than the {of_interest}.",
     }
-    return f"{text} {sizes[contrast.verdict.size or 'unclear']}"
+    return f"{text} {sizes[one.verdict.size or 'unclear']}"
+
+
+def _survivors(found: Analysis) -> list[str]:
+    """What is left of the contrasts without the seeds in which a run diverged; empty where none did."""
+    notes = []
+    for one in found.contrasts:
+        rest = one.survivors
+        if rest is None:
+            continue
+        left = "no seed is left" if rest.ratio is None else f"MSE ratio {number(rest.ratio)}"
+        change = ", where the interval says something else of 1" if rest.agrees is False else ""
+        notes.append(f"{contrast_name(found, one)} ({one.failed}) {left}{change}")
+    if not notes:
+        return []
+    return [
+        "Diverged runs count with the error of the constant predictor; without their seeds, number of such runs in "
+        f"brackets: {'; '.join(notes)}."
+    ]
 
 
 def headline(found: Analysis) -> str:
     """The verdicts counted; how far the study is where runs are missing."""
-    words = [contrast.verdict.word for contrast in found.contrasts]
+    words = [contrast.word for contrast in found.contrasts]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     text = f"{plural(len(words), 'planned contrast')}: {counts}." if words else "No contrast was planned."
     if found.missing > 0:
@@ -88,7 +125,7 @@ def caveats(found: Analysis) -> tuple[str, ...]:
         notes.append(
             f"One factor at a time: every effect holds at the baseline ({at}) and may differ at other settings."
         )
-    if found.control is not None and found.control.alarm:
+    if _alarm(found):
         notes.append("The A/A control raised an alarm; see the diagnostics before relying on small effects.")
     return tuple(notes)
 
@@ -124,11 +161,11 @@ def without_faces(found: Analysis) -> str:
             reasons.setdefault(detail.without, []).append(contrast_name(found, contrast))
     if not reasons:
         return ""
-    told = [
+    listed = [
         f"{'all contrasts' if len(names) == len(found.contrasts) > 1 else ', '.join(names)} ({reason})"
         for reason, names in reasons.items()
     ]
-    return f"No interval over seeds and faces: {'; '.join(told)}."
+    return f"No interval over seeds and faces: {'; '.join(listed)}."
 
 
 def keypoints_note(found: Analysis) -> str:
@@ -152,15 +189,16 @@ def control_sentences(found: Analysis) -> tuple[str, ...]:
     if control is None:
         return ("The A/A arm has fewer than two complete pairs so far, so nothing can be said of it.",)
     alpha = found.design.alpha
+    interval = control.ratio_interval(1 - alpha)
     result = (
         f"A/A: the baseline cell against itself under another cohort of seeds, MSE ratio {number(control.ratio)}, "
-        f"{coverage(control.ci)} interval {interval_text(control.ci)}, "
+        f"{coverage(interval)} interval {interval_text(interval)}, "
         f"p {p_text(control.p, alpha=alpha)}, {plural(control.n, 'pair')} of {len(found.design.control)}. "
         f"The standard deviation of its differences of log MSE is {control.sd:.3g}, the noise without pairing."
     )
-    if control.alarm is None:
+    if control.n < MINIMUM_SEEDS:
         return (result, f"With fewer than {MINIMUM_SEEDS} pairs it is no check.")
-    if control.alarm:
+    if _alarm(found):
         return (
             result,
             f"The interval leaves out 1, which happens by chance in {100 * alpha:g} % of healthy studies. It may be "
@@ -171,6 +209,14 @@ def control_sentences(found: Analysis) -> tuple[str, ...]:
         "The interval holds 1, as it should where nothing was changed. That is one draw: it does not prove that no "
         "other comparison of this study errs.",
     )
+
+
+def _alarm(found: Analysis) -> bool:
+    """Whether the A/A arm, with enough pairs, differs from the baseline that it repeats."""
+    control = found.control
+    if control is None or control.n < MINIMUM_SEEDS:
+        return False
+    return control.interval(1 - found.design.alpha).excludes(0.0)
 
 
 DIAGNOSTICS = (

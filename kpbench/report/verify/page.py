@@ -117,12 +117,12 @@ def _sign_lines(signs: Sequence[SignAgreement], side: Analysis) -> list[SignLine
 def _ratio(contrast: Contrast) -> str:
     if contrast.ratio is None:
         return "–"
-    ci = None if contrast.evidence is None else contrast.evidence.ci
+    ci = contrast.ci
     return number(contrast.ratio) + ("" if ci is None else f" ({number(ci.low)} to {number(ci.high)})")
 
 
 def _p(contrast: Contrast) -> str:
-    return p_text(None if contrast.evidence is None else contrast.evidence.p_adjusted)
+    return p_text(contrast.p_adjusted)
 
 
 def _rank_lines(found: Verification) -> list[RankLine]:

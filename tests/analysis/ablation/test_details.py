@@ -36,7 +36,7 @@ def rows_with(folder, change, **options):
 
 def test_the_interval_over_seeds_and_faces_is_that_of_the_errors_of_single_faces(crossed):
     for contrast, detail in zip(crossed.contrasts, crossed.details, strict=True):
-        ci, wide = contrast.evidence.ci, detail.seeds_and_faces
+        ci, wide = contrast.ci, detail.seeds_and_faces
         assert wide.confidence == ci.confidence and detail.without == ""
         assert wide.low < ci.low < contrast.ratio < ci.high < wide.high
     # By hand for the second: cells in the order of the design, -1/3 at norm none, 1/3 at spatial_batch.
@@ -45,7 +45,7 @@ def test_the_interval_over_seeds_and_faces_is_that_of_the_errors_of_single_faces
     errors = np.array([[faces[tuple(cell.values()), seed] for seed in crossed.design.blocks]
                        for cell in crossed.design.cells])  # fmt: skip
     weights = [{"none": -1, "batch": 0, "spatial_batch": 1}[cell[NORM]] / 3 for cell in crossed.design.cells]
-    expected = seeds_by_faces(errors, weights, confidence=crossed.contrasts[1].evidence.ci.confidence)
+    expected = seeds_by_faces(errors, weights, confidence=crossed.contrasts[1].ci.confidence)
     assert crossed.details[1].seeds_and_faces == expected.seeds_and_faces
 
 

@@ -44,7 +44,7 @@ def test_the_forest_holds_every_contrast_with_the_numbers_of_the_analysis(crosse
         "dropout standard against none", "dropout spatial against none",
     ]  # fmt: skip
     for line, contrast in zip(lines, crossed.contrasts, strict=True):
-        ci = contrast.evidence.ci
+        ci = contrast.ci
         assert (line.ratio, line.low, line.high, line.word) == (contrast.ratio, ci.low, ci.high, contrast.verdict.word)
     assert [line.faces for line in lines] == [detail.seeds_and_faces for detail in crossed.details]
     assert [line.word for line in lines[:3]] == ["better", "better", "worse"]

@@ -9,9 +9,10 @@ import pytest
 
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
-from kpbench.report.ablation import levels, tables, words
+from kpbench.report.ablation import runs, tables, words
 from kpbench.report.ablation.page import render_ablation
 from kpbench.report.search.reader import read_sessions_and_readings
+from kpbench.report.table import Cell
 from tests.ablation_rows import CROSSED, analysis, study_folder
 from tests.report.search.test_page import Page
 
@@ -135,42 +136,37 @@ def test_hostile_texts_stay_text(tmp_path):
 
 def test_the_contrast_table_carries_the_analysis(tmp_path):
     found = analysis(tmp_path / "a", noise=0.02)
-    line, contrast = tables.contrast_lines(found)[1], found.contrasts[1]
-    assert (line.verdict, line.n, line.failed) == ("better", "8", "")
-    assert float(line.ratio) == pytest.approx(contrast.ratio, rel=5e-3)
-    assert line.interval == f"{contrast.evidence.ci.low:.3g} to {contrast.evidence.ci.high:.3g}"
-    assert line.p_adjusted == "< 0.001" and line.wins.startswith("1.00 (0.")
-    assert line.permutation == f"{contrast.evidence.p_permutation:.3f}"
-    assert line.d_z.startswith("−")
+    line, contrast = tables.contrasts(found).records()[1], found.contrasts[1]
+    assert (line["Verdict"], line["Seeds"], line["Diverged"]) == ("better", "8", "")
+    assert float(line["MSE ratio"]) == pytest.approx(contrast.ratio, rel=5e-3)
+    assert line["Interval"] == f"{contrast.ci.low:.3g} to {contrast.ci.high:.3g}"
+    assert line["p adjusted"] == "< 0.001" and line["P(better), interval"].startswith("1.00 (0.")
+    assert line["Permutation p"] == f"{contrast.checks.p_permutation:.3f}"
+    assert line["d_z"].startswith("−")
 
 
 def test_costs_name_the_change_and_flag_the_large_ones(tmp_path):
-    base, batch, spatial = (
-        dict(zip(levels.COSTS, line.costs, strict=True)) for line in levels.cost_lines(analysis(tmp_path / "a"))
-    )
-    assert base["parameters"] == ("40,000", "", False)
-    assert batch["parameters"] == ("49,000", "+23 %", True)
-    assert spatial["flops"] == ("12.2 M", "+2 %", False)
-    assert base["step_megabytes"] == ("74", "", False)
-    assert spatial["step_megabytes"] == ("110", "+49 %", True)
+    base, batch, spatial = runs.costs(analysis(tmp_path / "a")).records()
+    assert base["Level"] == Cell("norm none", tag="baseline")
+    assert base["Parameters"] == Cell("40,000")
+    assert batch["Parameters"] == Cell("49,000", flag="+23 %")
+    assert spatial["FLOPs a face"] == Cell("12.2 M", detail="+2 %")
+    assert base["Memory of a step, MB"] == Cell("74")
+    assert spatial["Memory of a step, MB"] == Cell("110", flag="+49 %")
 
 
 def test_measures_have_a_line_a_level_and_a_column_each(tmp_path):
     found = analysis(tmp_path / "a")
-    names = levels.measure_names(found)
-    assert list(names.values()) == [
-        "shifted 0 px",
-        "shifted 2 px",
-        "shifted 4 px",
-        "shifted 8 px",
-        "val of other_faces",
-    ]
-    none, batch, _ = levels.measure_lines(found)
-    assert none.baseline and all(ratio == "" for _, _, ratio in none.cells)
+    table = runs.measures(found)
+    assert list(table.columns) == [
+        "Level", "shifted 0 px", "shifted 2 px", "shifted 4 px", "shifted 8 px", "val of other_faces",
+    ]  # fmt: skip
+    none, batch, _ = table.records()
+    assert none["Level"].tag == "baseline" and "×" not in none["shifted 2 px"].detail
     one = found.levels[1].measures[1]
-    assert batch.cells[1][0] == f"{one.interval.score:.0f}"
-    assert batch.cells[1][2] == f"× {one.ratio:.3g} ({one.ci.low:.3g} to {one.ci.high:.3g})"
-    assert levels.measure_lines(analysis(tmp_path / "b", details=False)) == ()
+    assert batch["shifted 2 px"].text == f"{one.interval.score:.0f}"
+    assert batch["shifted 2 px"].detail.endswith(f"× {one.ratio:.3g} ({one.ci.low:.3g} to {one.ci.high:.3g})")
+    assert not runs.measures(analysis(tmp_path / "b", details=False))
 
 
 def test_runs_without_an_outcome_are_named_with_their_reason(pages, tmp_path):
@@ -180,13 +176,13 @@ def test_runs_without_an_outcome_are_named_with_their_reason(pages, tmp_path):
     assert "2 of 32 planned runs have no outcome, 2 of them after a failed attempt." in words
     assert "No run diverged." in words
     many = analysis(tmp_path / "a", seeds=60, crashed=[(0, block) for block in range(60)])
-    assert len(tables.crash_lines(many)) == tables.MOST_CRASHES == 50
+    assert len(runs.failures(many).rows) == runs.MOST_FAILURES == 50
 
 
 def test_the_interval_over_seeds_and_faces_stands_in_table_and_methods(pages, tmp_path):
     found = analysis(tmp_path / "a")
     wide = found.details[1].seeds_and_faces
-    assert tables.contrast_lines(found)[1].faces == f"{wide.low:.3g} to {wide.high:.3g}"
+    assert tables.contrasts(found).records()[1]["Interval over seeds and faces"] == f"{wide.low:.3g} to {wide.high:.3g}"
     assert words.without_faces(found) == ""
     crossed, old, diverged = (Page(pages[name]).words for name in ("crossed", "old", "diverged"))
     assert "pigeonhole bootstrap" in crossed
@@ -198,10 +194,12 @@ def test_the_interval_over_seeds_and_faces_stands_in_table_and_methods(pages, tm
 
 def test_the_alarm_of_the_control_is_told_with_its_chance(tmp_path):
     found = analysis(tmp_path / "a")
-    loud = replace(found, control=replace(found.control, alarm=True))
+    loud = replace(found, control=replace(found.control, difference=0.5, error=0.01))
     assert "happens by chance in 5 % of healthy studies" in words.control_sentences(loud)[1]
     assert "A/A control raised an alarm" in " ".join(words.caveats(loud))
-    assert "does not prove" in words.control_sentences(replace(found, control=replace(found.control, alarm=False)))[1]
+    assert (
+        "does not prove" in words.control_sentences(replace(found, control=replace(found.control, difference=0.0)))[1]
+    )
 
 
 def test_the_page_needs_neither_torch_nor_optuna_nor_ray():
