@@ -1,4 +1,4 @@
-"""Two cells without seeds in common: Welch's test on log MSE, its interval, its power, and who wins."""
+"""Two cells without seeds in common: Welch's test on log MSE, its interval, power and probability of superiority."""
 
 import math
 from dataclasses import dataclass
@@ -44,21 +44,8 @@ class Welch:
         Raises:
             ValueError: contrasts < 1, an alpha outside (0, 1), or a power outside (alpha, 1).
         """
-        if not 0.0 < alpha < power < 1.0 or contrasts < 1:
-            raise ValueError(f"give 0 < alpha < power < 1 and a contrast, not {alpha}, {power} and {contrasts}")
-        edge = float(stats.t.isf(alpha / contrasts / 2.0, self.df))
-
-        def missing(shift: float) -> float:
-            # The tail on the wrong side underflows to NaN in scipy.
-            wrong_side = float(stats.nct.cdf(-edge, self.df, shift))
-            found = float(stats.nct.sf(edge, self.df, shift)) + (0.0 if math.isnan(wrong_side) else wrong_side)
-            return found - power
-
-        high = 1.0
-        while missing(high) < 0.0 and high < LARGEST_D:
-            high *= 2.0
-        shift = float(optimize.brentq(missing, 0.0, high)) * self.error
-        return percent_change(math.exp(min(shift, LARGEST_LOG)))
+        shift = _detectable_shift(self.df, alpha=alpha, power=power, contrasts=contrasts)
+        return percent_change(math.exp(min(shift * self.error, LARGEST_LOG)))
 
 
 def welch(first: ArrayLike, second: ArrayLike) -> Welch:
@@ -84,11 +71,29 @@ def welch(first: ArrayLike, second: ArrayLike) -> Welch:
     return Welch(difference, error, df, t, 2.0 * float(stats.t.sf(abs(t), df)))
 
 
-def superiority(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Wins:
+def _detectable_shift(df: float, *, alpha: float, power: float, contrasts: int) -> float:
+    """The smallest true shift, in standard errors, that a two-sided t test finds with the power."""
+    if not 0.0 < alpha < power < 1.0 or contrasts < 1:
+        raise ValueError(f"give 0 < alpha < power < 1 and a contrast, not {alpha}, {power} and {contrasts}")
+    edge = float(stats.t.isf(alpha / contrasts / 2.0, df))
+
+    def missing(shift: float) -> float:
+        # The tail on the wrong side underflows to NaN in scipy.
+        wrong_side = float(stats.nct.cdf(-edge, df, shift))
+        found = float(stats.nct.sf(edge, df, shift)) + (0.0 if math.isnan(wrong_side) else wrong_side)
+        return found - power
+
+    high = 1.0
+    while missing(high) < 0.0 and high < LARGEST_D:
+        high *= 2.0
+    return float(optimize.brentq(missing, 0.0, high))
+
+
+def superiority_of_all_pairs(first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95) -> Wins:
     """P(a fresh seed of the first side beats one of the second): the share of all pairs, ties counted half.
 
     This is Mann and Whitney's U / (n m); the interval is Newcombe's method 5 (2006, Statistics in Medicine 25, 559),
-    which stays honest where one side wins every pair.
+    which does not collapse where one side is better in every pair.
 
     Raises:
         ValueError: as `welch`, or a confidence outside (0, 1).

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kpbench.cli.ablate import named_levels, share
+from kpbench.cli.options import named_levels, share
 from kpbench.errors import UsageError
 from tests.cli.spaces import SPACE
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kpbench.statistics.unpaired import superiority, welch
+from kpbench.statistics.unpaired import superiority_of_all_pairs, welch
 
 from .examples import SLEEP_ONE, SLEEP_TWO
 
@@ -58,37 +58,39 @@ def test_two_seeds_a_side_at_a_small_alpha_still_have_a_detectable_effect():
 
 
 def test_superiority_is_mann_and_whitneys_u():
-    found = superiority(FEW, MANY)
+    found = superiority_of_all_pairs(FEW, MANY)
     u = stats.mannwhitneyu(MANY, FEW).statistic
     assert found.share == pytest.approx(u / (5 * 17))
     assert 0.0 < found.interval.low < found.share < found.interval.high < 1.0
-    mirrored = superiority(MANY, FEW)
+    mirrored = superiority_of_all_pairs(MANY, FEW)
     assert mirrored.interval.low == pytest.approx(1.0 - found.interval.high)
-    assert superiority([1.0, 1.0], [1.0, 1.0]).share == 0.5
+    assert superiority_of_all_pairs([1.0, 1.0], [1.0, 1.0]).share == 0.5
 
 
-def test_who_wins_every_pair_is_not_certain_to_win():
-    found = superiority(np.arange(5.0), np.arange(5.0) + 9.0)
+def test_superiority_in_every_pair_is_not_certainty():
+    found = superiority_of_all_pairs(np.arange(5.0), np.arange(5.0) + 9.0)
     assert found.share == found.interval.high == 1.0
     assert 0.5 < found.interval.low < 0.9
-    assert superiority(np.arange(5.0) + 9.0, np.arange(5.0)).interval.high == pytest.approx(1.0 - found.interval.low)
+    assert superiority_of_all_pairs(np.arange(5.0) + 9.0, np.arange(5.0)).interval.high == pytest.approx(
+        1.0 - found.interval.low
+    )
 
 
 @pytest.mark.parametrize(("n", "m", "effect"), [(5, 5, 0.0), (5, 5, 1.0), (8, 16, 0.5), (5, 16, 1.5)])
 def test_the_interval_of_superiority_covers(n, m, effect):
     truth = stats.norm.cdf(effect / math.sqrt(2))
     draw = np.random.default_rng(7)
-    intervals = [superiority(draw.normal(0, 1, n), draw.normal(effect, 1, m)).interval for _ in range(400)]
+    intervals = [superiority_of_all_pairs(draw.normal(0, 1, n), draw.normal(effect, 1, m)).interval for _ in range(400)]
     assert np.mean([not interval.excludes(truth) for interval in intervals]) > 0.92
 
 
-@pytest.mark.parametrize("function", [welch, superiority])
+@pytest.mark.parametrize("function", [welch, superiority_of_all_pairs])
 @pytest.mark.parametrize("values", [[1.0], [1.0, math.nan], [1.0, math.inf]])
 def test_what_is_refused(function, values):
     for sides in ((values, FEW), (FEW, values)):
         with pytest.raises(ValueError, match="finite"):
             function(*sides)
     with pytest.raises(ValueError, match="confidence"):
-        superiority(FEW, MANY, confidence=1.0)
+        superiority_of_all_pairs(FEW, MANY, confidence=1.0)
     with pytest.raises(ValueError, match="confidence"):
         welch(FEW, MANY).interval(confidence=0.0)
