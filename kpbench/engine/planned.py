@@ -24,7 +24,7 @@ class Planned:
         if not self.jobs:
             return None
         job = self.jobs.pop(0)
-        self.live[job.number] = Live.of(job)
+        self.live[job.number] = Live(job)
         self.notify(Started(job))
         return job
 

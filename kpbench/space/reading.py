@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def read_space(path: Path, defaults: Defaults) -> SearchSpace:
             wanted = tuple(family for family in parameter.when.get("family", owners) if family in owners)
             if not wanted:
                 raise refuse(f"{key}.when", f"only {', '.join(owners)} has this parameter")
-            parameter = _under(parameter, {**parameter.when, "family": wanted})
+            parameter = replace(parameter, when={**parameter.when, "family": wanted})
         parameters[key] = parameter
     for key, parameter in parameters.items():
         for name, allowed in parameter.when.items():
@@ -159,17 +160,11 @@ def _as_type_of(parameter: Parameter, default: Scalar) -> Parameter:
     if isinstance(parameter, Choice):
         values = tuple(convert(value) for value in parameter.values)
         _refuse_repeats(values)  # 1 and 1.0 are one decimal number
-        return Choice(values, parameter.when)
+        return replace(parameter, values=values)
     low, high = convert(parameter.low), convert(parameter.high)
     if isinstance(low, str) or isinstance(high, str):
         raise ValueError("a range needs a number")
-    return Range(low, high, parameter.log, parameter.when)
-
-
-def _under(parameter: Parameter, when: Mapping[str, tuple[Scalar, ...]]) -> Parameter:
-    if isinstance(parameter, Choice):
-        return Choice(parameter.values, when)
-    return Range(parameter.low, parameter.high, parameter.log, when)
+    return replace(parameter, low=low, high=high)
 
 
 def _conditions_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter] | None:

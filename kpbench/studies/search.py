@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis.search import best_of, ranked
+from kpbench.analysis.search import best_of, ranked, trial_counts
 from kpbench.cell import RunResult
 from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notify, Stage
@@ -141,7 +141,7 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
             "study": study.name,
             "best": best,
             "floor": {name: scores["test"] for name, scores in floor.items()},
-            "trials": trials.counts(),
+            "trials": trial_counts(rows),
             "finals_failed": len(_unfinished(prepared, rows)),
         }
         study.write(RESULT, json.dumps(result, indent=2) + "\n")
