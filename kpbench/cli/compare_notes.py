@@ -133,5 +133,5 @@ def span(ends: Ends) -> str:
 
 
 def coverage(confidence: float) -> str:
-    """`95 %`, with more digits than a page shows: two intervals of one family are to be told apart."""
+    """`95 %`, with more digits than a page shows: the intervals of several contrasts differ little."""
     return f"{100 * confidence:.4g} %"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kpbench.cell import Scalar, cell_id
+from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
@@ -33,10 +34,9 @@ from kpbench.studies.measures import SHIFTS, Measure, elsewhere, under_shifts
 from kpbench.studies.official import score_floor
 from kpbench.studies.planned_runs import every_cell, scored_runs, take_runs, tuned_cells, tuning_count, tuning_runs
 from kpbench.studies.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
-from kpbench.studies.timing import epoch_seconds
 
 LEAST_ALPHA, POWER = 1e-3, 0.8
-"""The strictest error rate for which a few seeds can tell a detectable effect, and the power it is told for."""
+"""The strictest error rate at which a few seeds have a detectable effect, and the power of that effect."""
 
 SANE_RUNS = 400
 """More runs than this need --yes."""

@@ -122,7 +122,8 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
         trials = _trials(study, prepared, splits, notify)
         trials.recover()
         if trials.left():
-            notify(Stage("search", trials.total(), len(trials.journal.history()), _best_so_far(study)))
+            scores = [score for _, score in ranked(study.rows())]
+            notify(Stage("search", trials.total(), len(trials.journal.history()), max(scores, default=None)))
             try:
                 run_queue(trials, staged, min(request.workers, trials.left()))
             except KeyboardInterrupt:
@@ -187,11 +188,6 @@ def _trials(study: Study, prepared: Search, splits: Splits, notify: Notify) -> T
         seeds=request.seeds,
         seed=request.seed,
     )
-
-
-def _best_so_far(study: Study) -> float | None:
-    ranking = ranked(study.rows())
-    return ranking[0][1] if ranking else None
 
 
 def _unfinished(prepared: Search, rows: Sequence[RunResult]) -> list[tuple[str, int]]:

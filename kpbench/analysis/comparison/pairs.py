@@ -97,7 +97,7 @@ class CellComparison(Json):
 def compare_pairs(pairs: Sequence[tuple[Arm, Arm]], *, sesoi: float, alpha: float) -> tuple[CellComparison, ...]:
     """Each pair of arms, first over second, as one family of contrasts under Holm's correction.
 
-    Seeds are paired where at least five are planned on both sides, or where one arm has no others: a rule of the
+    Seeds are paired where at least five are planned for both arms, or where one arm has no others: a rule of the
     plans, never of the outcome. A pair that lacks a planned run is `incomplete` and gets no verdict.
 
     Args:
