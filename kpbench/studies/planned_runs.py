@@ -47,10 +47,8 @@ def tuning_count(design: Design) -> int:
 def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify: Notify) -> Planned:
     """Each recipe in each cell that is tuned, those settled left out; none is stopped early, none sees the test."""
 
-    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        for row in rows:
-            study.append(ROWS, row)
-        return rows
+    def settle(row: RunResult) -> RunResult:
+        return study.append(ROWS, row)
 
     tuning = design.tuning
     if tuning is None:
@@ -111,13 +109,12 @@ def scored_runs(
         if (role, cell_id(cell), seed) not in done
     ]
 
-    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        scored = [score_row(study, task, splits, row, command, measures=measures) for row in rows]
-        for row in scored:
-            study.append(ROWS, row.model_copy(update={"model": None}))
-            if row.model is not None:
-                for suffix in (".safetensors", ".json"):
-                    (study.folder / row.model).with_suffix(suffix).unlink(missing_ok=True)
+    def settle(row: RunResult) -> RunResult:
+        scored = score_row(study, task, splits, row, command, measures=measures)
+        study.append(ROWS, scored.model_copy(update={"model": None}))
+        if scored.model is not None:
+            for suffix in (".safetensors", ".json"):
+                (study.folder / scored.model).with_suffix(suffix).unlink(missing_ok=True)
         return scored
 
     return Planned(jobs, task.facts(splits), notify, settle)

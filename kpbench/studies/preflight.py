@@ -160,16 +160,17 @@ def at_least(options: dict[str, tuple[int, int]]) -> None:
             raise UsageError(f"{option} must be at least {least}, got {value}")
 
 
-def plain_name(name: str) -> str:
-    """A study's name if it is a plain folder name.
+def check_name(name: str | None) -> None:
+    """Refuses a name of a study that is no plain folder name.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is none.
     """
+    if name is None:
+        return
     plain = name.isprintable() and name.strip() == name and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
     if not name or not plain or name in (".", "..") or any(mark in name for mark in "/\\"):
         raise UsageError(f"--name must be a plain folder name, got {name!r}; --out says where")
-    return name
 
 
 def run_queue(queue: Queue, staged: Staged, workers: int) -> None:

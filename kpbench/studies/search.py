@@ -26,7 +26,7 @@ from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSION
 from kpbench.store.plan import Plan
 from kpbench.store.study import Study, check_folder, open_study
 from kpbench.studies.official import score_floor, score_row
-from kpbench.studies.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
+from kpbench.studies.preflight import Say, Task, at_least, check_name, prepare_task, run_queue
 from kpbench.task.benchmark import Benchmark
 from kpbench.training.model_files import load_model
 
@@ -94,8 +94,7 @@ def prepare_search(request: SearchRequest) -> Search:
             "--final-seeds": (request.final_seeds, 1),
         }
     )
-    if request.name is not None:
-        plain_name(request.name)
+    check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
     task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
@@ -209,11 +208,8 @@ def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> P
         for number, (cell, seed) in enumerate(_unfinished(prepared, rows))
     ]
 
-    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        scored = [score_row(study, task, splits, row, request.command) for row in rows]
-        for row in scored:
-            study.append(ROWS, row)
-        return scored
+    def settle(row: RunResult) -> RunResult:
+        return study.append(ROWS, score_row(study, task, splits, row, request.command))
 
     return Planned(jobs, task.facts(splits), notify, settle)
 
