@@ -108,12 +108,11 @@ def _read_parameter(value: Any) -> Parameter:
     kinds = [kind for kind in ("choices", "value", "low") if kind in value]
     if len(kinds) != 1:
         raise ValueError("give exactly one of a value, choices, or low and high")
-    if kinds == ["choices"]:
-        if not isinstance(value["choices"], list):
+    if kinds != ["low"]:
+        values = value["choices"] if kinds == ["choices"] else [value["value"]]
+        if not isinstance(values, list):
             raise ValueError("choices must be a list")
-        return Choice(_values(value["choices"]), condition)
-    if kinds == ["value"]:
-        return Choice(_values([value["value"]]), condition)
+        return Choice(_values(values), condition)
     low, high, log = value["low"], value.get("high"), value.get("log", False)
     if high is None or not all(_is_number(bound) for bound in (low, high)):
         raise ValueError("low and high must both be numbers up to 2^53")
