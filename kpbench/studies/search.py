@@ -118,7 +118,21 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
         staged = task.stage(splits)
-        trials = _trials(study, prepared, splits, notify)
+        trials = Trials(
+            study=study,
+            journal=Journal(study.folder / JOURNAL),
+            space=task.space,
+            sampler=SAMPLERS[request.sampler],
+            scheduler=SCHEDULERS[request.scheduler],
+            facts=task.facts(splits),
+            notify=notify,
+            complete=task.complete,
+            legal=task.legal,
+            n_trials=request.n_trials,
+            epochs=task.epochs,
+            seeds=request.seeds,
+            seed=request.seed,
+        )
         trials.recover()
         if trials.left():
             scores = [score for _, score in ranked(study.rows())]
@@ -168,25 +182,6 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
         "device": f"{task.device.title} ({task.device.kind}, {task.device.precision})",
         "plan": plan.digest,
     }
-
-
-def _trials(study: Study, prepared: Search, splits: Splits, notify: Notify) -> Trials:
-    request, task = prepared.request, prepared.task
-    return Trials(
-        study=study,
-        journal=Journal(study.folder / JOURNAL),
-        space=task.space,
-        sampler=SAMPLERS[request.sampler],
-        scheduler=SCHEDULERS[request.scheduler],
-        facts=task.facts(splits),
-        notify=notify,
-        complete=task.complete,
-        legal=task.legal,
-        n_trials=request.n_trials,
-        epochs=task.epochs,
-        seeds=request.seeds,
-        seed=request.seed,
-    )
 
 
 def _unfinished(prepared: Search, rows: Sequence[RunResult]) -> list[tuple[str, int]]:
