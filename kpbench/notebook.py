@@ -26,7 +26,7 @@ from kpbench.training.seeds import global_seed
 
 @cache
 def _benchmark() -> Benchmark:
-    return read_benchmark(find("benchmarks", "facial_keypoints"))
+    return read_benchmark()
 
 
 def load_faces(source: str | Path = "synthetic", *, labels: str = "complete") -> Splits:
@@ -42,8 +42,7 @@ def load_faces(source: str | Path = "synthetic", *, labels: str = "complete") ->
     Raises:
         UsageError: an unknown name, or data that cannot be used; the message names thing and remedy.
     """
-    shares = _benchmark().splits
-    return load(str(source), val_share=shares.val_share, test_share=shares.test_share, seed=shares.seed, labels=labels)
+    return load(str(source), **_benchmark().splits.model_dump(), labels=labels)
 
 
 def read_space(name: str | Path) -> SearchSpace:

@@ -68,7 +68,7 @@ def _study_rows(task, splits, cell, models):
     told = []
     job = Job(number=0, role="ablation", params=cell, seeds=(5,), epochs=2, models=str(models))
     facts: Facts = task.facts(splits)
-    inline.run(Planned([job], facts, lambda event: None, lambda rows: told.extend(rows) or rows), task.stage(splits))
+    inline.run(Planned([job], facts, lambda event: None, lambda row: told.append(row) or row), task.stage(splits))
     return told
 
 

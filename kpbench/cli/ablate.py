@@ -1,16 +1,14 @@
 """`kpbench ablate`."""
 
 import json
-import shlex
 import signal
-import sys
 from pathlib import Path
 from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
 
-from kpbench.errors import UsageError
+from kpbench.cli.options import named_levels, request_of, share, whole_numbers
 
 COLUMNS = 80
 """Width at which a paragraph is broken."""
@@ -77,33 +75,16 @@ def ablate(
     from kpbench.studies.ablation import ablate as run_ablation
     from kpbench.studies.ablation import dry_run as dry
 
-    request = AblationRequest(
+    request = request_of(
+        AblationRequest,
+        locals(),
         factors=tuple(factors),
         cross=tuple(word for word in cross.split(",") if word),
         levels=named_levels(levels or [], factors),
         baseline={factor: words[0] for factor, words in named_levels(baseline or [], factors).items()},
-        space=space,
-        data=data,
-        labels=labels,
-        seeds=seeds,
-        epochs=epochs,
         sesoi=share(sesoi),
-        alpha=alpha,
-        correction=correction,
-        control=control,
         shifts=None if shifts is None else whole_numbers(shifts, option="--shifts"),
-        also=also,
-        tune=tune,
-        tune_trials=tune_trials,
-        match=match,
         reuse=tuple(reuse or ()),
-        workers=workers,
-        device=device,
-        seed=seed,
-        name=name,
-        out=out,
-        yes=yes,
-        command=shlex.join(["kpbench", *sys.argv[1:]]),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_ablation(request)
@@ -135,48 +116,6 @@ def dry_lines(asked: dict[str, Any]) -> list[str]:
             found = [" ".join(f"{key}={one}" for key, one in value.items())]
         lines += [f"{name if not at else '':11}{text}" for at, text in enumerate(found)]
     return lines
-
-
-def named_levels(words: list[str], factors: list[str]) -> dict[str, tuple[str, ...]]:
-    """`norm=none,batch` by factor; without a name the levels are those of the only factor.
-
-    Raises:
-        UsageError: no name where there are several factors, or no level.
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    for word in words:
-        name, equals, values = word.rpartition("=")
-        if not equals and len(factors) != 1:
-            raise UsageError(f"'{word}' does not say whose level it is; write FACTOR={word}")
-        levels = tuple(value for value in values.split(",") if value)
-        if not levels:
-            raise UsageError(f"'{word}' names no level; write {name or factors[0]}=LEVEL,LEVEL")
-        found[name or factors[0]] = levels
-    return found
-
-
-def share(word: str, *, option: str = "--sesoi") -> float:
-    """`5%` or `0.05` as a share.
-
-    Raises:
-        UsageError: neither.
-    """
-    try:
-        return float(word.removesuffix("%")) / 100 if word.endswith("%") else float(word)
-    except ValueError:
-        raise UsageError(f"{option} must be a share such as 5% or 0.05, got '{word}'") from None
-
-
-def whole_numbers(words: str, *, option: str) -> tuple[int, ...]:
-    """`0,4,8` as numbers; nothing between the commas is none.
-
-    Raises:
-        UsageError: a word is no whole number.
-    """
-    try:
-        return tuple(int(word) for word in words.split(",") if word.strip())
-    except ValueError:
-        raise UsageError(f"{option} must be whole numbers such as 0,4,8, got '{words}'") from None
 
 
 def outcome(result: dict[str, Any]) -> list[str]:

@@ -23,17 +23,17 @@ def compare(
     Without CELL a search stands for its best cell and an ablation for its baseline; two ablations are compared over
     every cell that they share. Data, split, benchmark, scorer and training recipe must be the same.
     """
-    from kpbench.analysis.comparison.arms import find_side, read_study
-    from kpbench.analysis.comparison.comparison import compare as compare_sides
-    from kpbench.cli.ablate import share
+    from kpbench.analysis.comparison.arms import read_study
+    from kpbench.analysis.comparison.comparison import compare as compare_studies
+    from kpbench.analysis.comparison.named import find_study_and_cell
     from kpbench.cli.compare_text import plain, text
+    from kpbench.cli.options import share
 
-    found = [find_side(word, out) for word in (first, second)]
-    studies = [read_study(folder) for folder, _ in found]
-    result = compare_sides(
-        studies[0],
-        studies[1],
-        cells=(found[0][1], found[1][1]),
+    (folder, cell), (other_folder, other_cell) = (find_study_and_cell(word, out) for word in (first, second))
+    result = compare_studies(
+        read_study(folder),
+        read_study(other_folder),
+        cells=(cell, other_cell),
         sesoi=share(sesoi),
         alpha=alpha,
         across=across or (),

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from kpbench.analysis.comparison.arms import Side, differing
+from kpbench.analysis.comparison.arms import Arm, Ends
 from kpbench.analysis.comparison.comparison import Comparison
-from kpbench.analysis.comparison.contest import Contest
+from kpbench.analysis.comparison.pairs import CellComparison
 from kpbench.analysis.search import best_of, trial_counts
-from kpbench.statistics.intervals import Interval
 from kpbench.task.score import score_from_mse
 
 
@@ -15,19 +14,20 @@ def notes(result: Comparison) -> list[str]:
     """What a reader must know beside the numbers, a sentence or two each."""
     found = list(_recipe_notes(result))
     for name, study, at in (("A", result.first, 0), ("B", result.second, 1)):
-        sides = [contest.sides[at] for contest in result.contests]
+        arms = [pair.arms[at] for pair in result.pairs]
         if study.plan.design is None:
-            found.append(_chosen_note(name, sides[0]))
+            found.append(_chosen_note(name, arms[0]))
         if not study.finished:
             found.append(f"{name}, {study.name}, has no result yet: its search may not have ended.")
-        found += _seed_notes(name, sides, study.failed_mse)
-    found += [note for contest in result.contests for note in _pair_notes(contest, alone=result.one is not None)]
-    left = [sum(len(one.sides[at].mse) - len(one.seeds[at]) for one in result.contests) for at in (0, 1)]
+        found += _seed_notes(name, arms, study.failed_mse)
+    if result.one:
+        found += _pair_notes(result.one, result.alpha)
+    left = [sum(len(pair.arms[at].mse) - len(pair.arms[at].seeds) for pair in result.pairs) for at in (0, 1)]
     if any(left):
         found.append(f"Only seeds in common enter; {left[0]} run(s) of A and {left[1]} of B are left out.")
-    identical = sum(contest.identical for contest in result.contests)
+    identical = sum(pair.identical for pair in result.pairs)
     if identical:
-        which = "" if result.one else f" in {identical} of {len(result.contests)} cells"
+        which = "" if result.one else f" in {identical} of {len(result.pairs)} cells"
         found.append(
             f"Both sides have the very same MSE for every seed{which}: that is one computation done twice. It shows "
             "that the numbers can be reproduced and says nothing of fresh seeds."
@@ -46,8 +46,7 @@ def _recipe_notes(result: Comparison) -> Iterator[str]:
     elif result.across:
         yield "--across recipe lifted nothing: both sides were trained by the same recipe."
     if result.one:
-        names = differing([result.one.first.params, result.one.second.params])
-        if sum(not name.startswith("training.") for name in names) > 1:
+        if sum(not name.startswith("training.") for name in result.one.differs) > 1:
             yield "The cells differ in several parameters; the difference is of all of them together."
         cells = len(result.first.plan.design.cells) if result.first.plan.design else 0
         if result.first.place == result.second.place and cells > 2:
@@ -57,16 +56,16 @@ def _recipe_notes(result: Comparison) -> Iterator[str]:
             )
 
 
-def _chosen_note(name: str, side: Side) -> str:
-    """The winner's curse: what a search's cell was chosen by, and which seeds speak here."""
-    study = side.study
-    trials = sum(trial_counts(study.rows).values())
-    finalists = {row.cell for row in study.rows if row.role == "final"}
-    best = best_of(study.rows)
-    is_best = best is not None and best["cell_id"] == side.cell
+def _chosen_note(name: str, arm: Arm) -> str:
+    """The winner's curse: by what a search's cell was chosen, and that the seeds compared are fresh ones."""
+    rows = arm.source.rows
+    trials = sum(trial_counts(rows).values())
+    finalists = {row.cell for row in rows if row.role == "final"}
+    best = best_of(rows)
+    is_best = best is not None and best["cell_id"] == arm.cell
     what = f"the best cell of {trials} trials" if is_best else f"one of the best cells of {trials} trials"
     note = (
-        f"{name} is {what}, chosen by validation score; its {len(side.mse)} fresh seeds were trained and scored on "
+        f"{name} is {what}, chosen by validation score; its {len(arm.mse)} fresh seeds were trained and scored on "
         "the sealed test after that choice."
     )
     if is_best and best is not None and best.get("val_mean") is not None:
@@ -78,31 +77,28 @@ def _chosen_note(name: str, side: Side) -> str:
     return note
 
 
-def _seed_notes(name: str, sides: list[Side], failed_mse: float | None) -> Iterator[str]:
-    diverged = sum(len(side.diverged) for side in sides)
+def _seed_notes(name: str, arms: list[Arm], failed_mse: float | None) -> Iterator[str]:
+    diverged = sum(len(arm.diverged_in_all) for arm in arms)
     if diverged and failed_mse is not None:
-        seeds = f" (seed {', '.join(map(str, sides[0].diverged))})" if len(sides) == 1 else ""
+        seeds = f" (seed {', '.join(map(str, arms[0].diverged_in_all))})" if len(arms) == 1 else ""
         yield (
             f"{name}: {diverged} diverged run(s){seeds}, counted with the mean face's MSE, "
             f"score {score_from_mse(failed_mse):.1f}."
         )
-    missing, planned = sum(side.missing for side in sides), sum(len(side.planned) for side in sides)
+    missing, planned = sum(arm.missing for arm in arms), sum(len(arm.planned) for arm in arms)
     if missing:
         yield f"{name}: {missing} of {planned} planned runs have no outcome yet."
 
 
-def _pair_notes(contest: Contest, *, alone: bool) -> Iterator[str]:
-    if not alone:
-        return
-    common = set(contest.first.planned) & set(contest.second.planned)
-    if not contest.paired and common:
+def _pair_notes(pair: CellComparison, alpha: float) -> Iterator[str]:
+    common = set(pair.a.planned) & set(pair.b.planned)
+    if not pair.paired and common:
         yield f"{len(common)} seed(s) are in common, too few to compare pairs; all seeds enter, taken as independent."
-    if contest.survivors:
-        left_over = contest.survivors
-        count = str(left_over.n[0]) if contest.paired else f"{left_over.n[0]} and {left_over.n[1]}"
+    if left := pair.survivors:
+        count = str(left.n[0]) if pair.paired else f"{left.n[0]} and {left.n[1]}"
         yield (
-            f"Without diverged seeds ({count} left) the MSE ratio is {number(left_over.ratio)}, "
-            f"{coverage(left_over.ci)} interval {span(left_over.ci)}; for orientation, never for the verdict."
+            f"Without diverged seeds ({count} left) the MSE ratio is {number(left.ratio)}, "
+            f"{coverage(1.0 - alpha)} interval {span(left.ci)}; for orientation, never for the verdict."
         )
 
 
@@ -131,11 +127,11 @@ def number(value: float, sign: str = "") -> str:
     return f"{value:{sign}{'.3f' if size < 10 else '.1f' if size < 1000 else '.0f' if size < 1e5 else '.0e'}}"
 
 
-def span(interval: Interval) -> str:
+def span(ends: Ends) -> str:
     """`0.912 to 0.987`."""
-    return f"{number(interval.low)} to {number(interval.high)}"
+    return f"{number(ends[0])} to {number(ends[1])}"
 
 
-def coverage(interval: Interval) -> str:
-    """`95 %`."""
-    return f"{100 * interval.confidence:.4g} %"
+def coverage(confidence: float) -> str:
+    """`95 %`, with more digits than a page shows: the intervals of several contrasts differ little."""
+    return f"{100 * confidence:.4g} %"

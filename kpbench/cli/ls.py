@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-
-class Kind(StrEnum):
-    """What can be listed."""
-
-    spaces = "spaces"
-    data = "data"
-    studies = "studies"
-    samplers = "samplers"
+Kind = StrEnum("Kind", ["spaces", "data", "studies", "samplers"])
 
 
 def ls(

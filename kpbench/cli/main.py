@@ -1,12 +1,12 @@
 """The command `kpbench`: its subcommands, and how it ends."""
 
-import shlex
 import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from kpbench.cli import ablate, compare, data, ls, power, report, score, search, verify
+from kpbench.cli.options import command_line
 from kpbench.errors import UsageError
 from kpbench.version import __version__
 
@@ -81,8 +81,7 @@ def _run() -> int:
 
 
 def _interrupted() -> int:
-    command = shlex.join(["kpbench", *sys.argv[1:]])
-    typer.echo(f"interrupted; nothing finished is lost, continue with: {command}", err=True)
+    typer.echo(f"interrupted; nothing finished is lost, continue with: {command_line()}", err=True)
     return INTERRUPTED
 
 

@@ -19,7 +19,7 @@ def power(
     """Say how many seeds a smallest effect needs, from an ablation's own noise."""
     from kpbench.analysis.ablation.analysis import analyse
     from kpbench.analysis.ablation.json import seeds_for_effect
-    from kpbench.cli.ablate import share
+    from kpbench.cli.options import share
     from kpbench.store.study import find_study
 
     folder = find_study(study, out)

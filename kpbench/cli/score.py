@@ -1,12 +1,12 @@
 """`kpbench score`."""
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from kpbench.cli.options import command_line
 
 
 def score(
@@ -29,8 +29,7 @@ def score(
     from kpbench.studies.score import score_model
 
     with View(quiet=quiet) as view:
-        command = shlex.join(["kpbench", *sys.argv[1:]])
-        result = score_model(model, data, split, command=command, say=view.say, by_condition=by_condition)
+        result = score_model(model, data, split, command=command_line(), say=view.say, by_condition=by_condition)
     if as_json:
         typer.echo(json.dumps(result))
     else:

@@ -1,13 +1,13 @@
 """`kpbench search`."""
 
 import json
-import shlex
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from kpbench.cli.options import request_of
 
 
 def search(
@@ -50,24 +50,7 @@ def search(
     from kpbench.studies.search import dry_run as dry
     from kpbench.studies.search import search as run_search
 
-    request = SearchRequest(
-        space=space,
-        data=data,
-        labels=labels,
-        n_trials=n_trials,
-        epochs=epochs,
-        seeds=seeds,
-        sampler=sampler,
-        scheduler=scheduler,
-        workers=workers,
-        device=device,
-        seed=seed,
-        name=name,
-        out=out,
-        final_cells=final_cells,
-        final_seeds=final_seeds,
-        command=shlex.join(["kpbench", *sys.argv[1:]]),
-    )
+    request = request_of(SearchRequest, locals())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_search(request)
     with View(quiet=quiet) as view:

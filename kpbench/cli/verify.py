@@ -40,7 +40,7 @@ def verify(
 
     The same command again continues; once both studies are finished it reads them only.
     """
-    from kpbench.cli.ablate import named_levels
+    from kpbench.cli.options import named_levels
     from kpbench.cli.pages import write_results
     from kpbench.cli.progress import View
     from kpbench.studies.verify import FACTORS, VerifyRequest, prepare_verify

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from kpbench.cell import EpochRecord
+from kpbench.cell import EpochRecord, Params
 from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.faces.faces import Faces
 from kpbench.networks.families import FAMILIES, build, family_defaults
@@ -25,6 +25,9 @@ from kpbench.version import __version__
 
 THREADS = 1
 """CPU threads of a run: two processes of one thread beat one of two, and the numbers depend on the count."""
+
+TIMED_FACES = 128
+"""Training faces of an epoch that is measured to say how long training takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,22 @@ def work(job: Job, ready: Ready) -> Iterator[Progress]:
             yield progress
             if progress.failed:
                 return
+
+
+def epoch_seconds(cell: Params, staged: Staged) -> float:
+    """Seconds of one epoch of a cell over the whole training split, from the second epoch over 128 faces."""
+    n = min(TIMED_FACES, len(staged.train_images))
+    small = replace(
+        staged,
+        train_images=staged.train_images[:n],
+        train_keypoints=staged.train_keypoints[:n],
+        val_images=staged.val_images[:8],
+        val_keypoints=staged.val_keypoints[:8],
+    )
+    job = Job(number=0, role="ablation", params=dict(cell), seeds=(0,), epochs=2)
+    records = [seed for progress in work(job, prepare(small)) for seed in progress.seeds]
+    seconds = [record.seconds for record in records if isinstance(record, EpochRecord)]
+    return min(seconds) * len(staged.train_images) / n
 
 
 def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:

@@ -15,15 +15,10 @@ class Live:
     """A job under way: its curves so far and what failed."""
 
     job: Job
-    curves: list[list[EpochRecord]]
-    failures: list[Failure | None]
-    stopped: bool = False
 
-    @classmethod
-    def of(cls, job: Job) -> "Live":
-        """A job that begins now."""
-        n = len(job.seeds)
-        return cls(job, [[] for _ in range(n)], [None] * n)
+    def __post_init__(self) -> None:
+        self.curves: list[list[EpochRecord]] = [[] for _ in self.job.seeds]
+        self.failures: list[Failure | None] = [None for _ in self.job.seeds]
 
     def add(self, progress: Progress) -> bool:
         """Takes a progress; False for an epoch that is known already (a worker that was lost began again)."""

@@ -1,6 +1,6 @@
 """The queue of a fixed plan: an ablation's runs, final runs, tuning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kpbench.cell import RunResult
@@ -11,12 +11,12 @@ from kpbench.engine.live import Facts, Live, ended, rows_of
 
 @dataclass
 class Planned:
-    """A queue over a fixed list of jobs, none of which is stopped early; rows go to `settle` as each job ends."""
+    """A queue over a fixed list of jobs, none of which is stopped early; each row goes to `settle` as its job ends."""
 
     jobs: list[Job]
     facts: Facts
     notify: Notify
-    settle: Callable[[Sequence[RunResult]], Sequence[RunResult]]
+    settle: Callable[[RunResult], RunResult]
     live: dict[int, Live] = field(default_factory=dict)
 
     def ask(self) -> Job | None:
@@ -24,7 +24,7 @@ class Planned:
         if not self.jobs:
             return None
         job = self.jobs.pop(0)
-        self.live[job.number] = Live.of(job)
+        self.live[job.number] = Live(job)
         self.notify(Started(job))
         return job
 
@@ -36,7 +36,7 @@ class Planned:
         return progress.failed
 
     def tell(self, job: Job, crash: Failure | None = None) -> None:
-        """Hands the job's rows to `settle`, which scores and keeps them."""
+        """Hands each of the job's rows to `settle`, which scores and keeps it."""
         live = self.live.pop(job.number)
         live.crashed(crash)
-        self.notify(ended(job, self.settle(rows_of(live, self.facts))))
+        self.notify(ended(job, [self.settle(row) for row in rows_of(live, self.facts)]))

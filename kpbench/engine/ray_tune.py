@@ -69,13 +69,14 @@ class Trainable(tune.Trainable):  # type: ignore[misc]
         """Nothing, as above: a job whose process died begins again."""
 
 
-class _Bridge:
-    """What searcher and scheduler share: the queue, and the jobs under way by Tune's trial id.
+class _Asks(Searcher):  # type: ignore[misc]
+    """Tune's searcher: asks the queue for each trial, hands it each epoch and tells it the end.
 
     An error of the queue's own (a full disk) would reach the caller wrapped in Tune's words; it is kept here.
     """
 
     def __init__(self, queue: Queue) -> None:
+        super().__init__(metric="epoch", mode="max")
         self._queue = queue
         self._jobs: dict[str, Job] = {}
         self.error: Exception | None = None
@@ -88,43 +89,27 @@ class _Bridge:
             self.error = self.error or error
             raise
 
-    def ask(self, trial_id: str) -> Job | None:
+    def suggest(self, trial_id: str) -> Any:
+        """The next job as Tune's configuration, or the word that there is none."""
         with self._keeping_errors():
             job = self._queue.ask()
-        if job is not None:
-            self._jobs[trial_id] = job
-        return job
+        if job is None:
+            return Searcher.FINISHED
+        self._jobs[trial_id] = job
+        return {"job": job.model_dump_json()}
 
     def report(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Takes an epoch; True asks for the trial to be stopped."""
         with self._keeping_errors():
             return self._queue.report(self._jobs[trial_id], Progress.model_validate_json(result["progress"]))
 
-    def tell(self, trial_id: str, *, crashed: bool) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tells the queue; a trial that ended in an error lost its process."""
         job = self._jobs.pop(trial_id, None)
         crash = Failure(reason="crash", detail=f"its worker process died {RETRIES + 1} times")
         if job is not None:
             with self._keeping_errors():
-                self._queue.tell(job, crash if crashed else None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its searcher and scheduler; the queue is the driver's alone
-
-
-class _Asks(Searcher):  # type: ignore[misc]
-    """Tune's searcher: asks the queue for each trial and tells it the end."""
-
-    def __init__(self, bridge: _Bridge) -> None:
-        super().__init__(metric="epoch", mode="max")
-        self._bridge = bridge
-
-    def suggest(self, trial_id: str) -> Any:
-        """The next job as Tune's configuration, or the word that there is none."""
-        job = self._bridge.ask(trial_id)
-        return Searcher.FINISHED if job is None else {"job": job.model_dump_json()}
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tells the queue; a trial that ended in an error lost its process."""
-        self._bridge.tell(trial_id, crashed=error)
+                self._queue.tell(job, crash if error else None)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the state."""
@@ -133,22 +118,25 @@ class _Asks(Searcher):  # type: ignore[misc]
         """Never done."""
         raise NotImplementedError("a study continues from its journal")
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its searcher and scheduler; the queue is the driver's alone
+
 
 class _Stops(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler: hands each epoch to the queue and stops a trial when the queue says so."""
 
-    def __init__(self, bridge: _Bridge) -> None:
+    def __init__(self, asks: _Asks) -> None:
         super().__init__()
-        self._bridge = bridge
+        self._asks = asks
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """An epoch that is not the last."""
-        return str(TrialScheduler.STOP if self._bridge.report(trial.trial_id, result) else TrialScheduler.CONTINUE)
+        return str(TrialScheduler.STOP if self._asks.report(trial.trial_id, result) else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """The last epoch, which does not pass `on_trial_result`; Tune calls the searcher's method after this."""
         if result["done"]:
-            self._bridge.report(trial.trial_id, result)
+            self._asks.report(trial.trial_id, result)
 
 
 def run(queue: Queue, staged: Staged, *, workers: int) -> None:
@@ -161,13 +149,13 @@ def run(queue: Queue, staged: Staged, *, workers: int) -> None:
     """
     with _cluster(workers) as scratch:
         gpus = torch.cuda.device_count() / workers if staged.device.kind == "cuda" else 0
-        bridge = _Bridge(queue)
+        asks = _Asks(queue)
         trainable = tune.with_parameters(Trainable, staged={"ref": ray.put(staged)})
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=_Asks(bridge),
-                scheduler=_Stops(bridge),
+                search_alg=asks,
+                scheduler=_Stops(asks),
                 num_samples=-1,
                 max_concurrent_trials=workers,
                 reuse_actors=True,
@@ -182,8 +170,8 @@ def run(queue: Queue, staged: Staged, *, workers: int) -> None:
         try:
             tuner.fit()
         finally:
-            if bridge.error is not None:
-                raise bridge.error
+            if asks.error is not None:
+                raise asks.error
 
 
 @contextmanager

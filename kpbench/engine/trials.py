@@ -1,11 +1,11 @@
 """The queue of a search: trials whose cells a sampler chooses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from optuna.trial import TrialState
+from optuna.trial import FixedTrial, TrialState
 
-from kpbench.cell import Params, RunResult, Scalar
+from kpbench.cell import Params, RunResult, Scalar, State
 from kpbench.engine.events import Advanced, Notify, Started
 from kpbench.engine.jobs import Failure, Job, Progress
 from kpbench.engine.live import Facts, Live, ended, rows_of
@@ -18,6 +18,13 @@ from kpbench.space.space import SearchSpace
 from kpbench.store.files import ROWS
 from kpbench.store.study import Study
 from kpbench.task.score import mean_score
+
+ENDS: Mapping[State, TrialState] = {
+    "failed": TrialState.FAIL,
+    "pruned": TrialState.PRUNED,
+    "complete": TrialState.COMPLETE,
+}
+"""A trial ends as the first of these in which one of its seeds did."""
 
 
 @dataclass
@@ -80,12 +87,12 @@ class Trials:
             if how == STOPPED or not self.journal.lives_spent(trial):
                 self.journal.interrupt(trial, how)
                 continue
-            live = Live.of(self._job(trial.number, self.complete(self.space.suggest(_Given(varying(trial))))))
+            live = Live(self._job(trial.number, self.complete(self.space.suggest(FixedTrial(varying(trial))))))
             lost = Failure(reason="crash", detail="lost with its driver again and again; it may be what kills it")
             live.failures = [lost] * self.seeds
             self._settle(live)
             self.journal.adopt(trial)
-            self.journal.fail(trial.number)
+            self.journal.end(trial.number, TrialState.FAIL)
 
     def total(self) -> int:
         """How many trials the study will have."""
@@ -113,7 +120,7 @@ class Trials:
             return None
         trial = self.journal.start(params)
         job = self._job(trial.number, self.complete(self.space.suggest(trial)))
-        self.live[job.number] = Live.of(job)
+        self.live[job.number] = Live(job)
         self.notify(Started(job))
         return job
 
@@ -127,8 +134,7 @@ class Trials:
         self.journal.report(job.number, score, progress.epoch)
         self.notify(Advanced(job, progress.epoch, score))
         others = self.journal.scores_at(progress.epoch, except_for=job.number)
-        live.stopped = self.scheduler(progress.epoch, job.epochs, score, others)
-        return live.stopped
+        return self.scheduler(progress.epoch, job.epochs, score, others)
 
     def tell(self, job: Job, crash: Failure | None = None) -> None:
         """Writes the rows, then tells Optuna: complete, pruned or failed."""
@@ -145,34 +151,10 @@ class Trials:
 
     def _tell(self, number: int, rows: Sequence[RunResult]) -> None:
         states = {row.state for row in rows}
-        if "failed" in states:
-            self.journal.fail(number)
-        elif "pruned" in states:
-            self.journal.prune(number)
-        else:
-            self.journal.complete(number, mean_score([row.val_mse for row in rows if row.val_mse is not None]))
+        state = next(state for state in ENDS if state in states)
+        score = mean_score([row.val_mse for row in rows if row.val_mse is not None]) if state == "complete" else None
+        self.journal.end(number, ENDS[state], score)
 
     def _job(self, number: int, params: dict[str, Scalar]) -> Job:
         seeds = tuple(block_seed(self.seed, block) for block in range(self.seeds))
         return Job(number=number, role="trial", params=params, seeds=seeds, epochs=self.epochs)
-
-    def counts(self) -> dict[str, int]:
-        """Trials by state, those lost with a driver left out."""
-        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-        return {name: self.journal.count(state) for name, state in states.items()}
-
-
-@dataclass(frozen=True)
-class _Given:
-    """Answers a space's suggestions with the parameters of a trial that exists."""
-
-    params: Params
-
-    def suggest_categorical(self, name: str, choices: object) -> Scalar:
-        return self.params[name]
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        return int(self.params[name])
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        return float(self.params[name])

@@ -1,4 +1,4 @@
-"""Range checks that families share: each refuses a value by its parameter's name."""
+"""What families share: range checks that refuse a value by its parameter's name, and an error in one line."""
 
 from kpbench.errors import UsageError
 
@@ -14,3 +14,8 @@ def check_rate(rate: float) -> None:
     """Refuses a dropout rate outside 0 <= rate < 1."""
     if not 0.0 <= rate < 1.0:
         raise UsageError(f"network.dropout_rate must be at least 0 and below 1, got {rate}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from kpbench.cell import Params, Scalar
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import SIZE
+from kpbench.networks.checks import first_line
 from kpbench.networks.cnn import cnn
 from kpbench.networks.mlp import mlp
 from kpbench.networks.timm_backbone import timm_backbone
@@ -99,8 +100,7 @@ def check_rules(params: Params, rules: Rules) -> tuple[int, float]:
     try:
         parameters, size = size_of(params)
     except (RuntimeError, OverflowError, TypeError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"{describe(params)}: cannot be built: {reason[:200]}") from error
+        raise UsageError(f"{describe(params)}: cannot be built: {first_line(error)}") from error
     if parameters > rules.max_parameters:
         raise UsageError(
             f"{describe(params)}: {parameters:,} parameters, the rules allow {rules.max_parameters:,}; "

@@ -5,7 +5,7 @@ from torch import nn
 
 from kpbench.errors import UsageError, nearest
 from kpbench.faces.faces import KEYPOINTS
-from kpbench.networks.checks import check_rate
+from kpbench.networks.checks import check_rate, first_line
 from kpbench.networks.torchvision_ops import declare_missing_operators
 
 
@@ -30,6 +30,5 @@ def timm_backbone(*, model: str = "mobilenetv3_small_100", dropout_rate: float =
             device = next(network.parameters()).device
             network.eval()(torch.zeros(1, 1, 96, 96, device=device))
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"timm model '{model}' does not take a 1x96x96 picture: {reason}") from error
+        raise UsageError(f"timm model '{model}' does not take a 1x96x96 picture: {first_line(error)}") from error
     return network.train()

@@ -40,10 +40,6 @@ class Journal:
         trials = self._study.get_trials(deepcopy=False)
         return [t for t in trials if t.state is not TrialState.WAITING and INTERRUPTED not in t.user_attrs]
 
-    def count(self, state: TrialState) -> int:
-        """How many trials that count are in `state`."""
-        return sum(1 for trial in self.history() if trial.state is state)
-
     def start(self, params: Mapping[str, Scalar]) -> Trial:
         """A new trial whose suggestions will be `params`.
 
@@ -67,17 +63,9 @@ class Journal:
             if trial.number != except_for and trial.state is not TrialState.FAIL and epoch in trial.intermediate_values
         ]
 
-    def complete(self, number: int, score: float) -> None:
-        """The trial trained to its last epoch."""
-        self._study.tell(self._live.pop(number), score)
-
-    def prune(self, number: int) -> None:
-        """The scheduler stopped the trial."""
-        self._study.tell(self._live.pop(number), state=TrialState.PRUNED)
-
-    def fail(self, number: int) -> None:
-        """The trial diverged, ran out of memory, crashed or raised."""
-        self._study.tell(self._live.pop(number), state=TrialState.FAIL)
+    def end(self, number: int, state: TrialState, score: float | None = None) -> None:
+        """A running trial ended: COMPLETE with its score, PRUNED by the scheduler or FAIL."""
+        self._study.tell(self._live.pop(number), score, state=state)
 
     def running(self) -> list[FrozenTrial]:
         """Trials that were started and never told."""

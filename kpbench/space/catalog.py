@@ -11,16 +11,11 @@ PACKAGED = PACKAGE / "definitions"
 KINDS = {"search_spaces": "search space", "benchmarks": "benchmark"}
 
 
-def folders(kind: str) -> list[Path]:
-    """Where definitions of a kind are looked for: the working directory's folder, then the packaged one."""
-    packaged = PACKAGED if PACKAGED.is_dir() else PACKAGE.parent
-    return [folder for folder in (Path.cwd() / kind, packaged / kind) if folder.is_dir()]
-
-
 def names(kind: str) -> dict[str, Path]:
     """Every definition of a kind by name; the working directory's own win over packaged ones."""
+    packaged = PACKAGED if PACKAGED.is_dir() else PACKAGE.parent
     found: dict[str, Path] = {}
-    for folder in folders(kind):
+    for folder in (Path.cwd() / kind, packaged / kind):
         for path in sorted(folder.glob("*.toml")):
             found.setdefault(path.stem, path)
     return found

@@ -121,7 +121,8 @@ def levels_of(
     parameter = space.parameters[name]
     if words is None and isinstance(parameter, Range):
         raise UsageError(f"{name} is a range; name its levels: --levels {name}=LOW,MIDDLE,HIGH")
-    levels = [_level(name, parameter, word) for word in words] if words else list(_choices(parameter))
+    known = list(parameter.values) if isinstance(parameter, Choice) else []
+    levels = [_level(name, parameter, word) for word in words] if words else known
     first = _level(name, parameter, baseline) if baseline is not None else space.baseline.get(name, levels[0])
     if first not in levels:
         if baseline is not None or words is None:
@@ -131,10 +132,6 @@ def levels_of(
     if len(ordered) < 2:
         raise UsageError(f"factor {name} has one level, {ordered[0]}; an ablation needs at least two")
     return ordered
-
-
-def _choices(parameter: Choice | Range) -> tuple[Scalar, ...]:
-    return parameter.values if isinstance(parameter, Choice) else ()
 
 
 def _level(name: str, parameter: Choice | Range, word: str) -> Scalar:

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def read_space(path: Path, defaults: Defaults) -> SearchSpace:
             wanted = tuple(family for family in parameter.when.get("family", owners) if family in owners)
             if not wanted:
                 raise refuse(f"{key}.when", f"only {', '.join(owners)} has this parameter")
-            parameter = _under(parameter, {**parameter.when, "family": wanted})
+            parameter = replace(parameter, when={**parameter.when, "family": wanted})
         parameters[key] = parameter
     for key, parameter in parameters.items():
         for name, allowed in parameter.when.items():
@@ -107,12 +108,11 @@ def _read_parameter(value: Any) -> Parameter:
     kinds = [kind for kind in ("choices", "value", "low") if kind in value]
     if len(kinds) != 1:
         raise ValueError("give exactly one of a value, choices, or low and high")
-    if kinds == ["choices"]:
-        if not isinstance(value["choices"], list):
+    if kinds != ["low"]:
+        values = value["choices"] if kinds == ["choices"] else [value["value"]]
+        if not isinstance(values, list):
             raise ValueError("choices must be a list")
-        return Choice(_values(value["choices"]), condition)
-    if kinds == ["value"]:
-        return Choice(_values([value["value"]]), condition)
+        return Choice(_values(values), condition)
     low, high, log = value["low"], value.get("high"), value.get("log", False)
     if high is None or not all(_is_number(bound) for bound in (low, high)):
         raise ValueError("low and high must both be numbers up to 2^53")
@@ -159,17 +159,11 @@ def _as_type_of(parameter: Parameter, default: Scalar) -> Parameter:
     if isinstance(parameter, Choice):
         values = tuple(convert(value) for value in parameter.values)
         _refuse_repeats(values)  # 1 and 1.0 are one decimal number
-        return Choice(values, parameter.when)
+        return replace(parameter, values=values)
     low, high = convert(parameter.low), convert(parameter.high)
     if isinstance(low, str) or isinstance(high, str):
         raise ValueError("a range needs a number")
-    return Range(low, high, parameter.log, parameter.when)
-
-
-def _under(parameter: Parameter, when: Mapping[str, tuple[Scalar, ...]]) -> Parameter:
-    if isinstance(parameter, Choice):
-        return Choice(parameter.values, when)
-    return Range(parameter.low, parameter.high, parameter.log, when)
+    return replace(parameter, low=low, high=high)
 
 
 def _conditions_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter] | None:

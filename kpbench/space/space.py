@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from kpbench.cell import Params, Scalar, cell_id
 from kpbench.errors import UsageError
@@ -37,19 +37,6 @@ class Range:
 
 
 Parameter = Choice | Range
-
-
-class Suggests(Protocol):
-    """The part of an Optuna trial that a space needs."""
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """One of `choices`."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
-        """A whole number."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """A number."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +101,8 @@ class SearchSpace:
         for level in found:
             yield from self._extend({**chosen, name: level}, others)
 
-    def suggest(self, trial: Suggests) -> dict[str, Scalar]:
-        """One cell, each varying parameter asked of an Optuna trial under its dotted name."""
+    def suggest(self, trial: Any) -> dict[str, Scalar]:
+        """One cell, each varying parameter asked of an Optuna trial (any `BaseTrial`) under its dotted name."""
         chosen: dict[str, Scalar] = {}
         for name, parameter in self.parameters.items():
             if not _applies(parameter, chosen):

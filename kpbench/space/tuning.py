@@ -145,7 +145,7 @@ def audit(rows: Sequence[RunResult], cells: Sequence[Mapping[str, Scalar]], tuni
 def _audit(rows: Sequence[RunResult], levels: Mapping[str, Scalar], tuning: Tuning) -> TunedCell:
     best = best_recipe(rows)
     chosen = {} if best is None else {name: best.params[name] for name in tuning.spans if name in best.params}
-    ends = [name for name, value in chosen.items() if _near_end(tuning.spans[name], float(value))]
+    shares = {name: tuning.spans[name].share(float(value)) for name, value in chosen.items()}
     return TunedCell(
         levels=levels,
         trials=len(rows),
@@ -154,9 +154,5 @@ def _audit(rows: Sequence[RunResult], levels: Mapping[str, Scalar], tuning: Tuni
         failed=sum(row.state == "failed" and row.reason != "nan" for row in rows),
         chosen=chosen,
         val_score=None if best is None else best.val_score,
-        at_ends=tuple(ends),
+        at_ends=tuple(name for name, share in shares.items() if min(share, 1.0 - share) <= NEAR_END),
     )
-
-
-def _near_end(span: Span, value: float) -> bool:
-    return min(span.share(value), 1.0 - span.share(value)) <= NEAR_END

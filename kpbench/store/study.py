@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from kpbench.cell import RunResult, Value
 from kpbench.errors import UsageError
-from kpbench.store.files import JOURNAL, LOCK, PLAN, READINGS, ROWS, SESSIONS, cut_torn_line, read_lines
+from kpbench.store.files import JOURNAL, LOCK, PLAN, READINGS, ROWS, SESSIONS, V, cut_torn_line, read_lines
 from kpbench.store.plan import Plan, read_plan, refuse_other_plan
 from kpbench.whole_file import write_whole
 
@@ -44,16 +44,21 @@ class Study:
         """The folder's name."""
         return self.folder.name
 
-    def append(self, file: str, value: Value) -> None:
-        """Adds one line to a JSONL file of the study and flushes it to the disk."""
+    def append(self, file: str, value: V) -> V:
+        """Adds one line to a JSONL file of the study and flushes it to the disk; returns the value."""
         with (self.folder / file).open("ab") as lines:
             lines.write(value.model_dump_json().encode() + b"\n")
             lines.flush()
             os.fsync(lines.fileno())
+        return value
 
     def test_reading(self, command: str, model: str) -> Callable[[], None]:
         """What writes down that `command` opens the sealed test for `model`; for `SealedFaces.open`."""
-        return lambda: self.append(READINGS, Reading(when=now(), command=command, model=model))
+
+        def write_down() -> None:
+            self.append(READINGS, Reading(when=now(), command=command, model=model))
+
+        return write_down
 
     def rows(self) -> list[RunResult]:
         """Every row so far."""

@@ -1,7 +1,7 @@
 """`kpbench ablate`: a planned factorial of cells and seeds, none stopped early, scored on the sealed test."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kpbench.cell import Scalar, cell_id
+from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
@@ -32,11 +33,10 @@ from kpbench.studies.matching import MATCH, size_matched
 from kpbench.studies.measures import SHIFTS, Measure, elsewhere, under_shifts
 from kpbench.studies.official import score_floor
 from kpbench.studies.planned_runs import every_cell, scored_runs, take_runs, tuned_cells, tuning_count, tuning_runs
-from kpbench.studies.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
-from kpbench.studies.timing import epoch_seconds
+from kpbench.studies.preflight import Say, Task, at_least, check_name, prepare_task, run_queue
 
 LEAST_ALPHA, POWER = 1e-3, 0.8
-"""The strictest error rate for which a few seeds can tell a detectable effect, and the power it is told for."""
+"""The strictest error rate at which a few seeds have a detectable effect, and the power of that effect."""
 
 SANE_RUNS = 400
 """More runs than this need --yes."""
@@ -124,8 +124,7 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
             raise UsageError(f"unknown {what} '{word}'. Known: {', '.join(known)}")
     if request.match != "none" and request.tune == "per-cell":
         raise UsageError("--match keeps the baseline's recipe, --tune per-cell does not: use --tune locked with it")
-    if request.name is not None:
-        plain_name(request.name)
+    check_name(request.name)
     task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
     under_shifts(request.shifts or (), task.benchmark.coordinates)  # refuses what is no shift
     design = _design(request, task)
@@ -207,7 +206,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
             notify(Stage("tuning on validation faces", len(tuning.jobs)))
             run_queue(tuning, task.stage(splits), request.workers)
         cells = tuned_cells(task, design, study.rows())
-        study.write(COSTS, _costs(cells))
+        costs = {cell_id(cell): {"flops": flops(cell), "step_megabytes": step_megabytes(cell)} for cell in cells}
+        study.write(COSTS, json.dumps(costs, indent=2) + "\n")  # counted, so the same on every machine
         for place in request.reuse:
             taken = take_runs(study, plan, cells, find_study(place, request.out))
             notify(Stage(f"{taken} runs taken from {place}"))
@@ -237,12 +237,6 @@ def _other_faces(prepared: Ablate, splits: Splits, say: Say) -> Splits | None:
     return replace(other, val=other.val.take(np.flatnonzero(~seen)), notes=(*other.notes, note))
 
 
-def _costs(cells: Sequence[Mapping[str, Scalar]]) -> str:
-    """What a cell costs besides its parameters, by cell: counted, so the same on every machine."""
-    costs = {cell_id(cell): {"flops": flops(cell), "step_megabytes": step_megabytes(cell)} for cell in cells}
-    return json.dumps(costs, indent=2) + "\n"
-
-
 def _measures(prepared: Ablate, other: Splits | None) -> list[Measure]:
     coordinates = prepared.task.benchmark.coordinates
     shifts = prepared.design.shifts
@@ -252,14 +246,14 @@ def _measures(prepared: Ablate, other: Splits | None) -> list[Measure]:
 
 def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     """What `ablate` would do, with the time as a measured epoch on 128 faces tells it; nothing is written."""
-    from_request, task, design = prepared.request, prepared.task, prepared.design
-    splits = task.read_faces(from_request.data, say)
+    request, task, design = prepared.request, prepared.task, prepared.design
+    splits = task.read_faces(request.data, say)
     other = _other_faces(prepared, splits, say)
     plan = prepared.plan(splits, other)
     check_folder(prepared.folder(plan), plan)
     seconds = sum(epoch_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)
     tuning = tuning_count(design)
-    total = seconds * task.epochs * (design.runs + tuning) / max(1, from_request.workers)
+    total = seconds * task.epochs * (design.runs + tuning) / max(1, request.workers)
     return {
         "study": str(prepared.folder(plan)),
         "cells": [" ".join(f"{name}={level}" for name, level in levels.items()) for levels in design.cells],

@@ -1,5 +1,7 @@
 """Size-matched controls: the baseline made as large as a level, so that size is no rival explanation."""
 
+from bisect import bisect_right
+
 from kpbench.cell import Params
 from kpbench.errors import UsageError
 from kpbench.networks.families import size_of
@@ -55,8 +57,5 @@ def _nearest_width(base: Params, wanted: int) -> tuple[int, int]:
     def parameters(width: int) -> int:
         return size_of({**base, WIDTH: width})[0]
 
-    low, high = 1, WIDEST
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if parameters(middle) <= wanted else (low, middle)
-    return min(((width, parameters(width)) for width in (low, high)), key=lambda pair: abs(pair[1] - wanted))
+    low = max(1, bisect_right(range(1, WIDEST), wanted, key=parameters))
+    return min(((width, parameters(width)) for width in (low, low + 1)), key=lambda pair: abs(pair[1] - wanted))

@@ -52,12 +52,13 @@ def under_shifts(shifts: Sequence[int], coordinates: Coordinates) -> Measure:
             raise UsageError(f"--shifts must lie between 0 and {SIZE // 4} pixels, got {shift}")
 
     def measure(network: nn.Module, test: Faces) -> dict[str, float]:
-        return {f"shift {shift}": _mean_over_ways(network, test, shift) for shift in shifts}
-
-    def _mean_over_ways(network: nn.Module, test: Faces, shift: int) -> float:
-        ways = WAYS if shift else WAYS[:1]
-        errors = [squared_errors(network, shifted(test, shift * x, shift * y), coordinates).mean() for x, y in ways]
-        return float(np.mean(errors))
+        found = {}
+        for shift in shifts:
+            faces = (shifted(test, shift * x, shift * y) for x, y in (WAYS if shift else WAYS[:1]))
+            found[f"shift {shift}"] = float(
+                np.mean([squared_errors(network, one, coordinates).mean() for one in faces])
+            )
+        return found
 
     return measure
 

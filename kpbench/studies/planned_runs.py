@@ -25,6 +25,9 @@ Cell = dict[str, Scalar]
 ATTEMPTS = 2
 """How often a recipe that breaks (memory, a lost worker) is tried: then it is out, so that choices stay as they are."""
 
+REUSE_FIELDS = ("data", "benchmark", "scorer", "epochs", "device", "precision", "labels")
+"""The fields of a plan in which two studies must agree for a run of one to be taken over by the other."""
+
 
 def every_cell(task: Task, design: Design) -> list[Cell]:
     """Every cell that a design may train, each recipe of each cell and the size-matched controls included."""
@@ -44,10 +47,8 @@ def tuning_count(design: Design) -> int:
 def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify: Notify) -> Planned:
     """Each recipe in each cell that is tuned, those settled left out; none is stopped early, none sees the test."""
 
-    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        for row in rows:
-            study.append(ROWS, row)
-        return rows
+    def settle(row: RunResult) -> RunResult:
+        return study.append(ROWS, row)
 
     tuning = design.tuning
     if tuning is None:
@@ -97,8 +98,7 @@ def scored_runs(
 ) -> Planned:
     """Every planned run in random order, those done left out; each is scored officially, its model then removed."""
     done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
-    wanted: list[tuple[Role, Cell, int]] = [("ablation", cell, seed) for cell in cells for seed in design.blocks]
-    wanted += [("control", cells[0], seed) for seed in design.control]
+    wanted = _compared_runs(design, cells)
     controls = {cell_id(cell): cell for one in design.matched or () for cell in [{**cells[0], **one.change}]}
     wanted += [("matched", cell, seed) for cell in controls.values() for seed in design.blocks]
     random.Random(design.blocks[0]).shuffle(wanted)  # the order follows from the study's seed, as its blocks do
@@ -109,13 +109,12 @@ def scored_runs(
         if (role, cell_id(cell), seed) not in done
     ]
 
-    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        scored = [score_row(study, task, splits, row, command, measures=measures) for row in rows]
-        for row in scored:
-            study.append(ROWS, row.model_copy(update={"model": None}))
-            if row.model is not None:
-                for suffix in (".safetensors", ".json"):
-                    (study.folder / row.model).with_suffix(suffix).unlink(missing_ok=True)
+    def settle(row: RunResult) -> RunResult:
+        scored = score_row(study, task, splits, row, command, measures=measures)
+        study.append(ROWS, scored.model_copy(update={"model": None}))
+        if scored.model is not None:
+            for suffix in (".safetensors", ".json"):
+                (study.folder / scored.model).with_suffix(suffix).unlink(missing_ok=True)
         return scored
 
     return Planned(jobs, task.facts(splits), notify, settle)
@@ -136,7 +135,7 @@ def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> i
     assert design is not None
     apart = [
         f"{name} {theirs} against {ours}"
-        for name in SAME
+        for name in REUSE_FIELDS
         if (theirs := getattr(source, name)) != (ours := getattr(plan, name))
     ]
     if apart:
@@ -145,8 +144,7 @@ def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> i
         raise UsageError(f"--reuse {other}: its networks were not scored on the faces of --also")
     names = {f"shift {shift}" for shift in design.shifts or ()}
     done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
-    wanted = {("ablation", cell_id(cell), seed) for cell in cells for seed in design.blocks}
-    wanted |= {("control", cell_id(cells[0]), seed) for seed in design.control}
+    wanted = {(role, cell_id(cell), seed) for role, cell, seed in _compared_runs(design, cells)}
     taken = 0
     for row in read_lines(other / ROWS, RunResult):
         run = (row.role, row.cell, row.seed)
@@ -158,8 +156,10 @@ def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> i
     return taken
 
 
-SAME = ("data", "benchmark", "scorer", "epochs", "device", "precision", "labels")
-"""The fields of a plan in which two studies must agree for a run of one to be one of the other."""
+def _compared_runs(design: Design, cells: Sequence[Cell]) -> list[tuple[Role, Cell, int]]:
+    """Role, cell and seed of every run of the design, the size-matched controls left out."""
+    runs: list[tuple[Role, Cell, int]] = [("ablation", cell, seed) for cell in cells for seed in design.blocks]
+    return runs + [("control", cells[0], seed) for seed in design.control]
 
 
 def _cell(task: Task, levels: Mapping[str, Scalar], recipe: Mapping[str, Scalar]) -> Cell:

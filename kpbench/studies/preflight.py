@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any
 
 from kpbench.cell import Params, Scalar
 from kpbench.engine import inline, ray_tune
@@ -18,7 +19,6 @@ from kpbench.faces.faces import Splits
 from kpbench.faces.partial import LABELS
 from kpbench.networks.families import check_rules, describe
 from kpbench.space.catalog import find
-from kpbench.space.design import Design
 from kpbench.space.reading import read_space
 from kpbench.space.space import Defaults, SearchSpace, complete
 from kpbench.store.plan import Plan
@@ -81,15 +81,7 @@ class Task:
         Raises:
             UsageError: as `faces.datasets.load`.
         """
-        shares = self.benchmark.splits
-        splits = load(
-            source,
-            val_share=shares.val_share,
-            test_share=shares.test_share,
-            seed=shares.seed,
-            labels=self.labels,
-            progress=say,
-        )
+        splits = load(source, **self.benchmark.splits.model_dump(), labels=self.labels, progress=say)
         if len(splits.train) < 2:
             raise UsageError(f"{source} has {len(splits.train)} training face(s); training needs at least two")
         return splits
@@ -104,20 +96,9 @@ class Task:
         arrays = (train.images, train.keypoints, val.images, val.keypoints)
         return Staged(*arrays, self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device)
 
-    def plan(
-        self,
-        splits: Splits,
-        *,
-        kind: str,
-        seeds: int,
-        seed: int,
-        sampler: str,
-        scheduler: str,
-        design: Design | None = None,
-    ) -> Plan:
-        """The identity of a study of this task on these faces."""
+    def plan(self, splits: Splits, **asked: Any) -> Plan:
+        """The identity of a study of this task on these faces; `asked` are the other fields of `Plan`."""
         return Plan(
-            kind=kind,
             space_name=self.space.name,
             space=self.space.digest,
             benchmark_name=self.benchmark.name,
@@ -126,19 +107,15 @@ class Task:
             data_name=splits.name,
             data=splits.digest(),
             epochs=self.epochs,
-            seeds=seeds,
-            sampler=sampler,
-            scheduler=scheduler,
-            seed=seed,
             device=self.device.kind,
             precision=self.device.precision,
             held_out=splits.held_out(),
             labels=None if self.labels == "complete" else self.labels,
             data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
             data_notes=splits.notes,
-            design=design,
             space_text=self.space.text,
             benchmark_text=self.benchmark.text,
+            **asked,
         )
 
     def session(self, command: str, workers: int) -> Session:
@@ -163,7 +140,7 @@ def prepare_task(space: str, device: str, epochs: int | None, *, labels: str = "
     at_least({"--epochs": (1 if epochs is None else epochs, 1)})
     if labels not in LABELS:
         raise UsageError(f"unknown --labels '{labels}'. Known: {', '.join(LABELS)}")
-    benchmark = read_benchmark(find("benchmarks", "facial_keypoints"))
+    benchmark = read_benchmark()
     defaults = known_parameters()
     found = read_space(find("search_spaces", space), defaults)
     task = Task(benchmark, found, find_device(device), epochs or benchmark.budget.epochs, defaults, labels)
@@ -183,16 +160,17 @@ def at_least(options: dict[str, tuple[int, int]]) -> None:
             raise UsageError(f"{option} must be at least {least}, got {value}")
 
 
-def plain_name(name: str) -> str:
-    """A study's name if it is a plain folder name.
+def check_name(name: str | None) -> None:
+    """Refuses a name of a study that is no plain folder name.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is none.
     """
+    if name is None:
+        return
     plain = name.isprintable() and name.strip() == name and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
     if not name or not plain or name in (".", "..") or any(mark in name for mark in "/\\"):
         raise UsageError(f"--name must be a plain folder name, got {name!r}; --out says where")
-    return name
 
 
 def run_queue(queue: Queue, staged: Staged, workers: int) -> None:

@@ -11,7 +11,6 @@ from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces, Splits
 from kpbench.networks.families import count_parameters
-from kpbench.space.catalog import find
 from kpbench.statistics.conditions import error_by_condition
 from kpbench.store.files import MODELS, PLAN
 from kpbench.store.study import Study
@@ -38,7 +37,7 @@ def score_model(
     if split not in ("val", "test"):
         raise UsageError(f"unknown split '{split}'. Known: val, test")
     network, card = load_model(model)
-    benchmark = read_benchmark(find("benchmarks", "facial_keypoints"))
+    benchmark = read_benchmark()
     splits = _splits_of(card, data, benchmark.splits, say)
     notes = []
     if card.data != splits.digest():
@@ -100,8 +99,7 @@ def _splits_of(card: ModelCard, data: str, shares: SplitShares, say: Say) -> Spl
     """The data as the model was trained on it, with complete or with partial labels; else with complete ones."""
 
     def read(labels: str) -> Splits:
-        share, test = shares.val_share, shares.test_share
-        return load(data, val_share=share, test_share=test, seed=shares.seed, labels=labels, progress=say)
+        return load(data, **shares.model_dump(), labels=labels, progress=say)
 
     complete = read("complete")
     if complete.digest() == card.data:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis.search import best_of, ranked
+from kpbench.analysis.search import best_of, ranked, trial_counts
 from kpbench.cell import RunResult
 from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notify, Stage
@@ -26,7 +26,7 @@ from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSION
 from kpbench.store.plan import Plan
 from kpbench.store.study import Study, check_folder, open_study
 from kpbench.studies.official import score_floor, score_row
-from kpbench.studies.preflight import Say, Task, at_least, plain_name, prepare_task, run_queue
+from kpbench.studies.preflight import Say, Task, at_least, check_name, prepare_task, run_queue
 from kpbench.task.benchmark import Benchmark
 from kpbench.training.model_files import load_model
 
@@ -94,8 +94,7 @@ def prepare_search(request: SearchRequest) -> Search:
             "--final-seeds": (request.final_seeds, 1),
         }
     )
-    if request.name is not None:
-        plain_name(request.name)
+    check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
     task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
@@ -119,10 +118,25 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
         staged = task.stage(splits)
-        trials = _trials(study, prepared, splits, notify)
+        trials = Trials(
+            study=study,
+            journal=Journal(study.folder / JOURNAL),
+            space=task.space,
+            sampler=SAMPLERS[request.sampler],
+            scheduler=SCHEDULERS[request.scheduler],
+            facts=task.facts(splits),
+            notify=notify,
+            complete=task.complete,
+            legal=task.legal,
+            n_trials=request.n_trials,
+            epochs=task.epochs,
+            seeds=request.seeds,
+            seed=request.seed,
+        )
         trials.recover()
         if trials.left():
-            notify(Stage("search", trials.total(), len(trials.journal.history()), _best_so_far(study)))
+            scores = [score for _, score in ranked(study.rows())]
+            notify(Stage("search", trials.total(), len(trials.journal.history()), max(scores, default=None)))
             try:
                 run_queue(trials, staged, min(request.workers, trials.left()))
             except KeyboardInterrupt:
@@ -141,7 +155,7 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
             "study": study.name,
             "best": best,
             "floor": {name: scores["test"] for name, scores in floor.items()},
-            "trials": trials.counts(),
+            "trials": trial_counts(rows),
             "finals_failed": len(_unfinished(prepared, rows)),
         }
         study.write(RESULT, json.dumps(result, indent=2) + "\n")
@@ -170,30 +184,6 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     }
 
 
-def _trials(study: Study, prepared: Search, splits: Splits, notify: Notify) -> Trials:
-    request, task = prepared.request, prepared.task
-    return Trials(
-        study=study,
-        journal=Journal(study.folder / JOURNAL),
-        space=task.space,
-        sampler=SAMPLERS[request.sampler],
-        scheduler=SCHEDULERS[request.scheduler],
-        facts=task.facts(splits),
-        notify=notify,
-        complete=task.complete,
-        legal=task.legal,
-        n_trials=request.n_trials,
-        epochs=task.epochs,
-        seeds=request.seeds,
-        seed=request.seed,
-    )
-
-
-def _best_so_far(study: Study) -> float | None:
-    ranking = ranked(study.rows())
-    return ranking[0][1] if ranking else None
-
-
 def _unfinished(prepared: Search, rows: Sequence[RunResult]) -> list[tuple[str, int]]:
     """The final runs, cell and seed, that the request asks for and that are not complete."""
     request = prepared.request
@@ -213,11 +203,8 @@ def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> P
         for number, (cell, seed) in enumerate(_unfinished(prepared, rows))
     ]
 
-    def settle(rows: Sequence[RunResult]) -> Sequence[RunResult]:
-        scored = [score_row(study, task, splits, row, request.command) for row in rows]
-        for row in scored:
-            study.append(ROWS, row)
-        return scored
+    def settle(row: RunResult) -> RunResult:
+        return study.append(ROWS, score_row(study, task, splits, row, request.command))
 
     return Planned(jobs, task.facts(splits), notify, settle)
 

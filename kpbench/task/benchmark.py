@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from kpbench.cell import Value
 from kpbench.errors import UsageError
+from kpbench.space.catalog import find
 
 
 class Coordinates(Value):
@@ -66,12 +67,13 @@ class Benchmark(Value):
         return hashlib.sha256(self.model_dump_json(exclude={"text", "title"}).encode()).hexdigest()[:16]
 
 
-def read_benchmark(path: Path) -> Benchmark:
-    """The benchmark defined in a TOML file.
+def read_benchmark(path: Path | None = None) -> Benchmark:
+    """The benchmark defined in a TOML file; by default `facial_keypoints`.
 
     Raises:
         UsageError: the file is not TOML or not a benchmark; the first wrong key is named.
     """
+    path = path or find("benchmarks", "facial_keypoints")
     return parse_benchmark(path.read_text(encoding="utf-8"), str(path))
 
 

@@ -7,8 +7,6 @@ import torch
 
 from kpbench.errors import UsageError
 
-PRECISIONS = ("fp32", "bf16")
-
 
 @dataclass(frozen=True)
 class Device:
@@ -44,19 +42,7 @@ def find_device(name: str = "auto") -> Device:
         return Device(name, torch.cuda.get_device_name(), "bf16" if torch.cuda.is_bf16_supported(False) else "fp32")
     if name == "mps":
         return Device(name, platform.processor() or "Apple GPU", "fp32")
-    return Device(name, cpu_title(), "bf16" if _cpu_multiplies_bf16() else "fp32")
-
-
-def cpu_title() -> str:
-    """The processor's name, as torch or the platform knows it."""
-    return str(_cpu().get("cpu_name") or platform.processor() or platform.machine())
-
-
-def _cpu_multiplies_bf16() -> bool:
-    found = _cpu()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
-
-
-def _cpu() -> dict[str, object]:
-    capabilities = getattr(torch.cpu, "get_capabilities", None)  # torch 2.11 and later
-    return dict(capabilities()) if capabilities else {}
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 and later
+    title = str(capabilities.get("cpu_name") or platform.processor() or platform.machine())
+    multiplies_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return Device(name, title, "bf16" if multiplies_bf16 else "fp32")

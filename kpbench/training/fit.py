@@ -3,7 +3,7 @@
 import inspect
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,17 +92,15 @@ def fit(
         UsageError: a parameter out of range, or fewer than two training faces.
         DivergedError: the training or validation loss is not finite; the message names the epoch.
     """
-    check_training(
-        lr=lr,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        shift=shift,
-        rotate=rotate,
-        scale=scale,
-        brightness=brightness,
-        contrast=contrast,
-        flip=flip,
-    )
+    moves = {
+        "shift": shift,
+        "rotate": rotate,
+        "scale": scale,
+        "brightness": brightness,
+        "contrast": contrast,
+        "flip": flip,
+    }
+    check_training(lr=lr, weight_decay=weight_decay, batch_size=batch_size, **moves)
     n = len(train.images)
     if n < 2:
         raise UsageError("training needs at least two faces")
@@ -118,21 +116,11 @@ def fit(
         start = time.perf_counter()
         network.train()
         total = torch.zeros((), device=device)
-        moves = generator(setting.seed, "augment", epoch)
+        draws = generator(setting.seed, "augment", epoch)
         order = torch.randperm(n, generator=generator(setting.seed, "order", epoch)).to(device)
         with global_seed(setting.seed, "dropout", epoch):
             for index in order.tensor_split(steps):
-                pictures, keypoints = augment(
-                    train.pictures(index),
-                    train.keypoints[index],
-                    moves,
-                    shift=shift,
-                    rotate=rotate,
-                    scale=scale,
-                    brightness=brightness,
-                    contrast=contrast,
-                    flip=flip,
-                )
+                pictures, keypoints = augment(train.pictures(index), train.keypoints[index], draws, **moves)
                 with torch.autocast(device.type, torch.bfloat16, enabled=setting.device.precision == "bf16"):
                     predicted = network(pictures)
                 loss = error(predicted.float().reshape(keypoints.shape), train.target(keypoints))
@@ -177,35 +165,29 @@ def training_defaults() -> dict[str, Scalar]:
     return {PREFIX + p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def check_training(
-    *,
-    lr: float,
-    weight_decay: float,
-    batch_size: int,
-    shift: float,
-    rotate: float,
-    scale: float,
-    brightness: float,
-    contrast: float,
-    flip: float,
-) -> None:
+LIMITS: Mapping[str, tuple[Callable[[float], bool], str]] = {
+    "lr": (lambda value: value > 0, "above 0"),
+    "weight_decay": (lambda value: value >= 0, "0 or more"),
+    "batch_size": (lambda value: value >= 2, "at least 2"),
+    "shift": (lambda value: 0 <= value <= SIZE, f"between 0 and {SIZE} pixels"),
+    "rotate": (lambda value: 0 <= value <= 180, "between 0 and 180 degrees"),
+    "scale": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    "brightness": (lambda value: 0 <= value <= 1, "between 0 and 1"),
+    "contrast": (lambda value: 0 <= value <= 1, "between 0 and 1"),
+    "flip": (lambda value: 0 <= value <= 1, "between 0 and 1"),
+}
+"""Training parameter -> whether a value is allowed, and what is, in words."""
+
+
+def check_training(**values: float) -> None:
     """Refuses training parameters out of range, by name.
 
     Raises:
         UsageError: the parameter, what it may be, and what it is.
     """
-    for name, value, fine, wanted in (
-        ("lr", lr, lr > 0, "above 0"),
-        ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
-        ("batch_size", batch_size, batch_size >= 2, "at least 2"),
-        ("shift", shift, 0 <= shift <= SIZE, f"between 0 and {SIZE} pixels"),
-        ("rotate", rotate, 0 <= rotate <= 180, "between 0 and 180 degrees"),
-        ("scale", scale, 0 <= scale < 1, "at least 0 and below 1"),
-        ("brightness", brightness, 0 <= brightness <= 1, "between 0 and 1"),
-        ("contrast", contrast, 0 <= contrast <= 1, "between 0 and 1"),
-        ("flip", flip, 0 <= flip <= 1, "between 0 and 1"),
-    ):
-        if not fine:
+    for name, value in values.items():
+        allowed, wanted = LIMITS[name]
+        if not allowed(value):
             raise UsageError(f"training.{name} must be {wanted}, got {value}")
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from kpbench.cell import Scalar, Value
 from kpbench.errors import UsageError
+from kpbench.networks.checks import first_line
 from kpbench.networks.families import build
 from kpbench.task.benchmark import first_problem
 from kpbench.training.seeds import global_seed
@@ -66,8 +67,3 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
     except (SafetensorError, RuntimeError, OSError) as error:
         raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {first_line(error)}") from error
     return network.eval(), card
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind."""
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

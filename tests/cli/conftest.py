@@ -20,3 +20,17 @@ def kpbench(monkeypatch, capsys, tmp_path):
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def refused(kpbench):
+    """Calls the command, which must leave with code 2 and one line on stderr; answers the line."""
+
+    def call(*words):
+        code, out, err = kpbench(*words)
+        assert (code, out) == (2, ""), words
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1, err
+        return err
+
+    return call

@@ -11,12 +11,11 @@ from kpbench.engine import inline, ray_tune
 from kpbench.engine.evaluate import Staged, known_parameters
 from kpbench.engine.jobs import Failure, Job
 from kpbench.faces.datasets import load
-from kpbench.space.catalog import find
 from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.device import find_device
 
-BENCHMARK = read_benchmark(find("benchmarks", "facial_keypoints"))
+BENCHMARK = read_benchmark()
 DEFAULTS = known_parameters()
 SMALL = {"family": "cnn", "network.width": 4, "network.head_width": 8, "training.batch_size": 8}
 

@@ -5,11 +5,10 @@ import torch
 
 from kpbench.errors import UsageError
 from kpbench.networks.families import FAMILIES, build, check_rules, family_defaults, size_of
-from kpbench.space.catalog import find
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.seeds import global_seed
 
-RULES = read_benchmark(find("benchmarks", "facial_keypoints")).rules
+RULES = read_benchmark().rules
 
 
 def made(**params):

@@ -33,7 +33,7 @@ def grown(tmp_path, space, sampler, n, *, enumerated=False, legal=lambda cell: T
         cell = space.suggest(trial)
         assert {k: cell[k] for k in params} == params
         found.append(cell)
-        journal.complete(trial.number, float(len(str(sorted(params.items())))) + number % 3)
+        journal.end(trial.number, TrialState.COMPLETE, float(len(str(sorted(params.items())))) + number % 3)
     return found
 
 
@@ -90,7 +90,7 @@ def test_tpe_learns(tmp_path):
         trial = journal.start(params)
         cell = space.suggest(trial)
         scores.append(-abs(cell["training.lr"] - 3e-3) * 1e3 - abs(cell["network.depth"] - 4))
-        journal.complete(trial.number, scores[-1])
+        journal.end(trial.number, TrialState.COMPLETE, scores[-1])
     assert sum(scores[-15:]) / 15 > sum(scores[:15]) / 15
 
 

@@ -93,7 +93,7 @@ def test_cell_small_is_the_36_cells_of_the_course():
 
 @pytest.mark.parametrize("name", sorted(names("search_spaces")))
 def test_every_cell_of_every_packaged_space_keeps_the_rules(name):
-    rules = read_benchmark(find("benchmarks", "facial_keypoints")).rules
+    rules = read_benchmark().rules
     found = read_space(find("search_spaces", name), DEFAULTS)
     cells = list(found.cells() if found.size else found.probes())
     assert all(check_rules(complete(cell, DEFAULTS), rules)[0] < 5_000_000 for cell in cells)

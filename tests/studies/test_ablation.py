@@ -9,7 +9,6 @@ import pytest
 
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.ablation.json import as_json, seeds_for_effect
-from kpbench.cell import RunResult
 from kpbench.engine.jobs import Failure
 from kpbench.errors import UsageError
 from kpbench.networks.families import flops
@@ -18,14 +17,14 @@ from kpbench.report.ablation.words import conclusion
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.seeds import derive
 from kpbench.statistics.power import seeds_for
-from kpbench.store.files import MODELS, READINGS, ROWS, read_lines
+from kpbench.store.files import MODELS, READINGS, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Reading
 from kpbench.studies import ablation, planned_runs
 from kpbench.studies.ablation import AblationRequest, ablate, dry_run, prepare_ablation
 from kpbench.task.score import score_from_mse
 from tests.course_files import write_course
-from tests.scripted import play
+from tests.scripted import play, quiet, rows
 
 SPACE = """
 family = "cnn"
@@ -41,10 +40,6 @@ batch_size = 8
 
 EFFECT = {"none": 1.0, "batch": 1.0, "spatial_batch": 0.8}
 """Planted ratios of MSE."""
-
-
-def quiet(*_):
-    """Shows nothing."""
 
 
 @pytest.fixture
@@ -64,16 +59,14 @@ def true_mse(params, seed):
     return 0.004 * EFFECT[params["network.norm"]] * math.exp(block + noise)
 
 
-@pytest.fixture
-def planted(monkeypatch):
-    """Replaces training and scoring by the made-up truth; a seed in `planted` diverges."""
-    diverged = set()
+def script(monkeypatch, truth, diverged=()):
+    """Replaces training and scoring by a made-up truth; (norm, seed) pairs in `diverged` diverge."""
 
     def run(queue, staged, workers):
         def mse(job, seed, epoch):
             if (job.params["network.norm"], seed) in diverged:
                 return Failure(reason="nan", detail="not finite")
-            return true_mse(job.params, seed)
+            return truth(job.params, seed)
 
         play(queue, mse)
 
@@ -81,20 +74,23 @@ def planted(monkeypatch):
         if row.state != "complete":
             return row
         splits.test.open(study.test_reading(command, row.cell))
-        mse = true_mse(row.params, row.seed)
+        mse = truth(row.params, row.seed)
         return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
 
     monkeypatch.setattr(ablation, "run_queue", run)
     monkeypatch.setattr(planned_runs, "score_row", scored)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """The made-up truth; a seed in `planted` diverges."""
+    diverged = set()
+    script(monkeypatch, true_mse, diverged)
     return diverged
 
 
 def run(asked, **more):
     return ablate(prepare_ablation(AblationRequest(**{**asked, **more})), quiet, quiet)
-
-
-def rows(folder):
-    return read_lines(folder / ROWS, RunResult)
 
 
 def test_a_planted_effect_comes_back(asked, planted):
@@ -294,20 +290,10 @@ def tuned_truth(params, seed):
 
 
 @pytest.fixture
-def tunable(asked, planted, tmp_path, monkeypatch):
+def tunable(asked, tmp_path, monkeypatch):
     path = tmp_path / "tuned.toml"
     path.write_text(TUNED)
-
-    def run(queue, staged, workers):
-        play(queue, lambda job, seed, epoch: tuned_truth(job.params, seed))
-
-    def scored(study, task, splits, row, command, *, measures=()):
-        splits.test.open(study.test_reading(command, row.cell))
-        mse = tuned_truth(row.params, row.seed)
-        return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
-
-    monkeypatch.setattr(ablation, "run_queue", run)
-    monkeypatch.setattr(planned_runs, "score_row", scored)
+    script(monkeypatch, tuned_truth)
     return {**asked, "space": str(path), "tune_trials": 12}
 
 

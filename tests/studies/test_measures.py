@@ -11,14 +11,13 @@ from kpbench.engine.evaluate import Labelled, known_parameters
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.networks.families import size_of, step_megabytes
-from kpbench.space.catalog import find
 from kpbench.space.space import complete
 from kpbench.studies.measures import elsewhere, shifted, squared_errors, under_shifts
 from kpbench.task.benchmark import read_benchmark
 from kpbench.task.scorer import official_mse
 from tests.course_files import blob_faces
 
-COORDINATES = read_benchmark(find("benchmarks", "facial_keypoints")).coordinates
+COORDINATES = read_benchmark().coordinates
 
 
 class Brightest(nn.Module):

@@ -8,13 +8,12 @@ from torch import nn
 from kpbench.cli.score import condition_lines
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
-from kpbench.space.catalog import find
 from kpbench.studies.measures import squared_errors
 from kpbench.studies.score import _by_condition
 from kpbench.task.benchmark import read_benchmark
 from tests.course_files import blob_faces
 
-COORDINATES = read_benchmark(find("benchmarks", "facial_keypoints")).coordinates
+COORDINATES = read_benchmark().coordinates
 
 
 class Fixed(nn.Module):

@@ -6,20 +6,22 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kpbench.cell import RunResult, cell_id
+from kpbench.cell import cell_id
 from kpbench.engine.evaluate import Labelled
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import SealedFaces
 from kpbench.report.search.page import render
 from kpbench.report.search.reader import read_report_input
-from kpbench.store.files import READINGS, RESULT, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.files import READINGS, RESULT, SESSIONS, read_json, read_lines
 from kpbench.store.study import Reading, Session
 from kpbench.studies.floor import floors
 from kpbench.studies.score import score_model
 from kpbench.studies.search import SearchRequest, dry_run, prepare_search, search
 from kpbench.task.scorer import evaluate_model
 from kpbench.training.model_files import load_model
+from tests.course_files import write_course
+from tests.scripted import quiet, rows
 
 SPACE = """
 family = "cnn"
@@ -31,10 +33,6 @@ head_width = 16
 [training]
 batch_size = 8
 """
-
-
-def quiet(*_):
-    """Shows nothing."""
 
 
 @pytest.fixture
@@ -50,10 +48,6 @@ def asked(tmp_path, course):
 
 def run(asked, **more):
     return search(prepare_search(SearchRequest(**{**asked, **more})), quiet, quiet)
-
-
-def rows(folder):
-    return read_lines(folder / ROWS, RunResult)
 
 
 def test_a_search_leaves_a_whole_study(asked, course):
@@ -172,8 +166,6 @@ def test_score_of_a_kept_model_is_the_studys_and_is_written_down(asked, course):
 
 
 def test_a_model_scored_on_other_faces_says_so(asked, tmp_path):
-    from tests.course_files import write_course
-
     folder = run(asked)
     write_course(tmp_path / "others", train=6, val=4, test=4, seed=9)
     model = folder / read_json(folder / RESULT)["best"]["model"]

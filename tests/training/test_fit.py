@@ -12,14 +12,13 @@ from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.networks.families import build
-from kpbench.space.catalog import find
 from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.device import find_device
 from kpbench.training.fit import DivergedError, Setting, fit, masked_mse, training_defaults
 from kpbench.training.model_files import load_model
 
-BENCHMARK = read_benchmark(find("benchmarks", "facial_keypoints"))
+BENCHMARK = read_benchmark()
 DEFAULTS = known_parameters()
 
 

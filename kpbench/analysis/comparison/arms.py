@@ -1,4 +1,4 @@
-"""The sides of a comparison: a study as read, and one of its cells with the seeds that count."""
+"""The arms of a comparison: a study as read, and one of its cells with the seeds that count."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from kpbench.analysis.ablation.analysis import latest
 from kpbench.analysis.search import best_of
-from kpbench.cell import RunResult, Scalar, cell_id
-from kpbench.errors import UsageError, nearest
+from kpbench.cell import RunResult, Scalar, Value, cell_id
+from kpbench.errors import UsageError
 from kpbench.store.files import FLOOR, RESULT, ROWS, SESSIONS, read_json, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Session, find_study
+from kpbench.store.study import Session
 
 Chosen = Literal["named", "best", "baseline", "common"]
 """How a cell came to stand in a comparison."""
+
+Ends = tuple[float, float]
+"""The ends of an interval."""
 
 TO_THE_END = "run the study's own command to the end"
 
@@ -45,49 +49,52 @@ class StudyRows:
     machine: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One cell of one study as it enters a comparison.
+class Json(Value):
+    """Base of what `kpbench compare --json` prints; an infinite end, as two seeds at a small alpha give, is null."""
+
+    model_config = ConfigDict(ser_json_inf_nan="null")
+
+
+class Arm(Json):
+    """One cell of one study; the fields from `source` on are not part of the JSON.
 
     Attributes:
-        mse: test MSE by seed; a diverged seed has the mean face's.
-        diverged: the seeds that did.
+        seeds: those that enter; at first all that have an outcome.
+        diverged: of `seeds`; they count with the mean face's MSE.
+        missing: planned seeds without an outcome.
+        score: geometric mean over `seeds`, with its interval at 1 - alpha (None below two seeds); None until compared.
+        rmse_px: of the geometric-mean MSE over `seeds`, in pixels.
+        parameters, megabytes: None where no run of the cell was sized.
+        seconds_per_epoch: the median; None without an epoch.
+        mse: test MSE of every seed with an outcome.
+        diverged_in_all: of the seeds of `mse`.
         planned: the seeds with which the cell was to be trained; of a search those that were begun.
         faces: MSE of each test face by seed, where the rows carry it.
-        parameters, megabytes: None where no run of the cell was sized.
-        seconds: median seconds of an epoch; None without one.
     """
 
-    study: StudyRows
+    study: str
     cell: str
-    params: Mapping[str, Scalar]
+    params: dict[str, Scalar]
     chosen: Chosen
-    mse: Mapping[int, float]
+    seeds: tuple[int, ...]
     diverged: tuple[int, ...]
-    planned: tuple[int, ...]
-    faces: Mapping[int, tuple[float, ...]]
+    missing: int
+    score: float | None = None
+    interval: Ends | None = None
+    rmse_px: float | None = None
     parameters: int | None
     megabytes: float | None
-    seconds: float | None
+    seconds_per_epoch: float | None
+    source: StudyRows = Field(exclude=True)
+    mse: dict[int, float] = Field(exclude=True)
+    diverged_in_all: tuple[int, ...] = Field(exclude=True)
+    planned: tuple[int, ...] = Field(exclude=True)
+    faces: dict[int, tuple[float, ...]] = Field(exclude=True)
 
-    @property
-    def missing(self) -> int:
-        """Planned seeds that have no outcome."""
-        return sum(seed not in self.mse for seed in self.planned)
-
-
-def find_side(word: str, out: Path) -> tuple[Path, str | None]:
-    """The study folder and the cell's word of `STUDY` or `STUDY:CELL`; a colon in a folder's name does no harm.
-
-    Raises:
-        UsageError: no such study, or nothing stands behind the colon.
-    """
-    ends = [len(word), *(place for place in range(len(word) - 1, -1, -1) if word[place] == ":")]
-    end = next((end for end in ends if _is_study(word[:end], out)), ends[-1])
-    folder, cell = find_study(word[:end], out), word[end + 1 :].strip()
-    if end < len(word) and not cell:
-        raise UsageError(f"'{word}' names no cell behind its colon; write STUDY:NAME=LEVEL or STUDY:CELL")
-    return folder, cell or None
+    def over(self, seeds: Sequence[int]) -> "Arm":
+        """The arm with these seeds alone entering."""
+        diverged = tuple(seed for seed in self.diverged_in_all if seed in seeds)
+        return self.model_copy(update={"seeds": tuple(seeds), "diverged": diverged})
 
 
 def read_study(folder: Path) -> StudyRows:
@@ -135,22 +142,11 @@ def counted(study: StudyRows) -> dict[str, list[RunResult]]:
     return found
 
 
-def named_side(study: StudyRows, word: str) -> Side:
-    """The one cell that `word` picks: an id or its first digits, or `norm=batch,depth=4`.
-
-    Raises:
-        UsageError: it picks none or several; or as `counted`.
-    """
-    cells = counted(study)
-    cell = _by_levels(study, cells, word) if "=" in word else _by_id(study, cells, word)
-    return side(study, cell, "named")
-
-
-def usual_side(study: StudyRows) -> Side:
+def default_arm(study: StudyRows) -> Arm:
     """The cell that a study stands for: the best of a search, the baseline of an ablation.
 
     Raises:
-        UsageError: that cell has no official test score yet; or as `counted`.
+        UsageError: that cell has no official test score yet; or as `counted` and `arm_of`.
     """
     cells = counted(study)
     design = study.plan.design
@@ -160,20 +156,20 @@ def usual_side(study: StudyRows) -> Side:
             raise UsageError(
                 f"the best cell of {study.name} has no official test score yet; run its command to the end"
             )
-        return side(study, best["cell_id"], "best")
-    for cell, rows in cells.items():
-        if all(rows[0].params.get(name) == level for name, level in design.baseline.items()):
-            return side(study, cell, "baseline")
+        return arm_of(study, cells[best["cell_id"]], "best")
+    for rows in cells.values():
+        if design.baseline.items() <= rows[0].params.items():
+            return arm_of(study, rows, "baseline")
     raise UsageError(f"the baseline of {study.name} has no official test score yet; {TO_THE_END}")
 
 
-def side(study: StudyRows, cell: str, chosen: Chosen) -> Side:
-    """A scored cell of a study.
+def arm_of(study: StudyRows, rows: Sequence[RunResult], chosen: Chosen) -> Arm:
+    """The arm of one cell from its rows that count.
 
     Raises:
-        UsageError: a seed diverged before the floor was scored, or an MSE is not positive; or as `counted`.
+        UsageError: a seed diverged before the floor was scored, or an MSE is not positive.
     """
-    rows = sorted(counted(study)[cell], key=lambda row: row.seed)
+    rows = sorted(rows, key=lambda row: row.seed)
     mse, diverged = {}, []
     for row in rows:
         value = math.nan if row.test_mse is None else row.test_mse
@@ -188,22 +184,26 @@ def side(study: StudyRows, cell: str, chosen: Chosen) -> Side:
         if not value > 0:
             raise UsageError(f"a row of {study.name} is damaged: the MSE of seed {row.seed} is {value:g}")
         mse[row.seed] = value
-    design = study.plan.design
+    cell, design = rows[0].cell, study.plan.design
     begun = sorted({row.seed for row in study.rows if row.cell == cell and row.role in ("final", "ablation")})
-    faces = {row.seed: getattr(row, "face_mse", None) for row in rows}
+    planned = tuple(begun) if design is None else design.blocks
     seconds = [record.seconds for row in rows for record in row.curve]
-    return Side(
-        study=study,
+    return Arm(
+        study=study.name,
         cell=cell,
         params=rows[0].params,
         chosen=chosen,
-        mse=mse,
+        seeds=tuple(mse),
         diverged=tuple(diverged),
-        planned=tuple(begun) if design is None else design.blocks,
-        faces={seed: tuple(values) for seed, values in faces.items() if values},
+        missing=sum(seed not in mse for seed in planned),
         parameters=next((row.parameters for row in rows if row.parameters is not None), None),
         megabytes=next((row.megabytes for row in rows if row.megabytes is not None), None),
-        seconds=float(np.median(seconds)) if seconds else None,
+        seconds_per_epoch=float(np.median(seconds)) if seconds else None,
+        source=study,
+        mse=mse,
+        diverged_in_all=tuple(diverged),
+        planned=planned,
+        faces={row.seed: tuple(row.face_mse) for row in rows if row.face_mse},
     )
 
 
@@ -214,14 +214,6 @@ def differing(cells: Sequence[Mapping[str, Scalar]]) -> dict[str, tuple[Scalar |
     return {name: found for name, found in values.items() if len({(isinstance(one, bool), one) for one in found}) > 1}
 
 
-def _is_study(word: str, out: Path) -> bool:
-    try:
-        find_study(word, out)
-    except UsageError:
-        return False
-    return True
-
-
 def _mean_face(folder: Path, floor: Mapping[str, object]) -> float:
     scores = floor.get("mean face")
     score = scores.get("test") if isinstance(scores, dict) else None
@@ -230,61 +222,3 @@ def _mean_face(folder: Path, floor: Mapping[str, object]) -> float:
             f"{folder / FLOOR} is damaged: no test score of the mean face; move it away, then {TO_THE_END}"
         )
     return 1 / (2 * score)
-
-
-def _by_id(study: StudyRows, cells: Mapping[str, object], word: str) -> str:
-    found = [cell for cell in cells if cell.startswith(word.lower())]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"'{word}' is short for {' and '.join(sorted(found)[:4])} in {study.name}; give more digits")
-    if any(row.cell.startswith(word.lower()) for row in study.rows):
-        why = f"cell '{word}' of {study.name} has no official test score: no final run of it is done"
-        raise UsageError(f"{why}; scored: {', '.join(sorted(cells))}")
-    raise UsageError(f"{study.name} has no cell '{word}': {nearest(word.lower(), cells)}; or name it NAME=LEVEL")
-
-
-def _by_levels(study: StudyRows, cells: Mapping[str, Sequence[RunResult]], word: str) -> str:
-    params = {cell: rows[0].params for cell, rows in cells.items()}
-    left = list(params)
-    for part in word.split(","):
-        name, _, level = (piece.strip() for piece in part.partition("="))
-        if not name or not level:
-            raise UsageError(f"'{part}' is no NAME=LEVEL; write {study.name}:norm=batch,depth=4")
-        full = _parameter(study, params, name)
-        levels = {str(found[full]) for found in params.values() if full in found}
-        matching = [cell for cell in params if full in params[cell] and _is(params[cell][full], level)]
-        if not matching:
-            raise UsageError(f"{full} of {study.name} is never '{level}' in a scored cell: {nearest(level, levels)}")
-        left = [cell for cell in left if cell in matching]
-    if len(left) == 1:
-        return left[0]
-    if not left:
-        raise UsageError(f"no scored cell of {study.name} is {word}; cells: {', '.join(sorted(cells)[:12])}")
-    apart = differing([params[cell] for cell in left])
-    choices = "; ".join(f"{name}={'|'.join(sorted({str(v) for v in values}))}" for name, values in apart.items())
-    raise UsageError(f"{word} picks {len(left)} cells of {study.name}; say also one of {choices}")
-
-
-def _parameter(study: StudyRows, params: Mapping[str, Mapping[str, Scalar]], word: str) -> str:
-    names = {name for found in params.values() for name in found}
-    if word in names:
-        return word
-    found = sorted(name for name in names if name.rpartition(".")[2] == word)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"'{word}' is short for {' and '.join(found)}; write one of them whole")
-    known = names | {name.rpartition(".")[2] for name in names}
-    raise UsageError(f"the cells of {study.name} have no parameter '{word}': {nearest(word, known)}")
-
-
-def _is(value: Scalar, word: str) -> bool:
-    if isinstance(value, bool):
-        return str(value).lower() == word.lower()
-    if isinstance(value, str):
-        return value == word
-    try:
-        return float(word) == value
-    except ValueError:
-        return False

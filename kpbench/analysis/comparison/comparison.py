@@ -5,13 +5,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from kpbench.analysis.comparison.arms import Side, StudyRows, counted, differing, named_side, side, usual_side
-from kpbench.analysis.comparison.contest import Contest, contests
+from kpbench.analysis.comparison.arms import Arm, StudyRows, arm_of, counted, default_arm, differing
+from kpbench.analysis.comparison.named import named_arm
+from kpbench.analysis.comparison.pairs import CellComparison, compare_pairs
 from kpbench.cell import Scalar
 from kpbench.errors import UsageError
 
 ACROSS = ("recipe",)
-"""What may differ between the sides where it is asked for."""
+"""What may differ between the arms where it is asked for."""
 
 LEAST_ALPHA = 1e-4
 """Below this the detectable effect of two seeds is past every number."""
@@ -25,15 +26,15 @@ class Comparison:
     """The result of `compare`.
 
     Attributes:
-        contests: one family; several only where two ablations are compared over their common cells.
-        recipes: the two sides' digests (`recipe_digest`), of the first contest.
+        pairs: one family of contrasts; several only where two ablations are compared over their common cells.
+        recipes: the two arms' digests (`recipe_digest`), of the first pair.
         unlike: parameters of the recipe that differ, with both values; empty unless that was asked for.
         alone: scored cells that only one of two ablations has, left out; (0, 0) where cells were picked.
     """
 
     first: StudyRows
     second: StudyRows
-    contests: tuple[Contest, ...]
+    pairs: tuple[CellComparison, ...]
     recipes: tuple[str, str]
     unlike: Mapping[str, tuple[Scalar | None, ...]]
     alone: tuple[int, int]
@@ -42,10 +43,9 @@ class Comparison:
     alpha: float
 
     @property
-    def one(self) -> Contest | None:
-        """The only contest, where one cell of each side was picked."""
-        picked = self.contests[0].first.chosen != "common"
-        return self.contests[0] if picked else None
+    def one(self) -> CellComparison | None:
+        """The only pair, where one cell of each study was picked."""
+        return self.pairs[0] if self.pairs[0].a.chosen != "common" else None
 
 
 def compare(
@@ -59,17 +59,17 @@ def compare(
 ) -> Comparison:
     """A cell of each study compared, or every cell that two ablations share.
 
-    Seeds in common give Student's paired t on log MSE, others Welch's (`contests`).
+    Seeds in common give Student's paired t on log MSE, others Welch's (`compare_pairs`).
 
     Args:
-        cells: what picks the cell of each side; without one the best of a search, the baseline of an ablation, and of
+        cells: what picks the cell of each study; without one the best of a search, the baseline of an ablation, and of
             two ablations all that they share.
         sesoi: smallest effect of interest as a share of MSE.
-        alpha: error rate of the family (Holm).
+        alpha: error rate of the family of contrasts (Holm).
         across: what may differ, of `ACROSS`.
 
     Raises:
-        UsageError: data, benchmark, scorer or recipe differ (both hashes are named), a side picks no cell or several,
+        UsageError: data, benchmark, scorer or recipe differ (both hashes are named), a word picks no cell or several,
             both are the same, or a number is out of range.
     """
     for option, value, most in (("--sesoi", sesoi, 1.0), ("--alpha", alpha, 0.5)):
@@ -84,13 +84,14 @@ def compare(
         raise UsageError(f"--alpha {alpha:g} over {len(pairs)} cell(s) is too small; give {LEAST_ALPHA * len(pairs):g}")
     for one, other in pairs:
         refuse_other_recipe(one, other, across)
+    alone = [len(counted(study)) - len(pairs) for study in (first, second)]
     return Comparison(
         first=first,
         second=second,
-        contests=contests(pairs, sesoi=sesoi, alpha=alpha),
+        pairs=compare_pairs(pairs, sesoi=sesoi, alpha=alpha),
         recipes=(recipe_digest(pairs[0][0]), recipe_digest(pairs[0][1])),
-        unlike=differing([recipe(side) for side in pairs[0]]),
-        alone=_alone(first, second, len(pairs)) if pairs[0][0].chosen == "common" else (0, 0),
+        unlike=differing([recipe(arm) for arm in pairs[0]]),
+        alone=(alone[0], alone[1]) if pairs[0][0].chosen == "common" else (0, 0),
         across=tuple(dict.fromkeys(across)),
         sesoi=sesoi,
         alpha=alpha,
@@ -118,10 +119,10 @@ def refuse_other_task(first: StudyRows, second: StudyRows) -> None:
         )
 
 
-def recipe(side: Side) -> dict[str, Scalar]:
+def recipe(arm: Arm) -> dict[str, Scalar]:
     """How a cell was trained: every `training.*` parameter, epochs, labels, precision and the kind of device."""
-    plan = side.study.plan
-    training = {name: value for name, value in sorted(side.params.items()) if name.startswith("training.")}
+    plan = arm.source.plan
+    training = {name: value for name, value in sorted(arm.params.items()) if name.startswith("training.")}
     return {
         **training,
         "labels": plan.labels or "complete",
@@ -131,13 +132,13 @@ def recipe(side: Side) -> dict[str, Scalar]:
     }
 
 
-def recipe_digest(side: Side) -> str:
+def recipe_digest(arm: Arm) -> str:
     """Sixteen hex digits over `recipe`; a whole number and the same decimal are one value."""
-    plain = {name: float(v) if type(v) in (int, float) else v for name, v in recipe(side).items()}
+    plain = {name: float(v) if type(v) in (int, float) else v for name, v in recipe(arm).items()}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def refuse_other_recipe(first: Side, second: Side, across: Collection[str] = ()) -> None:
+def refuse_other_recipe(first: Arm, second: Arm, across: Collection[str] = ()) -> None:
     """Refuses two cells that were trained differently, unless that is asked for.
 
     Raises:
@@ -150,28 +151,28 @@ def refuse_other_recipe(first: Side, second: Side, across: Collection[str] = ())
     shown = [f"{name} {_shown(a)} against {_shown(b)}" for name, (a, b) in list(apart.items())[:NAMED]]
     more = f" and {len(apart) - NAMED} more" if len(apart) > NAMED else ""
     raise UsageError(
-        f"{first.study.name} and {second.study.name} were trained by other recipes ({digests[0]} against "
+        f"{first.study} and {second.study} were trained by other recipes ({digests[0]} against "
         f"{digests[1]}): {', '.join(shown)}{more}; train both alike, or compare network plus recipe with "
         "--across recipe"
     )
 
 
-def _pairs(first: StudyRows, second: StudyRows, words: tuple[str | None, str | None]) -> list[tuple[Side, Side]]:
+def _pairs(first: StudyRows, second: StudyRows, words: tuple[str | None, str | None]) -> list[tuple[Arm, Arm]]:
     same = first.place == second.place
     if words == (None, None) and first.plan.design is not None and second.plan.design is not None:
         if same:
             raise UsageError(f"both sides are {first.name}; name a cell of each: {first.name}:NAME=LEVEL, or its id")
         return _common(first, second)
-    sides = [
-        usual_side(study) if word is None else named_side(study, word)
+    arms = [
+        default_arm(study) if word is None else named_arm(study, word)
         for study, word in zip((first, second), words, strict=True)
     ]
-    if same and sides[0].cell == sides[1].cell:
-        raise UsageError(f"both sides are cell {sides[0].cell} of {first.name}; name two different ones")
-    return [(sides[0], sides[1])]
+    if same and arms[0].cell == arms[1].cell:
+        raise UsageError(f"both sides are cell {arms[0].cell} of {first.name}; name two different ones")
+    return [(arms[0], arms[1])]
 
 
-def _common(first: StudyRows, second: StudyRows) -> list[tuple[Side, Side]]:
+def _common(first: StudyRows, second: StudyRows) -> list[tuple[Arm, Arm]]:
     here, there = counted(first), counted(second)
     common = [cell for cell in here if cell in there]
     if not common:
@@ -181,18 +182,10 @@ def _common(first: StudyRows, second: StudyRows) -> list[tuple[Side, Side]]:
             f"{first.name} and {second.name} have no scored cell in common{why}; name one of each: "
             f"{first.name}:NAME=LEVEL {second.name}:NAME=LEVEL"
         )
-    common.sort(key=lambda cell: _place(first, here[cell][0].params))  # as planned, not as trained
-    return [(side(first, cell, "common"), side(second, cell, "common")) for cell in common]
-
-
-def _place(study: StudyRows, params: Mapping[str, Scalar]) -> int:
-    planned = study.plan.design.cells if study.plan.design else ()
-    fits = (at for at, levels in enumerate(planned) if levels.items() <= params.items())
-    return next(fits, len(planned))
-
-
-def _alone(first: StudyRows, second: StudyRows, common: int) -> tuple[int, int]:
-    return len(counted(first)) - common, len(counted(second)) - common
+    planned = first.plan.design.cells if first.plan.design else ()
+    places = {cell: [levels.items() <= here[cell][0].params.items() for levels in planned] for cell in common}
+    common.sort(key=lambda cell: (*places[cell], True).index(True))  # as planned, not as trained
+    return [(arm_of(first, here[cell], "common"), arm_of(second, there[cell], "common")) for cell in common]
 
 
 def _never_alike(first: Sequence[Mapping[str, Scalar]], second: Sequence[Mapping[str, Scalar]]) -> str:

@@ -1,7 +1,7 @@
-"""What compares, which cell a side is, and that the numbers are scipy's."""
+"""What compares, which cell an arm is, and that the numbers are scipy's."""
 
 import math
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from kpbench.analysis.comparison.arms import StudyRows, counted, find_side, named_side, read_study
+from kpbench.analysis.comparison.arms import StudyRows, counted, read_study
 from kpbench.analysis.comparison.comparison import compare, recipe, recipe_digest
+from kpbench.analysis.comparison.named import find_study_and_cell, named_arm
 from kpbench.cell import cell_id
 from kpbench.errors import UsageError
 from kpbench.seeds import block_seed
@@ -88,54 +89,50 @@ def no_design():
 
 def test_paired_is_scipys_paired_t_on_log_mse(norm):
     result = compare(norm, norm, cells=("norm=batch", "norm=none"))
-    (contest,) = result.contests
+    (pair,) = result.pairs
     level, baseline = log_mse(norm, "batch"), log_mse(norm, "none")
     expected = stats.ttest_rel(level, baseline)
     interval = expected.confidence_interval(0.95)
-    assert contest.paired
-    assert contest.finding.p == pytest.approx(expected.pvalue, rel=1e-9)
-    assert contest.finding.p_adjusted == contest.finding.p
-    assert contest.finding.df == 7
-    assert contest.ratio == pytest.approx(math.exp((level - baseline).mean()))
-    assert (contest.finding.ci.low, contest.finding.ci.high) == pytest.approx(
-        (np.exp(interval.low), np.exp(interval.high))
-    )
-    assert contest.finding.correlation == pytest.approx(stats.pearsonr(level, baseline).statistic)
-    assert contest.finding.wins.share == np.mean(level < baseline)
-    assert contest.scores[0] == score_interval(np.exp(level).tolist())
-    assert contest.mse[1] == pytest.approx(np.exp(baseline.mean()))
+    assert pair.paired
+    assert pair.p == pytest.approx(expected.pvalue, rel=1e-9)
+    assert pair.p_adjusted == pair.p
+    assert pair.df == 7
+    assert pair.ratio == pytest.approx(math.exp((level - baseline).mean()))
+    assert pair.ci == pytest.approx((np.exp(interval.low), np.exp(interval.high)))
+    assert pair.correlation == pytest.approx(stats.pearsonr(level, baseline).statistic)
+    assert pair.superiority == np.mean(level < baseline)
+    assert (pair.a.score, *pair.a.interval, 8) == astuple(score_interval(np.exp(level).tolist()))
+    assert pair.b.rmse_px == pytest.approx(48 * np.exp(baseline.mean() / 2))
 
 
 def test_without_common_seeds_it_is_scipys_welch(norm, again):
     other = with_seeds(again, 500)
-    (contest,) = compare(norm, other, cells=("norm=batch", "norm=none")).contests
+    (pair,) = compare(norm, other, cells=("norm=batch", "norm=none")).pairs
     first, second = log_mse(norm, "batch"), log_mse(other, "none")
     expected = stats.ttest_ind(first, second, equal_var=False)
     interval = expected.confidence_interval(0.95)
-    assert not contest.paired
-    assert (contest.finding.p, contest.finding.df) == pytest.approx((expected.pvalue, expected.df))
-    assert (contest.finding.ci.low, contest.finding.ci.high) == pytest.approx(
-        (np.exp(interval.low), np.exp(interval.high))
-    )
-    assert contest.ratio == pytest.approx(math.exp(first.mean() - second.mean()))
-    assert contest.finding.wins.share == pytest.approx(np.mean(first[:, None] < second[None, :]))
-    assert contest.finding.correlation is None
-    assert contest.verdict.word != "withheld"
+    assert not pair.paired
+    assert (pair.p, pair.df) == pytest.approx((expected.pvalue, expected.df))
+    assert pair.ci == pytest.approx((np.exp(interval.low), np.exp(interval.high)))
+    assert pair.ratio == pytest.approx(math.exp(first.mean() - second.mean()))
+    assert pair.superiority == pytest.approx(np.mean(first[:, None] < second[None, :]))
+    assert pair.correlation is None
+    assert pair.verdict != "withheld"
 
 
 @pytest.mark.parametrize("start", [0, 500])
-def test_swapping_the_sides_inverts_the_ratio(norm, again, start):
+def test_swapping_the_arms_inverts_the_ratio(norm, again, start):
     other = with_seeds(again, start)
-    (ab,) = compare(norm, other, cells=("norm=spatial_batch", "norm=none")).contests
-    (ba,) = compare(other, norm, cells=("norm=none", "norm=spatial_batch")).contests
+    (ab,) = compare(norm, other, cells=("norm=spatial_batch", "norm=none")).pairs
+    (ba,) = compare(other, norm, cells=("norm=none", "norm=spatial_batch")).pairs
     assert ab.paired == ba.paired == (start == 0)
     assert ab.ratio == pytest.approx(1 / ba.ratio)
-    assert ab.finding.ci.low == pytest.approx(1 / ba.finding.ci.high)
-    assert ab.finding.p == pytest.approx(ba.finding.p)
-    assert ab.finding.detectable == pytest.approx(ba.finding.detectable)
-    assert ab.finding.wins.share == pytest.approx(1 - ba.finding.wins.share)
-    assert ab.finding.wins.interval.low == pytest.approx(1 - ba.finding.wins.interval.high)
-    assert (ab.verdict.word, ba.verdict.word) == ("better", "worse")
+    assert ab.ci[0] == pytest.approx(1 / ba.ci[1])
+    assert ab.p == pytest.approx(ba.p)
+    assert ab.detectable == pytest.approx(ba.detectable)
+    assert ab.superiority == pytest.approx(1 - ba.superiority)
+    assert ab.superiority_interval[0] == pytest.approx(1 - ba.superiority_interval[1])
+    assert (ab.verdict, ba.verdict) == ("better", "worse")
 
 
 @settings(max_examples=25, deadline=None)
@@ -158,81 +155,81 @@ def test_whatever_the_seeds_the_ratio_is_that_of_what_enters(start, n, m, effect
         study("one", tuple(range(1, n + 1)), effect),
         study("other", tuple(range(1 + start, start + m + 1)), 0),
     )
-    (contest,) = compare(first, second).contests
-    (back,) = compare(second, first).contests
-    assert contest.ratio == pytest.approx(contest.mse[0] / contest.mse[1])
-    assert contest.ratio == pytest.approx(1 / back.ratio)
-    assert set(contest.seeds[0]) <= set(range(1, n + 1))
-    if contest.paired:
-        assert contest.seeds[0] == contest.seeds[1]
+    (pair,) = compare(first, second).pairs
+    (back,) = compare(second, first).pairs
+    assert pair.ratio == pytest.approx((pair.a.rmse_px / pair.b.rmse_px) ** 2)
+    assert pair.ratio == pytest.approx(1 / back.ratio)
+    assert set(pair.a.seeds) <= set(range(1, n + 1))
+    if pair.paired:
+        assert pair.a.seeds == pair.b.seeds
     else:
-        assert tuple(map(len, contest.seeds)) == (n, m)
-    assert (contest.verdict.word == "withheld") == (contest.n < 5)
-    if contest.finding:
-        assert contest.finding.ci.low < contest.ratio < contest.finding.ci.high
+        assert (len(pair.a.seeds), len(pair.b.seeds)) == (n, m)
+    assert (pair.verdict == "withheld") == (pair.n < 5)
+    if pair.p is not None:
+        assert pair.ci[0] < pair.ratio < pair.ci[1]
 
 
 def test_several_cells_are_one_family_under_holm(norm, again):
     shuffled = replace(norm, rows=norm.rows[::-1])  # as an ablation trains: in random order
-    contests = compare(shuffled, again).contests
-    assert [contest.first.params["network.norm"] for contest in contests] == ["none", "batch", "spatial_batch"]
-    p = sorted(contest.finding.p for contest in contests)
-    adjusted = sorted(contest.finding.p_adjusted for contest in contests)
+    pairs = compare(shuffled, again).pairs
+    assert [pair.a.params["network.norm"] for pair in pairs] == ["none", "batch", "spatial_batch"]
+    p = sorted(pair.p for pair in pairs)
+    adjusted = sorted(pair.p_adjusted for pair in pairs)
     assert adjusted[0] == pytest.approx(min(1, 3 * p[0]))
     assert adjusted[1] == pytest.approx(min(1, max(3 * p[0], 2 * p[1])))
-    assert min(contest.finding.ci.confidence for contest in contests) >= 0.95
-    assert {contest.first.chosen for contest in contests} == {"common"}
+    assert min(pair.confidence for pair in pairs) >= 0.95
+    assert {pair.a.chosen for pair in pairs} == {"common"}
 
 
 def test_verdicts_are_the_ablations(norm):
-    word = {
-        (level, sesoi): compare(norm, norm, cells=(f"norm={level}", "norm=none"), sesoi=sesoi).contests[0].verdict
+    found = {
+        (level, sesoi): compare(norm, norm, cells=(f"norm={level}", "norm=none"), sesoi=sesoi).pairs[0]
         for level in ("batch", "spatial_batch")
         for sesoi in (0.05, 0.9)
     }
-    assert (word["spatial_batch", 0.05].word, word["spatial_batch", 0.05].size) == ("better", "beyond")
-    assert (word["spatial_batch", 0.9].word, word["spatial_batch", 0.9].size) == ("better", "below")
-    weak = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001).contests[0]
-    assert weak.verdict.word == "undecided"
-    assert weak.finding.detectable > 5
-    alike = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001, sesoi=0.9).contests[0]
-    assert alike.verdict.word == "equivalent"
+    assert (found["spatial_batch", 0.05].verdict, found["spatial_batch", 0.05].size) == ("better", "beyond")
+    assert (found["spatial_batch", 0.9].verdict, found["spatial_batch", 0.9].size) == ("better", "below")
+    weak = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001).pairs[0]
+    assert weak.verdict == "undecided"
+    assert weak.detectable > 5
+    alike = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001, sesoi=0.9).pairs[0]
+    assert alike.verdict == "equivalent"
 
 
-def test_below_five_seeds_a_side_no_verdict():
+def test_below_five_seeds_an_arm_no_verdict():
     few, more = search("few", best=(1, 2, 3, 4)), search("more", best=(11, 12, 13, 14, 15, 16), score=900.0)
-    (contest,) = compare(few, more).contests
-    assert (contest.verdict.word, contest.n) == ("withheld", 4)
-    assert contest.finding.p < 0.001
+    (pair,) = compare(few, more).pairs
+    assert (pair.verdict, pair.n) == ("withheld", 4)
+    assert pair.p < 0.001
 
 
 def test_a_single_seed_has_a_ratio_and_nothing_more():
-    (contest,) = compare(search("one", best=(1,)), search("other", best=(7,))).contests
-    assert contest.finding is None
-    assert contest.ratio > 0
-    assert contest.scores[0].low is None
+    (pair,) = compare(search("one", best=(1,)), search("other", best=(7,))).pairs
+    assert pair.p is None
+    assert pair.ratio > 0
+    assert pair.a.interval is None
 
 
 @pytest.mark.parametrize(
     ("first", "second", "paired", "n"),
     [
         ((1, 2, 3), (1, 2, 3), True, 3),
-        ((1, 2, 3), range(8), True, 3),  # one side has no other seeds
+        ((1, 2, 3), range(8), True, 3),  # one arm has no other seeds
         (range(8), range(3, 12), True, 5),
         (range(8), range(4, 12), False, 8),  # four in common are too few to drop the others for
         (range(3), range(2, 5), False, 3),
     ],
 )
 def test_when_seeds_are_paired(first, second, paired, n):
-    (contest,) = compare(search("a", best=tuple(first)), search("b", best=tuple(second), score=200)).contests
-    assert (contest.paired, contest.n) == (paired, n)
+    (pair,) = compare(search("a", best=tuple(first)), search("b", best=tuple(second), score=200)).pairs
+    assert (pair.paired, pair.n) == (paired, n)
 
 
 def test_one_computation_done_twice_is_said(norm):
     other = replace(norm, name="copy", place="/copy")
-    contests = compare(norm, other).contests
-    assert all(contest.identical and contest.ratio == 1 and contest.finding.p == 1 for contest in contests)
-    assert not compare(norm, norm, cells=("norm=batch", "norm=none")).contests[0].identical
+    pairs = compare(norm, other).pairs
+    assert all(pair.identical and pair.ratio == 1 and pair.p == 1 for pair in pairs)
+    assert not compare(norm, norm, cells=("norm=batch", "norm=none")).pairs[0].identical
 
 
 def test_faces_too_where_the_rows_carry_them(norm):
@@ -245,17 +242,17 @@ def test_faces_too_where_the_rows_carry_them(norm):
         return one.model_copy(update={"face_mse": (one.test_mse * spread / spread.mean()).tolist()})
 
     study = with_rows(norm, faces)
-    (contest,) = compare(study, study, cells=("norm=spatial_batch", "norm=none")).contests
-    sides = [[side.faces[seed] for seed in contest.seeds[0]] for side in contest.sides]
-    assert contest.faces == seeds_by_faces(np.array(sides), [1.0, -1.0])
-    assert contest.faces.ratio == pytest.approx(contest.ratio)
-    assert contest.faces.seeds_and_faces.high > contest.finding.ci.high
+    (pair,) = compare(study, study, cells=("norm=spatial_batch", "norm=none")).pairs
+    expected = seeds_by_faces(np.array([[arm.faces[seed] for seed in arm.seeds] for arm in pair.arms]), [1.0, -1.0])
+    assert pair.seeds_and_faces.ratio == expected.ratio == pytest.approx(pair.ratio)
+    assert pair.seeds_and_faces.ci == (expected.seeds_and_faces.low, expected.seeds_and_faces.high)
+    assert pair.seeds_and_faces.ci[1] > pair.ci[1]
     bare = with_rows(study, lambda one: one.model_copy(update={"face_mse": None}))
-    assert compare(bare, bare, cells=("norm=batch", "norm=none")).contests[0].faces is None
+    assert compare(bare, bare, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
     half = with_rows(study, lambda one: one if one.seed else one.model_copy(update={"face_mse": None}))
-    assert compare(half, half, cells=("norm=batch", "norm=none")).contests[0].faces is None
+    assert compare(half, half, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
     short = with_rows(study, lambda one: one if one.seed else one.model_copy(update={"face_mse": one.face_mse[:9]}))
-    assert compare(short, short, cells=("norm=batch", "norm=none")).contests[0].faces is None
+    assert compare(short, short, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
 
 
 # --- what counts
@@ -264,37 +261,37 @@ def test_faces_too_where_the_rows_carry_them(norm):
 def test_the_control_arm_never_counts(norm):
     without = replace(norm, rows=tuple(one for one in norm.rows if one.role != "control"))
     assert any(one.role == "control" for one in norm.rows)
-    assert named_side(norm, "norm=none").mse == named_side(without, "norm=none").mse
+    assert named_arm(norm, "norm=none").mse == named_arm(without, "norm=none").mse
 
 
 def test_trials_never_count():
     found = search("found", best=(1, 2, 3))
     assert list(counted(found)) == [found.rows[0].cell]
     with pytest.raises(UsageError, match="no official test score: no final run of it is done"):
-        named_side(found, found.rows[2].cell)
+        named_arm(found, found.rows[2].cell)
 
 
 def test_diverged_seeds_count_with_the_mean_face(tmp_path):
     study = read_study(study_folder(tmp_path / "s", diverged=[(1, 2), (1, 5)]))
-    (contest,) = compare(study, study, cells=("norm=batch", "norm=none")).contests
+    (pair,) = compare(study, study, cells=("norm=batch", "norm=none")).pairs
     level, baseline = log_mse(study, "batch"), log_mse(study, "none")
-    assert contest.first.diverged == (2, 5)
-    assert contest.first.mse[2] == pytest.approx(MEAN_FACE)
-    assert contest.finding.p == pytest.approx(stats.ttest_rel(level, baseline).pvalue)
+    assert pair.a.diverged == (2, 5)
+    assert pair.a.mse[2] == pytest.approx(MEAN_FACE)
+    assert pair.p == pytest.approx(stats.ttest_rel(level, baseline).pvalue)
     kept = [0, 1, 3, 4, 6, 7]
-    assert contest.survivors.n == (6, 6)
-    assert contest.survivors.ratio == pytest.approx(math.exp((level - baseline)[kept].mean()))
+    assert pair.survivors.n == (6, 6)
+    assert pair.survivors.ratio == pytest.approx(math.exp((level - baseline)[kept].mean()))
 
 
-def test_a_side_whose_every_seed_diverged_still_compares(tmp_path):
+def test_an_arm_whose_every_seed_diverged_still_compares(tmp_path):
     every = [(1, block) for block in range(8)]
     study = read_study(study_folder(tmp_path / "s", diverged=every))
-    (contest,) = compare(study, study, cells=("norm=none", "norm=batch")).contests
-    assert contest.verdict.word == "better"
-    assert contest.survivors is None
+    (pair,) = compare(study, study, cells=("norm=none", "norm=batch")).pairs
+    assert pair.verdict == "better"
+    assert pair.survivors is None
     other = replace(with_seeds(study, 100), place="/other")
-    welch = compare(other, study, cells=("norm=batch", "norm=batch")).contests[0]
-    assert (welch.ratio, welch.verdict.word, welch.finding.p) == (1.0, "equivalent", 1.0)
+    welch = compare(other, study, cells=("norm=batch", "norm=batch")).pairs[0]
+    assert (welch.ratio, welch.verdict, welch.p) == (1.0, "equivalent", 1.0)
     assert not welch.identical
 
 
@@ -302,16 +299,16 @@ def test_a_diverged_seed_without_a_floor_is_refused(tmp_path):
     study = read_study(study_folder(tmp_path / "s", diverged=[(1, 2)], floor=False))
     with pytest.raises(UsageError, match=r"seed 2 of s diverged and the mean face"):
         compare(study, study, cells=("norm=batch", "norm=none"))
-    assert compare(study, study, cells=("norm=spatial_batch", "norm=none")).contests[0].n == 8
+    assert compare(study, study, cells=("norm=spatial_batch", "norm=none")).pairs[0].n == 8
 
 
 def test_a_partial_study_is_incomplete(tmp_path, norm):
     part = read_study(study_folder(tmp_path / "part", runs=14, noise=0.1))
-    contests = compare(part, norm).contests
-    assert [contest.n for contest in contests] == [5, 5, 4]
-    assert {contest.verdict.word for contest in contests} == {"incomplete"}
-    assert all(contest.finding.p_adjusted is None for contest in contests)
-    assert [contest.missing for contest in contests] == [3, 3, 4]
+    pairs = compare(part, norm).pairs
+    assert [pair.n for pair in pairs] == [5, 5, 4]
+    assert {pair.verdict for pair in pairs} == {"incomplete"}
+    assert all(pair.p_adjusted is None for pair in pairs)
+    assert [pair.missing for pair in pairs] == [3, 3, 4]
 
 
 def test_an_incomplete_cell_cannot_help_the_others(tmp_path, norm):
@@ -321,12 +318,12 @@ def test_an_incomplete_cell_cannot_help_the_others(tmp_path, norm):
         share = {"batch": 0.5, "spatial_batch": 0.9}.get(one.params["network.norm"], 1.0)
         return one.model_copy(update={"test_mse": share * one.test_mse})
 
-    first, second, third = compare(with_rows(part, scaled), norm).contests
-    assert second.verdict.word == "incomplete"
-    assert second.finding.p < min(first.finding.p, third.finding.p)
-    p = sorted([first.finding.p, third.finding.p])
+    first, second, third = compare(with_rows(part, scaled), norm).pairs
+    assert second.verdict == "incomplete"
+    assert second.p < min(first.p, third.p)
+    p = sorted([first.p, third.p])
     assert 3 * p[0] < 1
-    assert min(first.finding.p_adjusted, third.finding.p_adjusted) == pytest.approx(3 * p[0])
+    assert min(first.p_adjusted, third.p_adjusted) == pytest.approx(3 * p[0])
 
 
 def test_a_study_without_any_scored_run_is_refused(norm):
@@ -341,19 +338,19 @@ def test_a_study_without_any_scored_run_is_refused(norm):
 
 def test_a_search_stands_for_its_best_cell_and_an_ablation_for_its_baseline(norm):
     found = search("found", best=(1, 2, 3), second=(1, 2, 3))
-    (contest,) = compare(found, norm).contests
-    assert contest.first.chosen == "best"
-    assert contest.first.params["network.norm"] == "batch"
-    assert contest.second.chosen == "baseline"
-    assert contest.second.params["network.norm"] == "none"
-    (contest,) = compare(norm, norm, cells=("norm=batch", None)).contests
-    assert contest.second.chosen == "baseline"
+    (pair,) = compare(found, norm).pairs
+    assert pair.a.chosen == "best"
+    assert pair.a.params["network.norm"] == "batch"
+    assert pair.b.chosen == "baseline"
+    assert pair.b.params["network.norm"] == "none"
+    (pair,) = compare(norm, norm, cells=("norm=batch", None)).pairs
+    assert pair.b.chosen == "baseline"
 
 
 def test_a_cell_is_named_by_id_prefix_or_levels(norm):
     cell = next(one.cell for one in norm.rows if one.params["network.norm"] == "batch")
     for word in (cell, cell[:6], cell[:6].upper(), "norm=batch", "network.norm=batch", "norm=batch,lr=1e-3,depth=4"):
-        assert named_side(norm, word).cell == cell
+        assert named_arm(norm, word).cell == cell
 
 
 @pytest.mark.parametrize(
@@ -372,7 +369,7 @@ def test_a_cell_is_named_by_id_prefix_or_levels(norm):
 )
 def test_a_word_that_picks_no_cell_or_several(norm, word, names):
     with pytest.raises(UsageError) as caught:
-        named_side(norm, word)
+        named_arm(norm, word)
     assert names in str(caught.value)
 
 
@@ -382,7 +379,7 @@ def test_an_ambiguous_prefix_is_refused(tmp_path):
     first = [cell[0] for cell in cells]
     twice = next(letter for letter in first if first.count(letter) > 1)
     with pytest.raises(UsageError, match=f"'{twice}' is short for {twice}.* and {twice}.*give more digits"):
-        named_side(study, twice)
+        named_arm(study, twice)
 
 
 def test_a_short_name_of_two_parameters_is_refused(norm):
@@ -391,7 +388,7 @@ def test_a_short_name_of_two_parameters_is_refused(norm):
         return one.model_copy(update={"params": params, "cell": cell_id(params)})
 
     with pytest.raises(UsageError, match=r"short for network\.norm and training\.norm"):
-        named_side(with_rows(norm, both), "norm=batch")
+        named_arm(with_rows(norm, both), "norm=batch")
 
 
 def test_the_same_cell_with_itself_is_refused(norm):
@@ -418,20 +415,20 @@ def test_ablations_without_a_common_cell_say_why(norm, again):
 def test_cells_that_only_one_has_are_counted(norm, tmp_path):
     fewer = read_study(study_folder(tmp_path / "f", factors={"network.norm": ("none", "batch")}, noise=0.1))
     result = compare(norm, fewer)
-    assert (len(result.contests), result.alone) == (2, (1, 0))
+    assert (len(result.pairs), result.alone) == (2, (1, 0))
 
 
-def test_sides_by_name_and_colon(tmp_path, monkeypatch):
+def test_cells_by_name_and_colon(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = study_folder(tmp_path / "reports" / "a:b")
     out = tmp_path / "reports"
-    assert find_side("a:b", out) == (folder, None)
-    assert find_side("a:b:norm=batch", out) == (folder, "norm=batch")
-    assert find_side(f"{folder}:model=hf:x", out) == (folder, "model=hf:x")
+    assert find_study_and_cell("a:b", out) == (folder, None)
+    assert find_study_and_cell("a:b:norm=batch", out) == (folder, "norm=batch")
+    assert find_study_and_cell(f"{folder}:model=hf:x", out) == (folder, "model=hf:x")
     with pytest.raises(UsageError, match="names no cell behind its colon"):
-        find_side("a:b:", out)
+        find_study_and_cell("a:b:", out)
     with pytest.raises(UsageError, match="no study 'c' here"):
-        find_side("c:norm=batch", out)
+        find_study_and_cell("c:norm=batch", out)
 
 
 # --- what does not compare
@@ -486,7 +483,7 @@ def test_an_mse_that_is_not_positive_is_refused(norm, mse):
 )
 def test_another_recipe_is_refused_with_both_hashes(norm, again, fields, names):
     other = with_plan(again, **fields)
-    digests = [recipe_digest(named_side(study, "norm=none")) for study in (norm, other)]
+    digests = [recipe_digest(named_arm(study, "norm=none")) for study in (norm, other)]
     with pytest.raises(UsageError) as caught:
         compare(norm, other)
     assert f"({digests[0]} against {digests[1]})" in str(caught.value)
@@ -494,7 +491,7 @@ def test_another_recipe_is_refused_with_both_hashes(norm, again, fields, names):
     result = compare(norm, other, across=["recipe"])
     assert result.recipes == tuple(digests)
     assert list(result.unlike) == list(fields)
-    assert len(result.contests) == 3
+    assert len(result.pairs) == 3
 
 
 def test_a_training_parameter_is_part_of_the_recipe(norm):
@@ -507,10 +504,10 @@ def test_a_training_parameter_is_part_of_the_recipe(norm):
 
 
 def test_the_network_is_no_part_of_the_recipe(norm):
-    sides = [named_side(norm, f"norm={level}") for level in ("none", "batch")]
-    assert recipe_digest(sides[0]) == recipe_digest(sides[1])
-    assert set(recipe(sides[0])) == {"training.lr", "training.batch", "labels", "epochs", "precision", "device"}
-    assert "unlike" not in recipe(sides[0])
+    arms = [named_arm(norm, f"norm={level}") for level in ("none", "batch")]
+    assert recipe_digest(arms[0]) == recipe_digest(arms[1])
+    assert set(recipe(arms[0])) == {"training.lr", "training.batch", "labels", "epochs", "precision", "device"}
+    assert "unlike" not in recipe(arms[0])
 
 
 @pytest.mark.parametrize(
@@ -530,19 +527,19 @@ def test_numbers_and_words_out_of_range(norm, options, names):
 
 
 def test_the_least_alpha_works_with_two_seeds():
-    (contest,) = compare(search("a", best=(1, 2)), search("b", best=(1, 2), score=90), alpha=1e-4).contests
-    assert contest.finding.detectable == 0  # the paired differences do not vary
-    (contest,) = compare(search("a", best=(1, 2)), search("b", best=(4, 8), score=90), alpha=1e-4).contests
-    assert contest.finding.detectable > 0
+    (pair,) = compare(search("a", best=(1, 2)), search("b", best=(1, 2), score=90), alpha=1e-4).pairs
+    assert pair.detectable == 0  # the paired differences do not vary
+    (pair,) = compare(search("a", best=(1, 2)), search("b", best=(4, 8), score=90), alpha=1e-4).pairs
+    assert pair.detectable > 0
 
 
 def test_the_seeds_of_a_search_and_of_an_ablation_are_the_same_cohort(norm):
     found = search("found", best=tuple(block_seed(0, block) for block in (1, 2, 3)))
-    (contest,) = compare(found, norm).contests
-    assert contest.paired
-    assert contest.seeds[1] == (1, 2, 3)
-    logs = [np.log([side.mse[seed] for seed in (1, 2, 3)]) for side in contest.sides]
-    assert contest.finding.p == pytest.approx(paired(logs[0] - logs[1]).p)
+    (pair,) = compare(found, norm).pairs
+    assert pair.paired
+    assert pair.b.seeds == (1, 2, 3)
+    logs = [np.log([arm.mse[seed] for seed in (1, 2, 3)]) for arm in pair.arms]
+    assert pair.p == pytest.approx(paired(logs[0] - logs[1]).p)
 
 
 def test_partial_labels_are_another_recipe_where_the_same_faces_are_scored(norm, again):
@@ -551,7 +548,7 @@ def test_partial_labels_are_another_recipe_where_the_same_faces_are_scored(norm,
     with pytest.raises(UsageError, match=r"labels complete against partial.*--across recipe"):
         compare(with_plan(norm, held_out="same"), partial)
     found = compare(with_plan(norm, held_out="same"), partial, across=["recipe"])
-    assert len(found.contests) == 3
+    assert len(found.pairs) == 3
     with pytest.raises(UsageError, match="faces or their split"):
         compare(with_plan(norm, held_out="apart"), partial, across=["recipe"])
     with pytest.raises(UsageError, match="faces or their split"):

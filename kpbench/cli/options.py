@@ -1,0 +1,64 @@
+"""What several commands do alike: words of options to values, options to a request."""
+
+import inspect
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from kpbench.errors import UsageError
+
+R = TypeVar("R")
+
+
+def request_of(kind: Callable[..., R], options: Mapping[str, Any], **read: Any) -> R:
+    """A request from the command line and the options named as its fields; `read` replaces those given as words."""
+    given = {name: options[name] for name in inspect.signature(kind).parameters if name in options}
+    return kind(**(given | read), command=command_line())
+
+
+def command_line() -> str:
+    """The command as it was called."""
+    return shlex.join(["kpbench", *sys.argv[1:]])
+
+
+def named_levels(words: list[str], factors: list[str]) -> dict[str, tuple[str, ...]]:
+    """`norm=none,batch` by factor; without a name the levels are those of the only factor.
+
+    Raises:
+        UsageError: no name where there are several factors, or no level.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        name, equals, values = word.rpartition("=")
+        if not equals and len(factors) != 1:
+            raise UsageError(f"'{word}' does not say whose level it is; write FACTOR={word}")
+        levels = tuple(value for value in values.split(",") if value)
+        if not levels:
+            raise UsageError(f"'{word}' names no level; write {name or factors[0]}=LEVEL,LEVEL")
+        found[name or factors[0]] = levels
+    return found
+
+
+def share(word: str, *, option: str = "--sesoi") -> float:
+    """`5%` or `0.05` as a share.
+
+    Raises:
+        UsageError: neither.
+    """
+    try:
+        return float(word.removesuffix("%")) / 100 if word.endswith("%") else float(word)
+    except ValueError:
+        raise UsageError(f"{option} must be a share such as 5% or 0.05, got '{word}'") from None
+
+
+def whole_numbers(words: str, *, option: str) -> tuple[int, ...]:
+    """`0,4,8` as numbers; nothing between the commas is none.
+
+    Raises:
+        UsageError: a word is no whole number.
+    """
+    try:
+        return tuple(int(word) for word in words.split(",") if word.strip())
+    except ValueError:
+        raise UsageError(f"{option} must be whole numbers such as 0,4,8, got '{words}'") from None
