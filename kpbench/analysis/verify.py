@@ -1,7 +1,7 @@
 """Two studies of one design, on the built-in faces and on real ones, to their agreement; `verify.json`."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -9,9 +9,9 @@ from typing import Any, cast
 import numpy as np
 
 from kpbench.analysis.ablation.analysis import Analysis, analyse
-from kpbench.cell import RunResult, Scalar, Value
+from kpbench.cell import RunResult, Value
 from kpbench.errors import UsageError
-from kpbench.statistics.agreement import CellAgreement, Numbers, RankAgreement, cell_agreement, rank_agreement
+from kpbench.statistics.agreement import Cell, CellAgreement, Numbers, RankAgreement, cell_agreement, rank_agreement
 from kpbench.statistics.contrasts import Contrast, compare
 from kpbench.statistics.corrections import Correction
 from kpbench.statistics.intervals import ScoreInterval, score_interval
@@ -49,7 +49,7 @@ class Asked(Value):
 class BestCell(ScoreInterval):
     """The score of the cell that is best on the built-in validation faces."""
 
-    cell: Mapping[str, Scalar]
+    cell: Cell
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class StudyAgreement:
     simple_signs: dict[str, int]
     simple_contrasts: tuple[SignAgreement, ...]
     ranks: tuple[CellAgreement, ...]
-    apart: tuple[Mapping[str, Scalar], ...]
+    apart: tuple[Cell, ...]
     transfer: Transfer | None
 
 

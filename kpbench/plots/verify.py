@@ -112,10 +112,9 @@ def _ranks(ranks: Sequence[CellAgreement], design: Design, names: tuple[str, str
         name = escape(clipped(" / ".join(map(show_level, one.cell.values())), length=32), quote=False)
         _write(figure, f"{name}  <b>{one.ranks[0]}</b>", x=0, xanchor="right", xshift=-6, y=left)
         _write(figure, f"<b>{one.ranks[1]}</b>", x=1, xanchor="left", xshift=6, y=right)
-    head: dict[str, Any] = {"yref": "paper", "y": 1, "yanchor": "bottom", "role": "muted"}
-    _write(figure, " / ".join(factor_names(design).values()), x=0, xanchor="right", xshift=-28, **head)
-    _write(figure, "built-in", x=0, xanchor="left", xshift=0, **head)
-    _write(figure, "real", x=1, xanchor="right", xshift=0, **head)
+    factors = " / ".join(factor_names(design).values())
+    for text, x, anchor, shift in ((factors, 0, "right", -28), ("built-in", 0, "left", 0), ("real", 1, "right", 0)):
+        _write(figure, text, x=x, xanchor=anchor, xshift=shift, y=1, yref="paper", yanchor="bottom", role="muted")
     apart = [cell_name(design, one.cell) for one in ranks if one.apart]
     alt = f"Ranks of {len(ranks)} cells in both studies. Apart by more than noise: {'; '.join(apart) or 'none'}."
     note = "A thick line: the studies rank the cell apart by more than the noise of both explains."
@@ -125,15 +124,14 @@ def _ranks(ranks: Sequence[CellAgreement], design: Design, names: tuple[str, str
 def _effects(contrasts: Sequence[SignAgreement], design: Design) -> Drawing:
     """The MSE ratio of every planned contrast in both studies."""
     figure = go.Figure()
-    values = [[(ratio, *ends) for ratio, ends in zip(one.ratios, one.intervals, strict=True)] for one in contrasts]
-    low, high = ratio_ends([value for both in values for mine in both for value in mine], sesoi=design.sesoi)
+    low, high = ratio_ends([end for one in contrasts for ends in one.intervals for end in ends], sesoi=design.sesoi)
     foot, head = len(contrasts) - 0.4, -0.7
     add_band(figure, design.sesoi, (foot, head), upright=True)
-    for at, (one, both) in enumerate(zip(contrasts, values, strict=True)):
-        for mine, (symbol, role, shift) in zip(both, LOOKS, strict=True):
-            ratio, *ends = (rounded(min(max(value, low), high), digits=6) for value in mine)
+    for at, one in enumerate(contrasts):
+        for value, ends, (symbol, role, shift) in zip(one.ratios, one.intervals, LOOKS, strict=True):
+            ratio, *x = (rounded(min(max(number, low), high), digits=6) for number in (value, *ends))
             figure.add_scatter(
-                x=ends, y=[at + shift] * 2, mode="lines", line={"color": light(role), "width": 2.5}, hoverinfo="skip"
+                x=x, y=[at + shift] * 2, mode="lines", line={"color": light(role), "width": 2.5}, hoverinfo="skip"
             )
             figure.add_scatter(
                 x=[ratio], y=[at + shift], mode="markers", marker={"symbol": symbol, "size": 10, "color": light(role)},
@@ -189,8 +187,6 @@ def _places(ranks: Sequence[int]) -> list[int]:
 
 
 def _hover(design: Design, one: CellAgreement, names: tuple[str, str]) -> str:
-    both = ", ".join(
-        f"{name} {show_score(score)} (rank {rank})"
-        for name, score, rank in zip(names, one.scores, one.ranks, strict=True)
-    )
+    places = zip(names, one.scores, one.ranks, strict=True)
+    both = ", ".join(f"{name} {show_score(score)} (rank {rank})" for name, score, rank in places)
     return escape(f"{cell_name(design, one.cell)}: {both}", quote=False)

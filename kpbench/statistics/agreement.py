@@ -23,6 +23,7 @@ LEAST_RELIABILITY = 0.2
 
 Numbers = NDArray[np.float64]
 Ends = tuple[float, float]
+Cell = Mapping[str, Scalar]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class CellAgreement:
         apart: whether that is below alpha.
     """
 
-    cell: Mapping[str, Scalar]
+    cell: Cell
     scores: tuple[float, float]
     ranks: tuple[int, int]
     intervals: tuple[tuple[int, int], tuple[int, int]]
@@ -117,35 +118,29 @@ def rank_agreement(first: ArrayLike, second: ArrayLike, *, draws: int = DRAWS, s
     tau = tau_b(*(logs.mean(axis=1) for logs in studies))
     if tau is None:
         return RankAgreement(None, None, own, None, None, None)
-    resampled = taus(*(_resampled(logs, draws, seed + at) for at, logs in enumerate(studies, start=3)))
+    resampled = taus(_resampled(studies[0], draws, seed + 3), _resampled(studies[1], draws, seed + 4))
     low, high = np.quantile(resampled, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0]).tolist()
     reliable = min(study.tau for study in own) >= LEAST_RELIABILITY
     perfect = taus(*_perfect_pairs(*studies, draws, seed + 5))
-    as_low = int(np.sum(perfect <= tau + ROUNDING))
+    p = (int(np.sum(perfect <= tau + ROUNDING)) + 1) / (draws + 1)
     return RankAgreement(
         tau=tau,
         interval=(low, high),
         reliability=own,
         corrected=corrected(tau, own) if reliable else None,
         corrected_interval=(corrected(low, own), corrected(high, own)) if reliable else None,
-        ceiling=Ceiling(float(perfect.mean()), float(np.quantile(perfect, 0.05)), (as_low + 1) / (draws + 1)),
+        ceiling=Ceiling(float(perfect.mean()), float(np.quantile(perfect, 0.05)), p),
     )
 
 
 def cell_agreement(
-    first: ArrayLike,
-    second: ArrayLike,
-    cells: Sequence[Mapping[str, Scalar]],
-    *,
-    alpha: float = 0.05,
-    draws: int = DRAWS,
+    first: ArrayLike, second: ArrayLike, cells: Sequence[Cell], *, alpha: float = 0.05, draws: int = DRAWS
 ) -> tuple[CellAgreement, ...]:
     """Every cell's ranks, and whether the studies part it by more than noise does, in the order of the rows.
 
     What noise does is simulated (`_perfect_pairs`): both studies share the order of their pooled means, so a cell that
-    they part stands between its two places there, which makes the test careful. It goes in steps: of the cells that
-    are apart the one with the most ranks between its places is set aside and the rest is looked at again, so that a
-    cell that moved does not name those that it passed.
+    they part stands between its two places there, which makes the test careful. The cell with the most ranks between
+    its places is set aside and the rest tested again, until none is apart, so that it does not name those it passed.
 
     Args:
         first, second: (cells, blocks) log MSE, the same cells in the same order.
@@ -195,10 +190,8 @@ def tau_b(first: Numbers, second: Numbers) -> float | None:
 
 
 def taus(first: Numbers, second: Numbers) -> Numbers:
-    """`tau_b` of each row of (draws, cells) with the same row of the other; 0 where a row is all ties.
-
-    scipy's takes one pair of lists at a time, a second for some thousand.
-    """
+    """`tau_b` of each row of (draws, cells) with the same row of the other, 0 where one is all ties."""
+    # By hand: scipy takes one pair of lists at a time, a second for some thousand.
     concordant = np.zeros(len(first))
     untied = np.zeros((2, len(first)))
     for at in range(1, first.shape[1]):
@@ -222,8 +215,7 @@ def corrected(tau: float, own: tuple[Reliability, Reliability]) -> float:
 
 def reliable_share(logs: Numbers) -> float:
     """`Reliability.share` of (cells, blocks) log MSE, block effects removed."""
-    noise = residual_variance(logs)
-    between = logs.shape[1] * float(logs.mean(axis=1).var(ddof=1))
+    noise, between = residual_variance(logs), logs.shape[1] * float(logs.mean(axis=1).var(ddof=1))
     return 1.0 if noise <= ROUNDING**2 else max(0.0, 1.0 - noise / between) if between > 0.0 else 0.0
 
 
@@ -289,10 +281,7 @@ def _resampled(logs: Numbers, draws: int, seed: int) -> Numbers:
 
 
 def _noise(logs: Numbers, draws: int, seed: int) -> Numbers:
-    """Errors of the cell means, (draws, cells): normal with the sample covariance of the blocks over their number.
-
-    Noise that all cells of a block share is in it and moves no rank.
-    """
+    """Errors of the cell means, (draws, cells): normal with the sample covariance of the blocks over their number."""
     blocks = logs.shape[1]
     weights = np.random.default_rng(seed).normal(size=(draws, blocks))
     centred = logs - logs.mean(axis=1, keepdims=True)

@@ -1,13 +1,13 @@
 """Whether two studies agree on each contrast: its direction, and whether it is significant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from kpbench.cell import Scalar
-from kpbench.statistics.agreement import Ends
+from kpbench.statistics.agreement import Cell, Ends
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.corrections import adjusted_p, step_levels
 from kpbench.statistics.unpaired import welch
@@ -32,7 +32,7 @@ class SignAgreement:
     factor: str
     level: Scalar
     baseline: Scalar
-    at: Mapping[str, Scalar]
+    at: Cell
     word: Sign
     same_direction: bool
     ratios: tuple[float, float]

@@ -33,13 +33,12 @@ Pair = tuple[Ablate, Ablate]
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """Both studies once the faces have been read: where they go, their plans, and `missing` runs without an outcome."""
+    """Both studies once the faces have been read: where they go and their plans."""
 
     folder: Path
     asked: Asked
     studies: Pair
     plans: tuple[Plan, Plan]
-    missing: tuple[int, int]
 
 
 def prepare_verify(request: AblationRequest) -> Pair:
@@ -75,7 +74,8 @@ def verify(prepared: Pair, notify: Notify, say: Say) -> Path:
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}; choose another --out") from error
     Study(folder).write(ASKED, planned.asked.model_dump_json(indent=2) + "\n")
-    for at, (study, plan, missing) in enumerate(zip(planned.studies, planned.plans, planned.missing, strict=True)):
+    for at, (study, plan) in enumerate(zip(planned.studies, planned.plans, strict=True)):
+        missing = _missing_runs(study, plan)
         notify(Stage(f"study {at + 1} of 2, on {plan.data_name}: {missing} of {study.design.runs} runs to do"))
         if missing:
             ablation.ablate(study, notify, say)
@@ -107,8 +107,7 @@ def plan_verify(prepared: Pair, say: Say) -> Planned:
         runs=(studies[0].design.runs, studies[1].design.runs),
         mean_face_mse=mean_face_mse(drawn, real.val, task.benchmark.coordinates),
     )
-    missing = _missing_runs(studies[0], plans[0]), _missing_runs(studies[1], plans[1])
-    return Planned(folder, asked, studies, plans, missing)
+    return Planned(folder, asked, studies, plans)
 
 
 def _as_found(study: Ablate, folder: Path, name: str) -> Ablate:
@@ -139,8 +138,8 @@ def dry_run(prepared: Pair, say: Say) -> dict[str, Any]:
     planned = plan_verify(prepared, say)
     said: dict[str, Any] = {"folder": str(planned.folder)}
     minutes = 0.0
-    for study, plan, missing in zip(planned.studies, planned.plans, planned.missing, strict=True):
-        if missing:
+    for study, plan in zip(planned.studies, planned.plans, strict=True):
+        if missing := _missing_runs(study, plan):
             asked = ablation.dry_run(study, say)
             said.setdefault("cells", asked["cells"])
             minutes += asked["minutes"] * missing / study.design.runs

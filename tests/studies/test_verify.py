@@ -251,7 +251,7 @@ def test_a_study_with_more_seeds_is_taken_as_it_is(asked, scripted):
     run(asked)
     assert everything(folder) == before
     with pytest.raises(UsageError, match=r"another plan .*seeds 2 -> 3"):
-        run(asked, seeds=3)  # more than the built-in side has
+        run(asked, seeds=3)  # more than the built-in study has
 
 
 def test_a_folder_that_cannot_be_made(asked, scripted):

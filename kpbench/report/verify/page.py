@@ -6,6 +6,7 @@ from pathlib import Path
 from kpbench.analysis.verify import Verification, as_json
 from kpbench.errors import UsageError
 from kpbench.plots import verify as plots
+from kpbench.plots.ablation.names import factor_names
 from kpbench.report.ablation.page import render_ablation
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.report.shell import whole_page
@@ -46,5 +47,6 @@ def render_verify(found: Verification) -> str:
         studies=as_json(found)["studies"],
         plots=plots,
         words=words,
+        factor_names=factor_names,
         p_text=p_text,
     )

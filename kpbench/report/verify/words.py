@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.analysis.verify import StudyAgreement, Verification
-from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
 from kpbench.statistics.agreement import Ends, RankAgreement
@@ -80,24 +79,6 @@ def limits(found: RankAgreement, studies: Sequence[Analysis]) -> list[str]:
     if found.tau is not None and found.corrected is None:
         texts.append("A study hardly agrees with itself, so tau is not corrected; more seeds would help.")
     return texts
-
-
-def design_sentence(begun: Sequence[Analysis]) -> str:
-    """What was run in the studies that have begun, from their plans."""
-    plan, design = begun[0].plan, begun[0].design
-    numbers = [len(study.design.blocks) for study in begun]
-    seeds = f"the same {plural(numbers[0], 'seed')}"
-    if len(set(numbers)) > 1:
-        seeds = f"{numbers[0]} seeds (built-in) and {numbers[1]} seeds (real), those in common the same,"
-    names = factor_names(design)
-    factors = "; ".join(
-        f"{names[name]} {', '.join(map(show_level, levels))}" for name, levels in design.factors.items()
-    )
-    return (
-        f"One full factorial in both studies: {factors}. {plural(len(design.cells), 'cell')} with {seeds} each, "
-        f"{plural(plan.epochs, 'epoch')} of one fixed recipe ({plan.space_name}), none stopped early, on {plan.device} "
-        f"({plan.precision})."
-    )
 
 
 def transfer_sentence(found: RankAgreement) -> str:
