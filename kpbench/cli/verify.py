@@ -89,19 +89,21 @@ def outcome(found: "Verification") -> list[str]:
     from kpbench.plots.verify import contrast_name
     from kpbench.report.verify import words
 
-    study = found.studies[0]
-    if found.result is None or study is None:
-        texts = [
-            f"{name}: {missing} of the {runs} runs have no outcome"
-            for name, runs, missing in zip(found.names, found.asked.runs, found.missing, strict=True)
-            if missing
-        ]
-        texts.append("nothing is compared before both are complete; the same command runs the rest")
-        return [line for text in texts for line in wrap(text, COLUMNS)]
-    lines = [*wrap(words.headline(found), COLUMNS), ""]
+    begun = [study for study in found.studies if study is not None]
+    lines = []
+    if begun:
+        plan, design = begun[0].plan, begun[0].design
+        seeds = " and ".join(dict.fromkeys(str(study.plan.seeds) for study in begun))
+        size = f"{len(design.cells)} cells x {seeds} seeds x {plan.epochs} epochs in each study, {plan.device}"
+        lines += [*wrap(f"{' against '.join(found.names)}: {size}", COLUMNS), ""]
+    if found.result is None:
+        for name, runs, missing in zip(found.names, found.asked.runs, found.missing, strict=True):
+            lines += wrap(f"{name}: {missing} of the {runs} runs have no outcome", COLUMNS) if missing else []
+        return [*lines, "nothing is compared before both are complete; the same command runs the rest"]
+    lines += [*wrap(words.headline(found), COLUMNS), ""]
     lines.append(f"{'MSE ratio (Holm interval)':30}{'built-in':>19}  {'real':>19}  sign")
     for one in found.result.contrasts:
-        name = contrast_name(study.design, one)[:29]
+        name = contrast_name(design, one)[:29]
         first, second = (
             f"{ratio:.2f} ({words.ends_text(ends)})" for ratio, ends in zip(one.ratios, one.intervals, strict=True)
         )

@@ -66,8 +66,10 @@ def test_figures_text_and_page(kpbench, studies, tmp_path):
         "mean face of the",
     ):
         assert words in text
-    for cell in result["apart"]:
-        assert " / ".join(map(str, cell.values())) in text
+    assert f"synthetic against {REAL}: 18 cells x 4 seeds x 12 epochs in each study, cpu" in text
+    for one in result["ranks"]:
+        cell = f"{' / '.join(map(str, one['cell'].values()))} ({one['ranks'][0]} built-in, {one['ranks'][1]} real)"
+        assert (cell in text) == one["apart"]
     for part in ("cells", "best", "real_cells", "real_best"):
         assert f"{result['transfer'][part]['score']:.3g}" in text
     assert write_verification(folder, found) == folder / "report.html"

@@ -48,7 +48,11 @@ def findings(found: StudyAgreement) -> list[str]:
                 f"studies, and of these {flips}; {count['one_side']} in one study only, {count['neither']} in "
                 f"neither. {count['same_direction']} point the same way."
             )
-    apart = "; ".join(" / ".join(map(show_level, cell.values())) for cell in found.apart)
+    apart = "; ".join(
+        f"{' / '.join(map(show_level, one.cell.values()))} ({one.ranks[0]} built-in, {one.ranks[1]} real)"
+        for one in found.ranks
+        if one.apart
+    )
     ranked = f"{plural(len(found.apart), 'cell')} of {len(found.ranks)} ranked" if apart else "No cell is ranked"
     texts.append(f"{ranked} apart by more than noise explains{': ' if apart else ''}{apart}.")
     if (there := found.transfer) is not None:
