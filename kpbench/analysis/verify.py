@@ -189,13 +189,13 @@ def _agreement(first: Analysis, second: Analysis, asked: Asked) -> StudyAgreemen
 
 
 def _simple_contrasts(study: Analysis) -> tuple[Contrast, ...]:
-    """Simple contrasts of the first two factors, averaged over the rest, corrected together; none for one factor."""
+    """Simple contrasts of the first two factors, averaged over the rest, corrected together."""
     design = study.design
-    one, other = design.asked[:2] if len(design.asked) > 1 else ("", "")
+    one, other = design.asked[:2]
     planned = [
         PlannedContrast(factor, level, design.factors[factor][0], at={held: at})
         for factor, held in ((one, other), (other, one))
-        for at in design.factors.get(held, ())
+        for at in design.factors[held]
         for level in design.factors[factor][1:]
     ]
     correction = cast(Correction, design.correction)

@@ -159,17 +159,16 @@ def _write(figure: go.Figure, text: str, *, role: str = "ink", yanchor: str = "m
 
 def _marker(design: Design, one: CellAgreement, *, size: int = 0) -> dict[str, Any]:
     """Colour by the first factor, symbol by the second, open at the third's second level."""
-    places = [design.factors[name].index(one.cell[name]) for name in design.asked]
-    colour = light(level_look(places[0])[0])
-    symbol = SYMBOLS[(places[1] if len(places) > 1 else 0) % len(SYMBOLS)][0]
-    if len(places) > 2 and len(design.factors[design.asked[2]]) == 2 and places[2] == 1:
+    first, second, third = (design.factors[name].index(one.cell[name]) for name in design.asked)
+    colour, symbol = light(level_look(first)[0]), SYMBOLS[second % len(SYMBOLS)][0]
+    if third == 1 and len(design.factors[design.asked[2]]) == 2:
         symbol += "-open"
     return {"symbol": symbol, "size": size, "color": colour, "line": {"width": 2, "color": colour}}
 
 
 def _keys(design: Design) -> tuple[Key, ...]:
     keys = []
-    for place, factor in enumerate(design.asked[:3]):
+    for place, factor in enumerate(design.asked):
         for at, level in enumerate(design.factors[factor]):
             label = f"{factor_names(design)[factor]} {show_level(level)}"
             if place == 0:
