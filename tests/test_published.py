@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from kpbench.analysis.ablation.analysis import analyse
-from kpbench.analysis.verify.agreement import read_verification
-from kpbench.analysis.verify.agreement_json import as_json
+from kpbench.analysis.verify import as_json, read_verification
 from kpbench.task.score import score_from_mse
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +110,7 @@ def test_the_verification_is_that_of_the_rows():
     written = json.loads((VERIFICATION / "verify.json").read_text(encoding="utf-8"))
     agreement = found["agreement"]
     assert written["agreement"]["tau"] == pytest.approx(agreement["tau"])
+    assert list(written) == list(found)
     low, high = agreement["interval"]
     assert f"{agreement['tau']:.2f}, 95 % interval {low:.2f} to {high:.2f}" in FINDINGS
     low, high = agreement["corrected_interval"]

@@ -1,4 +1,4 @@
-"""Folders of `kpbench verify faces` with planted truths on both sides, without any training."""
+"""Folders of `kpbench verify faces` with planted truths in both studies, without any training."""
 
 import json
 import math
@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kpbench.analysis.verify.agreement import ASKED, Asked
+from kpbench.analysis.verify import ASKED, Asked
 from kpbench.cell import Scalar
 from kpbench.space.design import Design, blocks_of, factorial
 from kpbench.store.files import FLOOR, ROWS, SESSIONS
@@ -46,8 +46,8 @@ def verify_folder(
     begun: int = 2,
     measured: bool = True,
 ) -> Path:
-    """Writes both studies; `missing` runs are left off each side's end, cells in `diverged` lose their first seed on
-    the built-in side, and only the first `begun` studies exist."""
+    """Writes both studies; `missing` runs are left off each study's end, cells in `diverged` lose their first seed in
+    the built-in study, and only the first `begun` studies exist."""
     cells = factorial(FACTORS, crossed=True)
     folder.mkdir(parents=True, exist_ok=True)
     asked = Asked(

@@ -17,9 +17,10 @@ def report(
     ] = True,
 ) -> int:
     """Write a study's report again from its rows; also while the study runs."""
-    from kpbench.analysis.verify.agreement import ASKED
-    from kpbench.cli.pages import write_report, write_results
+    from kpbench.analysis.verify import ASKED, read_verification
+    from kpbench.cli.pages import write_report
     from kpbench.errors import UsageError
+    from kpbench.report.verify.page import write_verification
     from kpbench.store.files import REPORT
     from kpbench.store.study import find_study
 
@@ -27,7 +28,7 @@ def report(
         if (place / ASKED).is_file():
             if to is not None:
                 raise UsageError(f"{place} holds a verification, whose page lies beside its studies; leave out --to")
-            typer.echo(write_results(place)["report"])
+            typer.echo(write_verification(place, read_verification(place)))
             return 0
     folder = find_study(study, out)
     typer.echo(write_report(folder, to or folder / REPORT, faces=faces))

@@ -1,101 +1,96 @@
-"""Whether two sides say the same of each contrast: its direction, and whether it is told from no effect."""
+"""Whether two studies agree on each contrast: its direction, and whether it is significant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-import numpy as np
-
+from kpbench.cell import Scalar
+from kpbench.statistics.agreement import Cell, Ends
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.corrections import adjusted_p, step_levels
-from kpbench.statistics.estimate import ratio_interval
-from kpbench.statistics.intervals import Interval
 from kpbench.statistics.unpaired import welch
 
 Sign = Literal["agree", "disagree", "one side", "neither"]
-"""Told from no effect on both sides, in the same or in opposite directions; on one side only; on neither."""
-
-
-@dataclass(frozen=True, eq=False)
-class SignAgreement:
-    """One contrast on both sides.
-
-    Attributes:
-        sides: the contrast of each side.
-        told: for each side whether its adjusted p is below alpha, whatever the number of seeds.
-        same_direction: whether both ratios lie on one side of 1.
-        quotient: the first side's MSE ratio over the second's; 1 where the effect is the same.
-        interval: of it, Welch's, at the level at which Holm's procedure tested it.
-        p_adjusted: that the effect is the same on both sides.
-    """
-
-    sides: tuple[Contrast, Contrast]
-    told: tuple[bool, bool]
-    word: Sign
-    same_direction: bool
-    quotient: float
-    interval: Interval
-    p_adjusted: float
+"""Significant in both studies, in the same or in opposite directions; in one study only; in neither."""
 
 
 @dataclass(frozen=True)
-class SignCount:
-    """Contrasts by `Sign`, and how many point in one direction whether told or not."""
+class SignAgreement:
+    """One contrast in both studies.
 
-    contrasts: int
-    agree: int
-    disagree: int
-    one_side: int
-    neither: int
-    same_direction: int
+    Attributes:
+        ratios, intervals, p_adjusted: the MSE ratio of each study, within its own family.
+        word: by `p_adjusted` below alpha, whatever the number of seeds.
+        same_direction: whether both ratios lie on one side of 1.
+        quotient: the first study's MSE ratio over the second's; 1 where the effect is the same.
+        quotient_interval: Welch's, at the level at which Holm's procedure tested it.
+        quotient_p_adjusted: that the effect is the same in both studies.
+    """
+
+    factor: str
+    level: Scalar
+    baseline: Scalar
+    at: Cell
+    word: Sign
+    same_direction: bool
+    ratios: tuple[float, float]
+    intervals: tuple[Ends, Ends]
+    p_adjusted: tuple[float, float]
+    quotient: float
+    quotient_interval: Ends
+    quotient_p_adjusted: float
 
 
 def sign_agreement(
     first: Sequence[Contrast], second: Sequence[Contrast], *, alpha: float = 0.05
 ) -> tuple[SignAgreement, ...]:
-    """The agreement of each contrast of one family, which both sides planned in the same order.
+    """The agreement of each contrast of one family, which both studies planned in the same order.
 
-    The two effects are compared as independent samples: seeds are shared between the sides, faces are not.
+    The two effects are compared as independent samples: seeds are shared between the studies, faces are not.
 
     Raises:
-        ValueError: the families differ, or a contrast has fewer than two blocks.
+        ValueError: the families differ, or a contrast has not run in every block or in fewer than two.
     """
     if [contrast.planned for contrast in first] != [contrast.planned for contrast in second]:
-        raise ValueError("the sides have other contrasts")
+        raise ValueError("the studies have other contrasts")
     tests = [welch(one.log_ratios, other.log_ratios) for one, other in zip(first, second, strict=True)]
     adjusted = adjusted_p([test.p for test in tests])
     levels = step_levels([test.p for test in tests], alpha=alpha)
     found = []
     for one, other, test, p, level in zip(first, second, tests, adjusted, levels, strict=True):
-        told = _told(one, alpha), _told(other, alpha)
-        same = (np.mean(one.log_ratios) < 0.0) == (np.mean(other.log_ratios) < 0.0)
-        both: Sign = "agree" if same else "disagree"
+        (ratio, ends, p_one), (other_ratio, other_ends, p_other) = _numbers(one), _numbers(other)
+        same = (ratio < 1.0) == (other_ratio < 1.0)
+        significant = (p_one < alpha) + (p_other < alpha)
+        words: tuple[Sign, ...] = ("neither", "one side", "agree" if same else "disagree")
+        quotient = test.ratio_interval(1.0 - level)
         found.append(
             SignAgreement(
-                sides=(one, other),
-                told=told,
-                word=both if all(told) else "one side" if any(told) else "neither",
-                same_direction=bool(same),
-                quotient=float(np.exp(test.difference)),
-                interval=ratio_interval(test.interval(confidence=1.0 - level)),
-                p_adjusted=p,
+                factor=one.factor,
+                level=one.level,
+                baseline=one.baseline,
+                at=dict(one.planned.at),
+                word=words[significant],
+                same_direction=same,
+                ratios=(ratio, other_ratio),
+                intervals=(ends, other_ends),
+                p_adjusted=(p_one, p_other),
+                quotient=test.ratio,
+                quotient_interval=(quotient.low, quotient.high),
+                quotient_p_adjusted=p,
             )
         )
     return tuple(found)
 
 
-def count_signs(found: Sequence[SignAgreement]) -> SignCount:
-    """How many contrasts there are of each word."""
+def count_signs(found: Sequence[SignAgreement]) -> dict[str, int]:
+    """The number of contrasts of each `Sign`, and of those that point one way in both studies, significant or not."""
     words = [one.word for one in found]
-    return SignCount(
-        contrasts=len(words),
-        agree=words.count("agree"),
-        disagree=words.count("disagree"),
-        one_side=words.count("one side"),
-        neither=words.count("neither"),
-        same_direction=sum(one.same_direction for one in found),
-    )
+    counts = {word.replace(" ", "_"): words.count(word) for word in get_args(Sign)}
+    return {"contrasts": len(words), **counts, "same_direction": sum(one.same_direction for one in found)}
 
 
-def _told(contrast: Contrast, alpha: float) -> bool:
-    return contrast.p_adjusted is not None and contrast.p_adjusted < alpha
+def _numbers(contrast: Contrast) -> tuple[float, Ends, float]:
+    """The ratio, the ends of its interval and its adjusted p."""
+    if contrast.ratio is None or contrast.ci is None or contrast.p_adjusted is None:
+        raise ValueError("a contrast has not run in every planned block, or in fewer than two")
+    return contrast.ratio, (contrast.ci.low, contrast.ci.high), contrast.p_adjusted

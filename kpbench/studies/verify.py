@@ -1,4 +1,4 @@
-"""`kpbench verify faces`: do the built-in faces rank architectures as real ones do? One design on both."""
+"""`kpbench verify faces`: do the built-in faces rank architectures as real ones do? One ablation on both."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis.verify.agreement import ASKED, Asked
+from kpbench.analysis.verify import ASKED, Asked
 from kpbench.cell import RunResult
 from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
@@ -27,48 +27,25 @@ FACTORS = ("norm", "dropout", "depth")
 LEVELS = {"depth": ("2", "4")}
 """Levels of a factor that is not compared at all of its space's."""
 
-
-@dataclass(frozen=True)
-class VerifyRequest:
-    """What a person asked of `kpbench verify faces`; `levels` as words by factor, `data` the real faces."""
-
-    data: str
-    seeds: int = 4
-    epochs: int | None = None
-    levels: dict[str, tuple[str, ...]] | None = None
-    space: str = "cnn_small"
-    workers: int = 2
-    device: str = "auto"
-    out: Path = Path("reports")
-    yes: bool = False
-    command: str = ""
+Pair = tuple[Ablate, Ablate]
+"""The same ablation of the built-in and of the real faces."""
 
 
 @dataclass(frozen=True, eq=False)
-class Verify:
-    """A request that can be carried out: one design, every cell checked, nothing read or written yet."""
-
-    request: VerifyRequest
-    built_in: Ablate
-    real: Ablate
-
-
-@dataclass(frozen=True, eq=False)
-class Faced:
-    """A prepared request that has seen its faces: where both studies go, and their plans.
-
-    Attributes:
-        mean_face_mse: of the mean face of the built-in training faces on the real validation faces.
-    """
+class Planned:
+    """Both studies once the faces have been read: where they go and their plans."""
 
     folder: Path
-    sides: tuple[Ablate, Ablate]
+    asked: Asked
+    studies: Pair
     plans: tuple[Plan, Plan]
-    mean_face_mse: float
 
 
-def prepare_verify(request: VerifyRequest) -> Verify:
+def prepare_verify(request: AblationRequest) -> Pair:
     """Reads and checks everything that can be wrong before a face is read.
+
+    Args:
+        request: `data` the real faces, `levels` as words by factor; its factors, control and `also` are set here.
 
     Raises:
         UsageError: the built-in faces against themselves, or as `prepare_ablation`.
@@ -77,90 +54,77 @@ def prepare_verify(request: VerifyRequest) -> Verify:
         raise UsageError(f"'{BUILT_IN}' cannot be compared with itself; give the real faces: --data NAME or PATH")
     given = request.levels or {}
     named = {word.rpartition(".")[2] for word in given}
-    asked = AblationRequest(
-        factors=FACTORS,
-        cross=FACTORS,
-        levels={name: levels for name, levels in LEVELS.items() if name not in named} | given,
-        space=request.space,
-        data=BUILT_IN,
-        seeds=request.seeds,
-        epochs=request.epochs,
-        control=False,
-        also=request.data,
-        workers=request.workers,
-        device=request.device,
-        yes=request.yes,
-        command=request.command,
-    )
-    built_in = prepare_ablation(asked)
-    return Verify(request, built_in, replace(built_in, request=replace(asked, data=request.data, also=None)))
+    levels = {name: words for name, words in LEVELS.items() if name not in named} | given
+    real = replace(request, factors=FACTORS, cross=FACTORS, levels=levels, control=False)
+    built_in = prepare_ablation(replace(real, data=BUILT_IN, also=request.data))
+    return built_in, replace(built_in, request=real)
 
 
-def verify(prepared: Verify, notify: Notify, say: Say) -> Path:
+def verify(prepared: Pair, notify: Notify, say: Say) -> Path:
     """Carries out what is missing of both studies; returns their folder. A finished study is only read.
 
     Raises:
         UsageError: the faces cannot be read, or a study cannot be opened or is another one.
         KeyboardInterrupt: as it comes; the same request continues.
     """
-    faced = see_faces(prepared, say)
+    planned = plan_verify(prepared, say)
+    folder = planned.folder
     try:
-        faced.folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write to {faced.folder}: {error.strerror or error}; choose another --out") from error
-    asked = Asked(
-        built_in=BUILT_IN,
-        real=faced.plans[1].data_name,
-        runs=(faced.sides[0].design.runs, faced.sides[1].design.runs),
-        mean_face_mse=faced.mean_face_mse,
-    )
-    Study(faced.folder).write(ASKED, asked.model_dump_json(indent=2) + "\n")
-    for at, (side, plan) in enumerate(zip(faced.sides, faced.plans, strict=True), start=1):
-        missing = missing_runs(side, plan)
-        notify(Stage(f"study {at} of 2, on {plan.data_name}: {missing} of {side.design.runs} runs to do"))
+        raise UsageError(f"cannot write to {folder}: {error.strerror or error}; choose another --out") from error
+    Study(folder).write(ASKED, planned.asked.model_dump_json(indent=2) + "\n")
+    for at, (study, plan) in enumerate(zip(planned.studies, planned.plans, strict=True)):
+        missing = _missing_runs(study, plan)
+        notify(Stage(f"study {at + 1} of 2, on {plan.data_name}: {missing} of {study.design.runs} runs to do"))
         if missing:
-            ablation.ablate(side, notify, say)
-    return faced.folder
+            ablation.ablate(study, notify, say)
+    return folder
 
 
-def see_faces(prepared: Verify, say: Say) -> Faced:
+def plan_verify(prepared: Pair, say: Say) -> Planned:
     """Reads both data sets and says where the studies go; writes nothing.
 
     Raises:
         UsageError: the faces cannot be read, are called as the built-in ones, or the folder holds something else.
     """
-    task, request = prepared.built_in.task, prepared.request
+    task, request = prepared[1].task, prepared[1].request
     real = task.read_faces(request.data, say)  # first, as it may be wrong and the others may take a while to draw
     if real.name == BUILT_IN:
         raise UsageError(f"{request.data} is called '{BUILT_IN}' as the built-in faces are; rename the file or folder")
     drawn = task.read_faces(BUILT_IN, say)
     folder = request.out / f"verify-{real.name}"
-    sides = (_as_found(prepared.built_in, folder, BUILT_IN), _as_found(prepared.real, folder, real.name))
-    plans = (sides[0].plan(drawn, real), sides[1].plan(real))
-    for side, plan in zip(sides, plans, strict=True):
+    studies = _as_found(prepared[0], folder, BUILT_IN), _as_found(prepared[1], folder, real.name)
+    plans = studies[0].plan(drawn, real), studies[1].plan(real)
+    for study, plan in zip(studies, plans, strict=True):
         try:
-            check_folder(side.folder(plan), plan)
+            check_folder(study.folder(plan), plan)
         except UsageError as error:
             raise UsageError(str(error).replace("--name", "--out")) from error
-    return Faced(folder, sides, plans, mean_face_mse(drawn, real.val, task.benchmark.coordinates))
+    asked = Asked(
+        built_in=BUILT_IN,
+        real=real.name,
+        runs=(studies[0].design.runs, studies[1].design.runs),
+        mean_face_mse=mean_face_mse(drawn, real.val, task.benchmark.coordinates),
+    )
+    return Planned(folder, asked, studies, plans)
 
 
-def _as_found(side: Ablate, folder: Path, name: str) -> Ablate:
-    """One side in its folder. A study that is there with more seeds, or with an A/A arm, is taken as it is."""
-    request = replace(side.request, out=folder, name=name)
+def _as_found(study: Ablate, folder: Path, name: str) -> Ablate:
+    """One study in its folder. One that is there with more seeds, or with an A/A arm, is taken as it is."""
+    request = replace(study.request, out=folder, name=name)
     if (folder / name / PLAN).is_file():
         plan = read_plan(folder / name)
         if plan.design is not None and plan.seeds >= request.seeds:
             more = replace(request, seeds=plan.seeds, control=bool(plan.design.control), yes=True)
             if (more.seeds, more.control) != (request.seeds, request.control):
                 return prepare_ablation(more)
-    return replace(side, request=request)
+    return replace(study, request=request)
 
 
-def missing_runs(side: Ablate, plan: Plan) -> int:
-    """Planned runs of one side without an outcome, from its rows."""
-    rows = read_lines(side.folder(plan) / ROWS, RunResult)
-    return side.design.runs - len({(row.role, row.cell, row.seed) for row in rows if row.settled})
+def _missing_runs(study: Ablate, plan: Plan) -> int:
+    rows = read_lines(study.folder(plan) / ROWS, RunResult)
+    return study.design.runs - len({(row.role, row.cell, row.seed) for row in rows if row.settled})
 
 
 def mean_face_mse(splits: Splits, faces: Faces, coordinates: Coordinates) -> float:
@@ -169,17 +133,15 @@ def mean_face_mse(splits: Splits, faces: Faces, coordinates: Coordinates) -> flo
     return float(np.mean(((mean - faces.keypoints) / coordinates.scale) ** 2))
 
 
-def dry_run(prepared: Verify, say: Say) -> dict[str, Any]:
+def dry_run(prepared: Pair, say: Say) -> dict[str, Any]:
     """What `verify` would do, with the time as `kpbench ablate --dry-run` measures it; nothing is written."""
-    faced = see_faces(prepared, say)
-    runs = [missing_runs(side, plan) for side, plan in zip(faced.sides, faced.plans, strict=True)]
-    said: dict[str, Any] = {"folder": str(faced.folder)}
+    planned = plan_verify(prepared, say)
+    said: dict[str, Any] = {"folder": str(planned.folder)}
     minutes = 0.0
-    for side, plan, missing in zip(faced.sides, faced.plans, runs, strict=True):
-        whole = f"{missing} of {side.design.runs} runs to do"
-        if missing:
-            asked = ablation.dry_run(side, say)
+    for study, plan in zip(planned.studies, planned.plans, strict=True):
+        if missing := _missing_runs(study, plan):
+            asked = ablation.dry_run(study, say)
             said.setdefault("cells", asked["cells"])
-            minutes += asked["minutes"] * missing / side.design.runs
-        said[plan.data_name] = f"{whole}; plan {plan.digest}"
+            minutes += asked["minutes"] * missing / study.design.runs
+        said[plan.data_name] = f"{missing} of {study.design.runs} runs to do; plan {plan.digest}"
     return said | {"minutes": round(minutes, 1)}

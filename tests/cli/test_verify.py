@@ -5,8 +5,10 @@ import os
 
 import pytest
 
-from kpbench.cli.pages import write_results
+from kpbench.analysis.verify import read_verification
 from kpbench.cli.verify import outcome
+from kpbench.report.verify import page as verify_page
+from kpbench.report.verify.page import write_verification
 from kpbench.studies import verify
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 
@@ -21,7 +23,7 @@ def studies(monkeypatch, tmp_path):
     options = {"truths": (planted, turned)}
 
     def made(prepared, notify, say):
-        folder = verify_folder(prepared.request.out / f"verify-{REAL}", **options)
+        folder = verify_folder(prepared[0].request.out / f"verify-{REAL}", **options)
         for name in ("synthetic", REAL):
             (folder / name).mkdir(exist_ok=True)
             (folder / name / "report.html").touch()  # a page of its own is tested elsewhere and takes seconds
@@ -42,20 +44,36 @@ def test_figures_text_and_page(kpbench, studies, tmp_path):
     folder = tmp_path / result["verification"]
     kept = json.loads((folder / "verify.json").read_text())
     assert kept == {key: value for key, value in result.items() if key not in ("verification", "report")}
-    assert {side["digest"] for side in kept["sides"]} == {"0" * 16, "1" * 16}
+    assert {study["digest"] for study in kept["studies"]} == {"0" * 16, "1" * 16}
     assert (kept["seeds"], kept["epochs"], kept["device"]) == ([4, 4], 12, "cpu")
     assert str(tmp_path) not in (folder / "verify.json").read_text()
     page = folder / "report.html"
     assert page.stat().st_size > 1_000_000
     before = page.read_bytes()
 
-    lines = outcome(result)
+    found = read_verification(folder)
+    lines = outcome(found)
     assert max(map(len, lines)) <= 80
-    text = "\n".join(lines)
-    assert f"{result['agreement']['tau']:.2f}" in text
-    for word in ("without noise", "FLIPS", "4 agree, 1 flip", f"val of {REAL}", "mean face of synthetic"):
-        assert word in text
-    assert write_results(folder)["agreement"] == result["agreement"]
+    text = " ".join(" ".join(lines).split())
+    for number in (result["agreement"]["tau"], result["agreement"]["corrected"], result["agreement"]["ceiling"]["tau"]):
+        assert f"{number:.2f}" in text
+    assert [line.split()[-1] for line in lines if line.startswith(("norm ", "dropout ", "depth "))] == [
+        "agree", "agree", "FLIPS", "agree", "agree",
+    ]  # fmt: skip
+    for words in (
+        "Without the noise",
+        "5 are significant in both studies, and of these 1 sign flips",
+        "mean face of the",
+    ):
+        assert words in text
+    assert f"synthetic against {REAL}: 18 cells x 4 seeds x 12 epochs in each study, cpu" in text
+    for one in result["ranks"]:
+        cell = f"{' / '.join(map(str, one['cell'].values()))} ({one['ranks'][0]} built-in, {one['ranks'][1]} real)"
+        assert (cell in text) == one["apart"]
+    for part in ("cells", "best", "real_cells", "real_best"):
+        assert f"{result['transfer'][part]['score']:.3g}" in text
+    assert write_verification(folder, found) == folder / "report.html"
+    assert json.loads((folder / "verify.json").read_text()) == kept
     assert page.read_bytes() == before
 
 
@@ -71,15 +89,16 @@ def test_a_partial_one_says_what_is_missing(kpbench, studies, tmp_path):
 
 def test_the_studies_pages_are_made_once_and_again_after_new_rows(studies, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr("kpbench.cli.pages.write_report", lambda folder, path, faces: (made.append(path), path.touch()))
+    monkeypatch.setattr(verify_page, "render_ablation", lambda study, *_: made.append(study.plan.data_name) or "")
     folder = verify_folder(tmp_path / "v")
+    found = read_verification(folder)
     for expected in (2, 2):
-        write_results(folder)
+        write_verification(folder, found)
         assert len(made) == expected
     rows = folder / REAL / "rows.jsonl"
     os.utime(rows, (rows.stat().st_mtime + 60,) * 2)
-    write_results(folder)
-    assert made[2:] == [folder / REAL / "report.html"]
+    write_verification(folder, found)
+    assert made[2:] == [REAL]
 
 
 def test_a_page_that_cannot_be_written_is_one_line(kpbench, studies, tmp_path):

@@ -1,4 +1,4 @@
-"""Two sides that rank cells alike, in part or not at all: tau, its interval, reliability, correction and ceiling."""
+"""Two studies that rank cells alike, in part or not at all: tau, its limits under noise, and cells ranked apart."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,12 @@ from scipy import stats
 
 from kpbench.statistics.agreement import (
     Reliability,
-    agreement,
+    cell_agreement,
     corrected,
+    half_width,
+    rank_agreement,
     reliable_share,
     residual_variance,
-    sentences,
     tau_b,
     taus,
 )
@@ -26,8 +27,13 @@ def factorial(random):
     return (first[:, None, None] + second[:, None] + third + random.normal(0, 0.03, (3, 3, 2))).ravel()
 
 
-def side(random, truth, *, blocks=4, sd=0.05):
-    """Log MSE of a side: the truth, what a block's cells share, and noise."""
+def numbered(cells):
+    """Names of so many cells."""
+    return [{"cell": at} for at in range(cells)]
+
+
+def study(random, truth, *, blocks=4, sd=0.05):
+    """Log MSE of a study: the truth, what a block's cells share, and noise."""
     return truth[:, None] + random.normal(0, 0.2, blocks) + random.normal(0, sd, (len(truth), blocks))
 
 
@@ -37,7 +43,7 @@ def side(random, truth, *, blocks=4, sd=0.05):
         ([1, 2, 3, 4], [10, 20, 30, 40], 1.0),
         ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
         ([1, 2, 3, 4], [1, 3, 2, 4], 4 / 6),  # one of six pairs turned
-        ([1, 1, 2], [1, 2, 3], 2 / np.sqrt(2 * 3)),  # tau-b: a tie counts on its own side
+        ([1, 1, 2], [1, 2, 3], 2 / np.sqrt(2 * 3)),  # tau-b: a tie counts in its own list
         ([1, 1, 1], [1, 2, 3], None),
     ],
 )
@@ -54,23 +60,15 @@ def test_many_taus_are_scipys(cells, spread, seed):
     assert taus(first, second) == pytest.approx(wanted)
 
 
-def test_taus_in_pieces_are_the_same(monkeypatch):
-    random = np.random.default_rng(0)
-    first, second = random.normal(size=(2, 40, 12))
-    whole = taus(first, second)
-    monkeypatch.setattr("kpbench.statistics.agreement.PIECE", 100)
-    assert (taus(first, second) == whole).all()
-
-
 def test_without_noise_everything_is_one():
     truth = factorial(np.random.default_rng(1))
     logs = truth[:, None] + np.array([0.0, 0.3, -0.1, 0.2])  # blocks differ, cells do not within them
-    found = agreement(logs, 2 * logs + 1, draws=200)
+    found = rank_agreement(logs, 2 * logs + 1, draws=200)
     assert found.tau == found.corrected == pytest.approx(1.0)
     assert [(one.share, one.tau) for one in found.reliability] == [(1.0, 1.0)] * 2
-    assert (found.interval.low, found.interval.high) == (1.0, 1.0)
+    assert found.interval == (1.0, 1.0)
     assert (found.ceiling.tau, found.ceiling.low, found.ceiling.p) == (1.0, 1.0, 1.0)
-    turned = agreement(logs, -logs, draws=200)
+    turned = rank_agreement(logs, -logs, draws=200)
     assert turned.tau == turned.corrected == -1.0
     assert turned.ceiling.p < 0.01
 
@@ -78,18 +76,17 @@ def test_without_noise_everything_is_one():
 def test_block_effects_change_nothing():
     random = np.random.default_rng(2)
     truth = factorial(random)
-    first, second = side(random, truth), side(random, truth, blocks=5)
-    shifted = agreement(first + random.normal(0, 3, 4), second, draws=200)
-    plain = agreement(first, second, draws=200)
+    first, second = study(random, truth), study(random, truth, blocks=5)
+    shifted = rank_agreement(first + random.normal(0, 3, 4), second, draws=200)
+    plain = rank_agreement(first, second, draws=200)
     assert shifted.tau == plain.tau
     assert shifted.reliability[0].share == pytest.approx(plain.reliability[0].share)
     assert shifted.corrected == pytest.approx(plain.corrected, abs=0.02)
-    assert plain.blocks == (4, 5)
 
 
 def test_the_share_is_that_of_the_analysis_of_variance():
     random = np.random.default_rng(3)
-    logs = side(random, factorial(random), blocks=6, sd=0.1)
+    logs = study(random, factorial(random), blocks=6, sd=0.1)
     blocks = logs.shape[1]
     # Cronbach's alpha of the blocks as items is Hoyt's reliability.
     alpha = blocks / (blocks - 1) * (1 - logs.var(axis=0, ddof=1).sum() / logs.sum(axis=1).var(ddof=1))
@@ -103,14 +100,14 @@ def test_reliability_is_the_tau_of_two_repetitions(sd):
     said, true = [], []
     for _ in range(40):
         truth = factorial(random)
-        first, again = side(random, truth, sd=sd), side(random, truth, sd=sd)
-        said.append(agreement(first, again, draws=150).reliability[0].tau)
+        first, again = study(random, truth, sd=sd), study(random, truth, sd=sd)
+        said.append(rank_agreement(first, again, draws=150).reliability[0].tau)
         true.append(tau_b(first.mean(axis=1), again.mean(axis=1)))
     assert np.mean(said) == pytest.approx(np.mean(true), abs=0.05)
 
 
 def repeated(mix, *, repetitions=60, sd=0.05, blocks=4):
-    """Agreements of sides whose truths are mixed from a common one, each with the tau to be expected and the true."""
+    """Agreements of studies whose truths are mixed from a common one, each with the tau to be expected and the true."""
     random = np.random.default_rng(5)
     found = []
     for _ in range(repetitions):
@@ -118,8 +115,8 @@ def repeated(mix, *, repetitions=60, sd=0.05, blocks=4):
         other = mix * one + np.sqrt(1 - mix**2) * factorial(random)
         noise = random.normal(0, sd / np.sqrt(blocks), (2, 300, CELLS))
         expected = taus(one + noise[0], other + noise[1]).mean()
-        sides = (side(random, truth, sd=sd, blocks=blocks) for truth in (one, other))
-        found.append((agreement(*sides, draws=300), expected, tau_b(one, other)))
+        studies = (study(random, truth, sd=sd, blocks=blocks) for truth in (one, other))
+        found.append((rank_agreement(*studies, draws=300), expected, tau_b(one, other)))
     return found
 
 
@@ -153,14 +150,13 @@ def test_independent_truths_have_no_agreement(simulated):
 
 @pytest.mark.parametrize("mix", [1.0, 0.7, 0.0])
 def test_the_interval_covers_about_as_often_as_its_docstring_says(simulated, mix):
-    held = [one.interval.low <= expected <= one.interval.high for one, expected, _ in simulated[mix]]
+    held = [one.interval[0] <= expected <= one.interval[1] for one, expected, _ in simulated[mix]]
     assert 0.78 <= np.mean(held) <= 1.0
     true = [
-        one.corrected_interval.low - 1e-9 <= true <= one.corrected_interval.high + 1e-9
-        for one, _, true in simulated[mix]
+        one.corrected_interval[0] - 1e-9 <= true <= one.corrected_interval[1] + 1e-9 for one, _, true in simulated[mix]
     ]
     assert np.mean(true) > 0.6
-    assert np.mean([one.interval.high - one.interval.low for one, _, _ in simulated[mix]]) < 0.4
+    assert np.mean([one.interval[1] - one.interval[0] for one, _, _ in simulated[mix]]) < 0.4
 
 
 def test_the_correction_is_exact_for_normal_effects():
@@ -173,40 +169,31 @@ def test_the_correction_is_exact_for_normal_effects():
     random = np.random.default_rng(6)
     truth = random.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 200)
     first, second = (one[:, None] + random.normal(0, 1, (200, 4)) for one in truth.T)
-    found = agreement(first, second, draws=60)
+    found = rank_agreement(first, second, draws=60)
     wanted = stats.kendalltau(*truth.T).statistic
     assert found.corrected == pytest.approx(wanted, abs=0.1)
     assert found.reliability[0].share == pytest.approx(0.8, abs=0.06)
 
 
-def test_a_side_without_order_or_without_reliability():
+def test_a_study_without_order_or_without_reliability():
     random = np.random.default_rng(7)
-    flat, good = np.zeros((5, 4)), side(random, np.arange(5.0))
-    found = agreement(flat, good, draws=50)
+    flat, good = np.zeros((5, 4)), study(random, np.arange(5.0))
+    found = rank_agreement(flat, good, draws=50)
     assert (found.tau, found.interval, found.corrected, found.ceiling) == (None, None, None, None)
     noise = random.normal(0, 1, (5, 4))
     noise -= noise.mean(axis=1, keepdims=True) * 0.999  # means all but alike
-    found = agreement(noise, good, draws=200)
+    found = rank_agreement(noise, good, draws=200)
     assert found.reliability[0].share == 0.0
     assert found.tau is not None
     assert found.corrected is found.corrected_interval is None
-    assert any("not corrected" in sentence for sentence in sentences(found))
 
 
 def test_the_same_seed_gives_the_same_figures():
     random = np.random.default_rng(8)
     truth = factorial(random)
-    sides = side(random, truth), side(random, truth)
-    assert agreement(*sides, draws=100) == agreement(*sides, draws=100)
-    assert agreement(*sides, draws=100).interval != agreement(*sides, draws=100, seed=1).interval
-
-
-def test_few_seeds_are_named():
-    random = np.random.default_rng(9)
-    few = agreement(*(side(random, factorial(random)) for _ in range(2)), draws=50)
-    assert "4 seeds" in next(sentences(few))
-    many = agreement(*(side(random, factorial(random), blocks=8) for _ in range(2)), draws=50)
-    assert not any("seeds a side" in sentence for sentence in sentences(many))
+    studies = study(random, truth), study(random, truth)
+    assert rank_agreement(*studies, draws=100) == rank_agreement(*studies, draws=100)
+    assert rank_agreement(*studies, draws=100).interval != rank_agreement(*studies, draws=100, seed=1).interval
 
 
 @pytest.mark.parametrize(
@@ -221,9 +208,48 @@ def test_few_seeds_are_named():
 )
 def test_other_tables_are_refused(first, second):
     with pytest.raises(ValueError, match=r"log MSE|cells"):
-        agreement(first, second)
+        rank_agreement(first, second)
 
 
-def test_a_confidence_is_checked():
-    with pytest.raises(ValueError, match="confidence"):
-        agreement(np.zeros((3, 4)), np.zeros((3, 4)), confidence=1.0)
+def test_a_planted_cell_is_found():
+    random = np.random.default_rng(0)
+    truth = np.linspace(0, 0.9, 12)
+    other = truth.copy()
+    other[1] += 1.0  # second best becomes worst
+    found = cell_agreement(study(random, truth, sd=0.02), study(random, other, sd=0.02), numbered(12), draws=1000)
+    assert [cell.cell for cell in found if cell.apart] == [{"cell": 1}]
+    assert found[1].ranks == (2, 12)
+    assert found[1].p_adjusted < 0.05
+    assert found[5].ranks == (6, 5)
+    assert found[5].p_adjusted > 0.05
+
+
+def test_noise_alone_seldom_names_a_cell():
+    random = np.random.default_rng(1)
+    named = []
+    for _ in range(60):
+        truth = factorial(random)
+        found = cell_agreement(study(random, truth), study(random, truth), numbered(CELLS), draws=400)
+        named.append(any(cell.apart for cell in found))
+    assert np.mean(named) <= 0.1
+
+
+def test_without_noise_any_difference_is_real_and_none_is_none():
+    logs = np.arange(6.0)[:, None] + np.array([0.0, 0.5, -0.2])
+    assert not any(cell.apart for cell in cell_agreement(logs, 3 * logs, numbered(6), draws=200))
+    assert all(
+        cell.intervals == ((cell.ranks[0],) * 2,) * 2 for cell in cell_agreement(logs, logs, numbered(6), draws=200)
+    )
+
+
+def test_the_half_width_is_students_on_the_residual():
+    random = np.random.default_rng(2)
+    truth = factorial(random)
+    held = []
+    for _ in range(200):
+        logs = study(random, truth)
+        half = half_width(logs)
+        held.append(np.abs((logs.mean(axis=1) - logs.mean()) - (truth - truth.mean())) < half)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.03)
+    logs = np.array([[0.0, 1.0], [1.0, 0.0]])  # residual mean square 1 with one degree of freedom
+    assert half_width(logs) == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(0.5))

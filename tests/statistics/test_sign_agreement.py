@@ -1,4 +1,4 @@
-"""Contrasts on two sides: same sign, planted flips, and what is told on one side or on neither."""
+"""Contrasts in two studies: same sign, planted flips, and what is significant in one study or in neither."""
 
 import itertools
 
@@ -30,45 +30,57 @@ def test_every_word():
     real = contrasts({"same": -0.2, "flip": -0.2, "here": 0.0, "nowhere": 0.0}, seed=2)
     found = sign_agreement(built_in, real)
     assert [one.word for one in found] == ["agree", "disagree", "one side", "neither"]
-    assert [one.told for one in found] == [(True, True), (True, True), (True, False), (False, False)]
+    significant = [tuple(p < 0.05 for p in one.p_adjusted) for one in found]
+    assert significant == [(True, True), (True, True), (True, False), (False, False)]
+    assert [one.ratios for one in found] == [(a.ratio, b.ratio) for a, b in zip(built_in, real, strict=True)]
+    assert found[0].intervals == tuple((one.ci.low, one.ci.high) for one in (built_in[0].evidence, real[0].evidence))
     assert found[0].same_direction
     assert not found[1].same_direction
     count = count_signs(found)
-    assert (count.contrasts, count.agree, count.disagree, count.one_side, count.neither) == (4, 1, 1, 1, 1)
-    assert count.same_direction == sum(one.same_direction for one in found)
+    same_direction = sum(one.same_direction for one in found)
+    assert count == {
+        "contrasts": 4, "agree": 1, "disagree": 1, "one_side": 1, "neither": 1, "same_direction": same_direction,
+    }  # fmt: skip
     same, flip, *_ = found
     assert same.quotient == pytest.approx(np.exp(-0.1), rel=0.05)
     assert flip.quotient == pytest.approx(np.exp(0.4), rel=0.05)
-    assert flip.p_adjusted < 0.01
-    assert flip.interval.low > 1
-    assert found[3].interval.low < 1 < found[3].interval.high
+    assert flip.quotient_p_adjusted < 0.01
+    assert flip.quotient_interval[0] > 1
+    assert found[3].quotient_interval[0] < 1 < found[3].quotient_interval[1]
 
 
 def test_no_verdict_of_the_study_is_needed():
     """Four seeds give no verdict, five do; the signs are counted in both."""
     for seeds, word in ((4, "withheld"), (5, "better")):
-        side = contrasts({"same": -0.3}, seeds=seeds)
-        assert side[0].verdict.word == word
-        assert sign_agreement(side, side)[0].word == "agree"
+        study = contrasts({"same": -0.3}, seeds=seeds)
+        assert study[0].verdict.word == word
+        assert sign_agreement(study, study)[0].word == "agree"
 
 
-def test_a_side_without_spread():
+def test_a_study_without_spread():
     flat = contrasts({"same": -0.3}, sd=0.0)
     found = sign_agreement(flat, flat)[0]
-    assert (found.word, found.quotient, found.p_adjusted) == ("agree", 1.0, 1.0)
+    assert (found.word, found.quotient, found.quotient_p_adjusted) == ("agree", 1.0, 1.0)
 
 
 def test_chance_flips_are_rare():
-    """No effect at all on either side: both told with opposite signs hardly ever."""
+    """No effect at all in either study: both significant with opposite signs hardly ever."""
     flips = [
         count_signs(
             sign_agreement(contrasts({"a": 0.0, "b": 0.0}, seed=at), contrasts({"a": 0, "b": 0}, seed=at + 500))
         )
         for at in range(40)
     ]
-    assert sum(one.disagree for one in flips) <= 1
+    assert sum(one["disagree"] for one in flips) <= 1
 
 
 def test_other_families_are_refused():
     with pytest.raises(ValueError, match="other contrasts"):
         sign_agreement(contrasts({"a": 0.1}), contrasts({"b": 0.1}))
+
+
+def test_a_contrast_that_has_not_run_everywhere_is_refused():
+    """A missing run leaves no adjusted p to judge by."""
+    whole, partial = contrasts({"a": 0.1}), contrasts({"a": 0.1}, lost=[("a", 4, 0)])
+    with pytest.raises(ValueError, match="has not run in every planned block"):
+        sign_agreement(whole, partial)

@@ -6,14 +6,14 @@ import os
 import numpy as np
 import pytest
 
-from kpbench.analysis.verify.agreement import read_verification
+from kpbench.analysis.verify import read_verification
 from kpbench.errors import UsageError
 from kpbench.seeds import derive
 from kpbench.store.files import SESSIONS
 from kpbench.store.plan import read_plan
 from kpbench.studies import ablation, planned_runs, verify
 from kpbench.studies.ablation import AblationRequest, prepare_ablation
-from kpbench.studies.verify import VerifyRequest, dry_run, mean_face_mse, prepare_verify
+from kpbench.studies.verify import dry_run, mean_face_mse, prepare_verify
 from kpbench.task.score import score_from_mse
 from tests.course_files import write_course
 from tests.scripted import play
@@ -94,7 +94,7 @@ def scripted(monkeypatch):
 
 
 def run(asked, **more):
-    return verify.verify(prepare_verify(VerifyRequest(**{**asked, **more})), quiet, quiet)
+    return verify.verify(prepare_verify(AblationRequest(**{**asked, **more})), quiet, quiet)
 
 
 def everything(folder):
@@ -115,20 +115,22 @@ def test_two_studies_of_one_design(asked, scripted):
     assert [plan.data_name for plan in plans] == ["synthetic", "course"]
     found = read_verification(folder)
     assert found.missing == (0, 0)
-    assert found.comparison.agreement.tau > 0.9  # both sides have the very same made-up truth
-    assert [sign.same_direction for sign in found.comparison.signs[:2]] == [True, True]  # the two norms
-    transfer = found.comparison.transfer
+    assert found.result.agreement.tau > 0.9  # both studies have the very same made-up truth
+    assert [sign.same_direction for sign in found.result.contrasts[:2]] == [True, True]  # the two norms
+    transfer = found.result.transfer
     assert transfer.cells.score == pytest.approx(transfer.real_cells.score / 2, rel=0.05)
 
 
 def test_the_mean_face_is_the_floors(asked, scripted, course, tmp_path):
     """The mean face of a data set on its own validation faces is what the floor's network scores there."""
-    prepared = prepare_verify(VerifyRequest(**asked))
-    splits = prepared.built_in.task.read_faces(str(course), quiet)
-    mse = mean_face_mse(splits, splits.val, prepared.built_in.task.benchmark.coordinates)
+    built_in, _ = prepare_verify(AblationRequest(**asked))
+    splits = built_in.task.read_faces(str(course), quiet)
+    mse = mean_face_mse(splits, splits.val, built_in.task.benchmark.coordinates)
     folder = run(asked)
-    assert score_from_mse(mse) == pytest.approx(read_verification(folder).sides[1].floor["mean face"]["val"], rel=1e-5)
-    other = read_verification(folder).comparison.transfer.mean_face
+    assert score_from_mse(mse) == pytest.approx(
+        read_verification(folder).studies[1].floor["mean face"]["val"], rel=1e-5
+    )
+    other = read_verification(folder).result.transfer.mean_face
     assert other != pytest.approx(score_from_mse(mse), rel=1e-5)
     assert 1 < other < 1000
 
@@ -150,7 +152,7 @@ def test_a_cut_one_continues(asked, scripted, stop, tmp_path):
         run(asked)
     folder = asked["out"] / "verify-course"
     partial = read_verification(folder)
-    assert partial.comparison is None
+    assert partial.result is None
     assert sum(partial.missing) == 48 - stop
     if stop == 30:
         sessions = (folder / "synthetic" / SESSIONS).read_bytes()
@@ -158,7 +160,7 @@ def test_a_cut_one_continues(asked, scripted, stop, tmp_path):
     found = read_verification(run(asked))
     assert scripted["runs"] == 48
     assert found.missing == (0, 0)
-    assert found.comparison.agreement == whole.comparison.agreement
+    assert found.result.agreement == whole.result.agreement
     if stop == 30:
         assert (folder / "synthetic" / SESSIONS).read_bytes() == sessions
 
@@ -168,14 +170,14 @@ def test_lost_runs_are_said_and_run_again(asked, scripted):
     folder = run(asked)
     found = read_verification(folder)
     assert found.missing == (1, 1)
-    assert found.comparison is None
+    assert found.result is None
     scripted["lose"] = ()
     assert read_verification(run(asked)).missing == (0, 0)
 
 
 def test_a_dry_run_writes_nothing_and_counts_what_is_left(asked, scripted, monkeypatch):
     monkeypatch.setattr(ablation, "epoch_seconds", lambda cell, staged: 60.0)
-    prepared = prepare_verify(VerifyRequest(**asked))
+    prepared = prepare_verify(AblationRequest(**asked))
     said = dry_run(prepared, quiet)
     assert not asked["out"].exists()
     assert len(said["cells"]) == 12
@@ -229,7 +231,7 @@ def test_another_request_does_not_touch_the_studies(asked, scripted):
 
 
 def test_a_study_with_more_seeds_is_taken_as_it_is(asked, scripted):
-    """A side made by `kpbench ablate` with more seeds and an A/A arm is continued and compared as it is."""
+    """A study made by `kpbench ablate` with more seeds and an A/A arm is continued and compared as it is."""
     factors = ("norm", "dropout", "depth")
     more = AblationRequest(
         factors=factors, cross=factors, levels=asked["levels"], space=asked["space"], data=asked["data"], seeds=3,
@@ -244,12 +246,12 @@ def test_a_study_with_more_seeds_is_taken_as_it_is(asked, scripted):
     found = read_verification(folder)
     assert found.asked.runs == (24, 39)
     assert found.missing == (0, 0)
-    assert found.comparison.agreement.blocks == (2, 3)
+    assert [len(study.table.blocks) for study in found.studies] == [2, 3]
     before = everything(folder)
     run(asked)
     assert everything(folder) == before
     with pytest.raises(UsageError, match=r"another plan .*seeds 2 -> 3"):
-        run(asked, seeds=3)  # more than the built-in side has
+        run(asked, seeds=3)  # more than the built-in study has
 
 
 def test_a_folder_that_cannot_be_made(asked, scripted):
@@ -267,19 +269,19 @@ def test_a_folder_without_permission(asked, scripted):
 
 
 def test_the_defaults_ask_what_the_ablation_would():
-    """The two sides are plain ablations, so that studies made by `kpbench ablate` are found again."""
-    prepared = prepare_verify(VerifyRequest(data="faces.zip"))
+    """The two studies are plain ablations, so that studies made by `kpbench ablate` are found again."""
+    built_in, real = prepare_verify(AblationRequest(seeds=4, data="faces.zip"))
     factors = ("norm", "dropout", "depth")
     plain = prepare_ablation(
         AblationRequest(
             factors=factors, cross=factors, levels={"depth": ("2", "4")}, seeds=4, control=False, also="faces.zip"
         )
     )
-    assert prepared.built_in.design == prepared.real.design == plain.design
+    assert built_in.design == real.design == plain.design
     assert (len(plain.design.cells), plain.design.runs) == (18, 72)
-    assert prepared.built_in.task.epochs == prepared.built_in.task.benchmark.budget.epochs
-    assert (prepared.built_in.request.data, prepared.built_in.request.also) == ("synthetic", "faces.zip")
-    assert (prepared.real.request.data, prepared.real.request.also) == ("faces.zip", None)
-    named = prepare_verify(VerifyRequest(data="faces.zip", levels={"norm": ("none", "batch")}))
-    assert named.real.design.factors["network.depth"] == (4, 2)
-    assert named.real.design.factors["network.norm"] == ("none", "batch")
+    assert built_in.task.epochs == built_in.task.benchmark.budget.epochs
+    assert (built_in.request.data, built_in.request.also) == ("synthetic", "faces.zip")
+    assert (real.request.data, real.request.also) == ("faces.zip", None)
+    _, named = prepare_verify(AblationRequest(seeds=4, data="faces.zip", levels={"norm": ("none", "batch")}))
+    assert named.design.factors["network.depth"] == (4, 2)
+    assert named.design.factors["network.norm"] == ("none", "batch")

@@ -1,14 +1,14 @@
 """The page of a verification: complete in itself, every state has a sentence, no face."""
 
+import dataclasses
 import json
 import re
 
 import pytest
 
-from kpbench.analysis.verify.agreement import read_verification
-from kpbench.analysis.verify.agreement_json import as_json
+from kpbench.analysis.verify import as_json, read_verification
 from kpbench.report.verify.page import render_verify
-from kpbench.report.verify.words import headline
+from kpbench.report.verify.words import headline, limits
 from tests.report.search.test_page import Page
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 
@@ -63,6 +63,15 @@ def test_the_headline_says_what_was_found(found, state, says):
     assert says in headline(found[state])
 
 
+def test_few_seeds_and_a_tau_without_correction_are_named(found, tmp_path):
+    few = found["alike"]
+    assert "4 seeds a study" in limits(few.result.agreement, few.studies)[0]
+    uncorrected = dataclasses.replace(few.result.agreement, corrected=None)
+    assert "not corrected" in limits(uncorrected, few.studies)[-1]
+    many = read_verification(verify_folder(tmp_path / "v", seeds=(8, 8)))
+    assert not any("seeds a study" in sentence for sentence in limits(many.result.agreement, many.studies))
+
+
 def test_every_figure_of_the_json_is_on_the_page(found):
     figures = as_json(found["turned"])
     page = render_verify(found["turned"])
@@ -70,8 +79,8 @@ def test_every_figure_of_the_json_is_on_the_page(found):
         assert f"{number:.2f}" in page
     assert page.count("SIGN FLIPS") >= 1
     assert page.count('<span class="tag worse">apart</span>') == len(figures["apart"]) > 0
-    for side in figures["sides"]:
-        assert side["digest"] in page
+    for study in figures["studies"]:
+        assert study["digest"] in page
     assert "mean face of real_faces" in page
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kpbench.analysis.verify.agreement import read_verification
+from kpbench.analysis.verify import read_verification
 from kpbench.report.search.page import write
 from kpbench.report.verify.page import render_verify
 from tests.report.search.test_page_in_browser import PLOT_SIZES, WIDTHS, browser, errors, open_page, requests

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kpbench.analysis.verify.agreement import ASKED, read_verification
-from kpbench.analysis.verify.agreement_json import as_json
+from kpbench.analysis.verify import ASKED, as_json, read_verification
 from kpbench.errors import UsageError
 from kpbench.store.files import PLAN, ROWS
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
@@ -30,20 +29,20 @@ def folders(tmp_path_factory):
     }
 
 
-def test_one_truth_on_both_sides(folders):
+def test_one_truth_in_both_studies(folders):
     found = read_verification(folders["alike"])
-    compared = found.comparison
+    result = found.result
     assert found.missing == (0, 0)
     assert found.names == ("synthetic", REAL)
-    assert compared.agreement.tau > 0.8
-    assert compared.agreement.corrected > 0.9
-    assert compared.agreement.ceiling.p > 0.05
-    assert [sign.word for sign in compared.signs] == ["agree"] * 5
-    assert [sign.sides[0].factor.rpartition(".")[2] for sign in compared.signs] == [
+    assert result.agreement.tau > 0.8
+    assert result.agreement.corrected > 0.9
+    assert result.agreement.ceiling.p > 0.05
+    assert [sign.word for sign in result.contrasts] == ["agree"] * 5
+    assert [sign.factor.rpartition(".")[2] for sign in result.contrasts] == [
         "norm", "norm", "dropout", "dropout", "depth",
     ]  # fmt: skip
-    assert not any(cell.apart for cell in compared.cells)
-    assert not any(sign.word == "disagree" for sign in compared.simple)
+    assert not any(cell.apart for cell in result.ranks)
+    assert not any(sign.word == "disagree" for sign in result.simple_contrasts)
 
 
 def test_planted_disagreement_is_found(folders):
@@ -73,8 +72,8 @@ def test_simple_contrasts_are_those_of_the_first_two_factors(folders):
 def test_the_figures_are_json_and_complete(folders):
     result = json.loads(json.dumps(as_json(read_verification(folders["alike"])), allow_nan=False))
     assert (result["cells"], result["seeds"], result["epochs"], result["missing"]) == (18, [4, 4], 12, 0)
-    assert [side["digest"] for side in result["sides"]] == ["0" * 16, "1" * 16]
-    assert [side["runs"] for side in result["sides"]] == [72, 72]
+    assert [study["digest"] for study in result["studies"]] == ["0" * 16, "1" * 16]
+    assert [study["runs"] for study in result["studies"]] == [72, 72]
     assert {len(one["cell"]) for one in result["ranks"]} == {3}
     assert sorted(one["ranks"][0] for one in result["ranks"]) == list(range(1, 19))
     assert str(folders["alike"]) not in json.dumps(result)
@@ -82,7 +81,7 @@ def test_the_figures_are_json_and_complete(folders):
 
 def test_the_transfer_by_hand(folders):
     found = read_verification(folders["alike"])
-    transfer = found.comparison.transfer
+    transfer = found.result.transfer
     lines = [json.loads(line) for line in (folders["alike"] / "synthetic" / ROWS).read_text().splitlines()]
     logs = [np.log(line["measures"][f"val of {REAL}"]) for line in lines]
     assert transfer.cells.score == pytest.approx(1 / (2 * np.exp(np.mean(logs))))
@@ -98,32 +97,33 @@ def test_the_transfer_by_hand(folders):
     assert transfer.real_mean_face == 110
     real = [json.loads(line) for line in (folders["alike"] / REAL / ROWS).read_text().splitlines()]
     assert transfer.real_cells.score == pytest.approx(1 / (2 * np.exp(np.mean([np.log(r["val_mse"]) for r in real]))))
-    # The planted transfer keeps the built-in order, so its tau is that of the sides.
-    assert transfer.agreement.tau == pytest.approx(found.comparison.agreement.tau)
+    # The planted transfer keeps the built-in order, so its tau is that of the studies.
+    assert transfer.agreement.tau == pytest.approx(found.result.agreement.tau)
 
 
 def test_diverged_runs_count_with_the_mean_face(folders):
     found = read_verification(folders["diverged"])
-    side = found.sides[0]
+    study = found.studies[0]
     assert found.missing == (0, 0)
-    assert as_json(found)["sides"][0]["diverged"] == 2
-    worst = found.comparison.logs[0][[0, 5], 0]
-    assert worst == pytest.approx(np.log(1 / (2 * side.floor["mean face"]["test"])))
-    assert found.comparison.transfer is not None
-    assert found.comparison.agreement.reliability[0].share < found.comparison.agreement.reliability[1].share
+    assert as_json(found)["studies"][0]["diverged"] == 2
+    worst = np.log(study.table.mse)[[0, 5], 0]
+    assert worst == pytest.approx(np.log(1 / (2 * study.floor["mean face"]["test"])))
+    assert found.result.transfer is not None
+    assert found.result.agreement.reliability[0].share < found.result.agreement.reliability[1].share
 
 
 def test_without_the_measure_there_is_no_transfer(tmp_path):
     found = read_verification(verify_folder(tmp_path / "v", measured=False))
-    assert found.comparison.transfer is None
+    assert found.result.transfer is None
     assert as_json(found)["transfer"] is None
 
 
-def test_one_side_may_have_more_seeds(tmp_path):
+def test_one_study_may_have_more_seeds(tmp_path):
     found = read_verification(verify_folder(tmp_path / "v", seeds=(4, 6)))
-    assert found.comparison.agreement.blocks == (4, 6)
-    assert [sign.sides[1].n for sign in found.comparison.signs] == [6] * 5
-    assert found.comparison.transfer.real_cells.n == 6
+    assert [study.table.mse.shape for study in found.studies] == [(18, 4), (18, 6)]
+    assert [contrast.n for contrast in found.studies[1].contrasts] == [6] * 5
+    assert len(found.result.contrasts) == 5
+    assert found.result.transfer.real_cells.n == 6
     assert as_json(found)["seeds"] == [4, 6]
 
 
@@ -139,11 +139,11 @@ def test_one_side_may_have_more_seeds(tmp_path):
 def test_partial_studies_give_no_tau(tmp_path, options, missing):
     found = read_verification(verify_folder(tmp_path / "v", **options))
     assert found.missing == missing
-    assert found.comparison is None
+    assert found.result is None
     result = json.loads(json.dumps(as_json(found)))
     assert result["agreement"] is None
     assert result["missing"] == sum(missing)
-    assert [side["missing"] for side in result["sides"]] == list(missing)
+    assert [study["missing"] for study in result["studies"]] == list(missing)
 
 
 def test_what_is_no_verification_is_refused(tmp_path):
@@ -165,7 +165,7 @@ def test_what_is_no_verification_is_refused(tmp_path):
         ({"space": "another"}, "differ in space"),
     ],
 )
-def test_sides_of_other_plans_are_refused(tmp_path, change, says):
+def test_studies_of_other_plans_are_refused(tmp_path, change, says):
     folder = verify_folder(tmp_path / "v")
     path = folder / REAL / PLAN
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
@@ -173,7 +173,7 @@ def test_sides_of_other_plans_are_refused(tmp_path, change, says):
         read_verification(folder)
 
 
-def test_a_side_of_another_design_is_refused(tmp_path):
+def test_a_study_of_another_design_is_refused(tmp_path):
     folder = verify_folder(tmp_path / "v")
     path = folder / REAL / PLAN
     plan = json.loads(path.read_text())

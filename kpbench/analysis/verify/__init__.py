@@ -1,1 +1,0 @@
-"""Two studies of one design to numbers."""
