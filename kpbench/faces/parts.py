@@ -8,6 +8,8 @@ import numpy as np
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, Faces
 
+PARTS = ("train", "val", "test")
+
 Progress = Callable[[str, float], None]
 """Called with what is being done ("reading training.csv") and the share that is done, 0 to 1."""
 

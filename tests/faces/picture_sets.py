@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from kpbench.faces.faces import KEYPOINTS, Faces
-from kpbench.faces.readers.keypoint_csv import COORDINATES
+from kpbench.faces.readers.csv_table import COORDINATES
 from kpbench.faces.readers.label_table import POINTS68
 from tests.course_files import csv_text
 

@@ -4,14 +4,10 @@ import posixpath
 from collections.abc import Mapping
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import Faces
 from kpbench.faces.parts import Parts, Progress
 from kpbench.faces.readers.files import DataFile, shown
 from kpbench.faces.readers.keypoint_csv import carries_labels, read_keypoint_csv
 from kpbench.faces.readers.label_table import names_pictures
-
-VERSION = 1
-"""Raised when the same files are read into other arrays or notes, so that cached ones are not taken."""
 
 EXPECTS = "training.csv, and val.csv and test.csv where there are such (course or Kaggle)"
 
@@ -49,12 +45,8 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     Raises:
         UsageError: as `read_keypoint_csv`.
     """
-    notes = []
-    faces: dict[str, Faces] = {}
-    labelled = {part: file for part, file in files.items() if part == "train" or carries_labels(file)}
-    for part, file in files.items():
-        if part in labelled:
-            faces[part] = read_keypoint_csv(file, progress=progress)
-        else:
-            notes.append(f"{file.name} has no keypoint columns (as Kaggle's test.csv) and is not used")
-    return Parts(faces["train"], faces.get("val"), faces.get("test"), notes=tuple(notes))
+    labelled = [part for part, file in files.items() if part == "train" or carries_labels(file)]
+    faces = {part: read_keypoint_csv(files[part], progress=progress) for part in labelled}
+    unused = [file.name for part, file in files.items() if part not in labelled]
+    notes = tuple(f"{name} has no keypoint columns (as Kaggle's test.csv) and is not used" for name in unused)
+    return Parts(faces["train"], faces.get("val"), faces.get("test"), notes)

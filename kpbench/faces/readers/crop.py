@@ -21,6 +21,7 @@ SMALLEST_SIDE, LARGEST_SIDE = 8, 16_384
 """Pixels of the picture along a side of the square."""
 
 Points = NDArray[np.float64]
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def crop(
     points: Points,
     *,
     where: str,
-    box: tuple[float, float, float, float] | None = None,
+    box: Box | None = None,
     sway: Sway = STILL,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A face (96, 96) uint8 and its keypoints (15, 2) float32; a picture of 96x96 is given back as it is.

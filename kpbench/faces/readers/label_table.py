@@ -9,8 +9,8 @@ from kpbench.errors import UsageError
 from kpbench.faces.drawn.shape import reduce_to_15
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.readers.crop import Points
+from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table
 from kpbench.faces.readers.files import DataFile
-from kpbench.faces.readers.keypoint_csv import COORDINATES, IMAGE, coordinate, csv_header, csv_rows
 
 NAME_COLUMNS = ("", "image", "file", "filename", "file_name", "image_path", "image_name", "path", "name", "unnamed: 0")
 """Headers, in lower case, of the first column."""
@@ -42,7 +42,7 @@ def label_columns(header: Sequence[str]) -> tuple[str, ...]:
 def names_pictures(file: DataFile) -> bool:
     """Whether the CSV has keypoints of picture files and no grey values; False where it cannot be read."""
     try:
-        return bool(label_columns(csv_header(file, csv_rows(file))))
+        return bool(label_columns(read_table(file)[0]))
     except UsageError:
         return False
 
@@ -54,27 +54,11 @@ def label_rows(file: DataFile) -> Iterator[Row]:
         UsageError: with file, line, column and remedy: a column is there twice, a row is cut short, a coordinate is
             no number, or there is no row.
     """
-    rows = csv_rows(file)
-    header = csv_header(file, rows)
-    columns = label_columns(header)
-    for name in columns:
-        if header.count(name) > 1:
-            raise UsageError(f"{file.where}, line 1: column {name} is there {header.count(name)} times; keep one")
-    places = [header.index(name) for name in columns]
-    empty = True
+    header, rows = read_table(file)
+    names = label_columns(header)
+    columns = list(zip(names, places_of(file, header, names), strict=True))
     for line, row in rows:
-        if len(row) != len(header):
-            raise UsageError(
-                f"{file.where}, line {line}: {len(row)} fields where the header has {len(header)}; "
-                "the row may be cut short, correct or remove it"
-            )
-        values = [
-            coordinate(file, line, name, row[at], lowest=-FARTHEST, highest=FARTHEST)
-            for name, at in zip(columns, places, strict=True)
-        ]
+        values = [coordinate(file, line, name, row[at], -FARTHEST, FARTHEST) for name, at in columns]
         points = np.array(values).reshape(-1, 2)
         reduced = len(points) != len(KEYPOINTS)
         yield Row(line, row[0].strip(), reduce_to_15(points) if reduced else points, reduced)
-        empty = False
-    if empty:
-        raise UsageError(f"{file.where}: no row below the header; a data set needs at least one face")

@@ -2,26 +2,21 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
-from kpbench.faces.parts import Parts, Progress
-from kpbench.faces.readers.crop import crop, sway_of
+from kpbench.faces.faces import KEYPOINTS, Faces
+from kpbench.faces.parts import PARTS, Parts, Progress
 from kpbench.faces.readers.files import DataFile
 from kpbench.faces.readers.npz_arrays import Array, read_arrays
 from kpbench.faces.readers.people import shared_people_notes
-from kpbench.faces.readers.picture_faces import picture_notes
+from kpbench.faces.readers.picture_faces import cut_faces, picture_notes
 from kpbench.faces.readers.pictures import stack_conversion, stacked_picture
 
-VERSION = 1
-"""Raised when the same files are read into other arrays or notes, so that cached ones are not taken."""
-
 EXPECTS = "one .npz with images (N, 96, 96), (N, 1, 96, 96) or (N, H, W, 3) and keypoints (N, 15, 2) or (N, 30)"
-
-PARTS = ("train", "val", "test")
 
 
 def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
@@ -53,23 +48,17 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     images = _images(file, arrays)
     points = _points(file, arrays, len(images))
     conversion = stack_conversion(images, f"{file.where}, images")
-    done: Counter[str] = Counter({"pictures": len(images)})
-    if conversion:
-        done[conversion] = len(images)
-    if images.ndim == 4:
-        done["colour"] = len(images)
-    cut = np.empty((len(images), 1, SIZE, SIZE), np.uint8)
-    moved = np.empty((len(images), len(KEYPOINTS), 2), np.float32)
-    what = f"reading {file.name}"
-    for i, image in enumerate(images):
-        progress(what, i / len(images))
-        grey = stacked_picture(image, conversion)
-        done["cut by keypoints"] += grey.shape != (SIZE, SIZE)
-        cut[i, 0], moved[i] = crop(grey, points[i], where=f"{file.where}, face {i}", sway=sway_of(grey))
-    progress(what, 1.0)
-    faces = Faces(cut, moved, _subjects(file, arrays, len(images)))
+    cuts = (
+        (stacked_picture(image, conversion), points[i], f"{file.where}, face {i}", None)
+        for i, image in enumerate(images)
+    )
+    done: Counter[str] = Counter()
+    faces = cut_faces(cuts, len(images), progress, f"reading {file.name}", done)
+    done[conversion] = len(images)
+    done["colour"] = len(images) if images.ndim == 4 else 0
+    faces = replace(faces, subjects=_subjects(file, arrays, len(images)))
     parts = _split(file, faces, arrays)
-    return Parts(parts.train, parts.val, parts.test, (*picture_notes(done), *shared_people_notes(parts)))
+    return replace(parts, notes=(*picture_notes(done), *shared_people_notes(parts)))
 
 
 def _images(file: DataFile, arrays: Mapping[str, Array]) -> Array:
