@@ -33,7 +33,7 @@ def check(
     """
     from kpbench.cli.progress import View
     from kpbench.faces.checks.checks import has_errors, run_checks
-    from kpbench.report.data.words import CHECKED, check_lines, split_counts, verdict
+    from kpbench.report.data.words import CHECKED, check_lines, count_by_severity, split_counts
 
     _refuse_folder(to)
     with View(quiet=quiet) as view:
@@ -47,7 +47,7 @@ def check(
         found = {
             "data": shown,
             "faces": split_counts(pool),
-            "verdict": verdict(findings),
+            "verdict": count_by_severity(findings),
             "errors": has_errors(findings),
             "findings": [finding.as_json() for finding in findings],
             "notes": [*notes, CHECKED],

@@ -52,7 +52,7 @@ def outlier(pool: Pool) -> Iterator[Finding]:
     away = offset[np.arange(len(known)), worst_of]
     misplaced = (by_keypoint > limit) & (away >= LEAST_PX)
     for at in np.flatnonzero(misplaced | (by_pose > limit)).tolist():
-        place, worst, px = pool.place(int(complete[at])), int(worst_of[at]), float(away[at])
+        worst, px = int(worst_of[at]), float(away[at])
         x, y, size, tilt = posed[at]
         what = (
             f"{KEYPOINTS[worst]} is {px:.0f} px from where the other keypoints let it be expected"
@@ -60,13 +60,12 @@ def outlier(pool: Pool) -> Iterator[Finding]:
             else f"the labels as a whole have an unusual place, size or tilt: middle ({x:.0f}, {y:.0f}), "
             f"{np.exp(size):.0f} px, {np.degrees(tilt):.0f} degrees"
         )
-        yield Finding(
-            "outlier",
+        yield pool.finding(
             "warning",
-            f"{place}: {what}",
-            (place,),
+            f"{pool.place(complete[at])}: {what}",
+            [complete[at]],
             {"px": px, "z_keypoint": float(by_keypoint[at]), "z_pose": float(by_pose[at])},
-            (worst,) if misplaced[at] else (),
+            [worst] if misplaced[at] else [],
         )
 
 

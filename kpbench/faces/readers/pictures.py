@@ -1,4 +1,4 @@
-"""Pictures of any kind, in a file or an array, as grey uint8 (H, W); what was converted is told."""
+"""Pictures of any kind, in a file or an array, as grey uint8 (H, W); conversions are counted."""
 
 import io
 import warnings
