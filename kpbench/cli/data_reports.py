@@ -135,9 +135,9 @@ def _refuse_folder(path: Path | None) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     from kpbench.errors import UsageError
-    from kpbench.report.data.contact_sheet import write_bytes
+    from kpbench.whole_file import write_whole
 
     try:
-        write_bytes(path, content)
+        write_whole(path, content)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error

@@ -1,7 +1,7 @@
 """What a check found: one sentence on some faces, and how bad it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -41,11 +41,6 @@ class Finding:
     keypoints: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """Plain values for a JSON object."""
-        return {
-            "check": self.check,
-            "severity": self.severity,
-            "text": self.text,
-            "rows": [{"part": row.part, "row": row.row} for row in self.rows],
-            "numbers": dict(self.numbers),
-        }
+        """Plain values for a JSON object, without the keypoints."""
+        plain = {name: value for name, value in asdict(self).items() if name != "keypoints"}
+        return plain | {"rows": list(plain["rows"])}

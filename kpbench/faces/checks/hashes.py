@@ -1,8 +1,6 @@
 """Pictures that look alike: perceptual hashes to find candidates, correlation of the shifted pictures to confirm."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import imagehash
 import numpy as np
@@ -65,13 +63,10 @@ def hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.packbits(np.array(bits, dtype=bool).reshape(-1, 64), axis=1).view(np.uint64).ravel()
 
 
-def near(
-    left: NDArray[np.uint64], right: NDArray[np.uint64], *, bits: int = NEAR_BITS
-) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
-    """For each distance from 0 to `bits` the pairs a < b with `left[a]` and `right[b]` so many bits apart.
+def near(left: NDArray[np.uint64], right: NDArray[np.uint64], *, bits: int = NEAR_BITS) -> NDArray[np.intp]:
+    """Distance, a and b, (3, M), of the pairs a < b with `left[a]` and `right[b]` at most `bits` apart, nearest first.
 
-    Yields:
-        (distance, a, b), nearest first; all pairs are compared, a block of rows at a time.
+    All pairs are compared, a block of rows at a time.
     """
     blocks = [np.empty((3, 0), np.intp)]
     for start in range(0, len(left), _BLOCK):
@@ -81,28 +76,23 @@ def near(
             blocks.append(np.stack([apart[a, b].astype(np.intp), a + start, b + other]))
     found = np.concatenate(blocks, axis=1)
     found = found[:, found[1] < found[2]]
-    for distance in np.unique(found[0]):
-        _, a, b = found[:, found[0] == distance]
-        yield int(distance), a, b
+    return found[:, np.argsort(found[0], kind="stable")]
 
 
 def band(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A picture (H, W) without its fine noise and without its light: differences of Gaussians of sd 1 and 8 px."""
     grey = image.astype(np.float32)
-    fine: NDArray[np.float32] = gaussian_filter(grey, 1.0) - gaussian_filter(grey, 8.0)
-    return fine
+    return np.asarray(gaussian_filter(grey, 1.0) - gaussian_filter(grey, 8.0))
 
 
 def _ones(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """How many bits of each word (A, B) are set."""
-    found: NDArray[np.uint8] = _ONES[words.view(np.uint8).reshape(*words.shape, 8)].sum(axis=2, dtype=np.uint8)
-    return found
+    return np.asarray(_ONES[words.view(np.uint8).reshape(*words.shape, 8)].sum(axis=2, dtype=np.uint8))
 
 
 def _half(fine: NDArray[np.float32]) -> NDArray[np.float32]:
     """A picture (H, W), both even, at half its resolution."""
-    small: NDArray[np.float32] = fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2).mean(axis=(1, 3))
-    return small
+    return np.asarray(fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2).mean(axis=(1, 3)))
 
 
 def match(a: NDArray[np.float32], b: NDArray[np.float32], *, reach: int = REACH) -> tuple[float, tuple[int, int]]:
@@ -125,19 +115,13 @@ def alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> tuple[li
     Returns:
         The pairs, and how many candidates were left unlooked at because there were more than `most`.
     """
-    plain = hashes(images)
-    turned = hashes(images[:, :, ::-1])
+    plain, turned = hashes(images), hashes(images[:, :, ::-1])
+    candidates = np.concatenate([straight := near(plain, plain), near(plain, turned)], axis=1)
     bands: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     pairs: dict[tuple[int, int], Pair] = {}
-    found = [(bits, False, a, b) for bits, a, b in near(plain, plain)]
-    found += [(bits, True, a, b) for bits, a, b in near(plain, turned)]
-    found.sort(key=lambda candidates: candidates[:2])
-    each = (
-        (bits, mirrored, one, other)
-        for bits, mirrored, a, b in found
-        for one, other in zip(a.tolist(), b.tolist(), strict=True)
-    )
-    for bits, mirrored, one, other in islice(each, most):
+    for found in np.argsort(candidates[0], kind="stable")[:most].tolist():
+        mirrored = found >= straight.shape[1]
+        bits, one, other = candidates[:, found].tolist()
         for at in (one, other):
             if at not in bands:
                 fine = band(images[at])
@@ -149,4 +133,4 @@ def alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> tuple[li
         correlation, shift = match(bands[one][0], bands[other][0][:, turn])
         if correlation >= LEAST_CORRELATION and (one, other) not in pairs:
             pairs[one, other] = Pair(one, other, bits, correlation, shift, mirrored)
-    return list(pairs.values()), max(sum(len(a) for _, _, a, _ in found) - most, 0)
+    return list(pairs.values()), max(candidates.shape[1] - most, 0)

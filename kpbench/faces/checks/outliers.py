@@ -90,8 +90,7 @@ def distances(
 ) -> NDArray[np.float64]:
     """The Mahalanobis distance (N,) of values (N, P)."""
     away = values - mean
-    found: NDArray[np.float64] = np.sqrt(np.einsum("ni,ni->n", away @ np.linalg.pinv(covariance), away).clip(min=0))
-    return found
+    return np.asarray(np.sqrt(np.einsum("ni,ni->n", away @ np.linalg.pinv(covariance), away).clip(min=0)))
 
 
 def keypoint_distances(
@@ -132,5 +131,4 @@ def _unusual(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Standard scores of log distances by their median and MAD."""
     logarithm = np.log(np.maximum(distance, 1e-9))
     spread = stats.median_abs_deviation(logarithm, scale="normal")
-    found: NDArray[np.float64] = (logarithm - np.median(logarithm)) / max(float(spread), 1e-9)
-    return found
+    return np.asarray((logarithm - np.median(logarithm)) / max(float(spread), 1e-9))

@@ -128,19 +128,14 @@ def _keypoints(pool: Pool, train: NDArray[np.bool_]) -> tuple[KeypointNumbers, .
     numbers = []
     for at, keypoint in enumerate(KEYPOINTS):
         known = pool.keypoints[train & ~gone[:, at], at]
-        mean = known.mean(axis=0) if len(known) else np.full(2, np.nan)
-        sd = known.std(axis=0) if len(known) else np.full(2, np.nan)
+        x, y = known.mean(axis=0).tolist() if len(known) else (math.nan, math.nan)
+        sd_x, sd_y = known.std(axis=0).tolist() if len(known) else (math.nan, math.nan)
         missing = {part: int(gone[pool.part == part, at].sum()) for part in parts}
-        numbers.append(
-            KeypointNumbers(keypoint, missing, (float(mean[0]), float(mean[1])), (float(sd[0]), float(sd[1])))
-        )
+        numbers.append(KeypointNumbers(keypoint, missing, (x, y), (sd_x, sd_y)))
     return tuple(numbers)
 
 
 def _range(values: NDArray[np.floating]) -> Range:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return Range(*[math.nan] * 5)
-    return Range(
-        *(float(value) for value in (values.min(), np.median(values), values.mean(), values.max(), values.std()))
-    )
+    known = values[np.isfinite(values)]
+    figures = (np.min, np.median, np.mean, np.max, np.std)
+    return Range(*(float(figure(known)) if len(known) else math.nan for figure in figures))

@@ -36,5 +36,4 @@ def blank(pool: Pool) -> Iterator[Finding]:
 
 def flat(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(N,) whether pictures (N, H, W) are so nearly of one grey that they look like any other such picture."""
-    found: NDArray[np.bool_] = images.reshape(len(images), -1).std(axis=1) < ALMOST_CONSTANT
-    return found
+    return np.asarray(images.reshape(len(images), -1).std(axis=1) < ALMOST_CONSTANT)

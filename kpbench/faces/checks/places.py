@@ -1,6 +1,7 @@
 """Keypoints at places that cannot be right: outside the picture, at its corner, on each other, in another unit."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,16 +34,6 @@ def scaled(pool: Pool) -> Iterator[Finding]:
             "not shares of the picture",
             numbers={"lowest": low, "highest": high},
         )
-
-
-def outside(pool: Pool) -> Iterator[Finding]:
-    """Keypoints past the border by less than `FAR`: a face that the border cuts."""
-    yield from _outside(pool, far=False)
-
-
-def far_outside(pool: Pool) -> Iterator[Finding]:
-    """Keypoints so far out that the label must be wrong."""
-    yield from _outside(pool, far=True)
 
 
 def placeholder(pool: Pool) -> Iterator[Finding]:
@@ -90,6 +81,13 @@ def _outside(pool: Pool, *, far: bool) -> Iterator[Finding]:
             {"px": float(most[at]), "keypoints": float(len(points))},
             points,
         )
+
+
+outside = partial(_outside, far=False)
+"""Keypoints past the border by less than `FAR`: a face that the border cuts."""
+
+far_outside = partial(_outside, far=True)
+"""Keypoints so far out that the label must be wrong."""
 
 
 def _scaled_rows(pool: Pool) -> NDArray[np.bool_]:

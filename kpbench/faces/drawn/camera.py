@@ -30,8 +30,7 @@ def photograph(light: Pixels, factors: Factors, noise: Pixels) -> NDArray[np.uin
     grey = _compressed(
         tone * np.float32(255) + noise * factor["noise"], column(factors["compression"].astype(np.float64))
     )
-    values: NDArray[np.uint8] = np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
-    return values
+    return np.asarray(np.rint(np.clip(grey, 0, 255)).astype(np.uint8))
 
 
 def _cosines() -> Pixels:

@@ -38,5 +38,4 @@ def hair_cover(canvas: Canvas, half_width: Pixels, strands: Pixels) -> Pixels:
     side = ramp((aside - half_width + 0.14) * 9) * inside(y - canvas.factor("sideburn"), 0.2)
     outline = np.maximum(half_width, 0.86 + 0.06 * strands)
     beyond = ramp((aside - outline) * 12) * inside(y - canvas.factor("hair_length"), 0.3)
-    hair: Pixels = np.maximum(np.maximum(cover, side), beyond)
-    return hair
+    return np.asarray(np.maximum(np.maximum(cover, side), beyond))

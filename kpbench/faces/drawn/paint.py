@@ -56,8 +56,7 @@ def _beard(canvas: Canvas) -> Pixels:
     cheek = np.minimum(cheek + ramp((y - below - 0.12) * 4), 1)
     bare = (1 - canvas.factor("moustache") * lip) * (1 - canvas.factor("chin_beard") * chin)
     bare *= 1 - canvas.factor("cheek_beard") * cheek
-    beard: Pixels = 1 - bare * (1 - 0.7 * canvas.factor("stubble") * np.maximum(cheek, np.maximum(chin, lip)))
-    return beard
+    return np.asarray(1 - bare * (1 - 0.7 * canvas.factor("stubble") * np.maximum(cheek, np.maximum(chin, lip))))
 
 
 def paint_brows(whole: Canvas, colour: Pixels, grain: Pixels) -> None:

@@ -75,7 +75,8 @@ def get(
     keep = to is not None or source.competition is not None  # Kaggle's client has a cache of its own
     try:
         digest = file_sha256(file) if file.is_file() else None
-        _check(source.url, digest, expected, _before(name))
+        if digest is not None:
+            _check(source.url, digest, expected, _before(name))
         found = find_path(file)
         parts = found.read(progress)
     except UsageError:
@@ -94,16 +95,10 @@ def get(
 
 
 def check_free(name: str, *, replace: bool) -> None:
-    """Refuses a name before anything is read for it.
-
-    Raises:
-        UsageError: it is no name, is built in, or is taken and not to be replaced.
-    """
-    library.check_name(name)
+    """Refuses a built-in name, and what `library.check_free` refuses, before anything is read for it."""
     if name in DATASETS:
         raise UsageError(f"{name!r} is a built-in data set; choose another name")
-    if library.has(name) and not replace:
-        raise UsageError(library.taken(name))
+    library.check_free(name, replace=replace)
 
 
 def _download(url: str, to: Path | None, expected: str | None, progress: Progress) -> Path:
@@ -142,9 +137,7 @@ def _first_downloads() -> dict[str, str]:
         return {}
 
 
-def _check(url: str, digest: str | None, expected: str | None, before: str | None) -> None:
-    if digest is None:
-        return
+def _check(url: str, digest: str, expected: str | None, before: str | None) -> None:
     if expected is not None and digest != expected.lower():
         raise UsageError(f"{url}: the file has the SHA-256 {digest}, expected {expected.lower()}; do not trust it")
     if expected is None and before is not None and digest != before:

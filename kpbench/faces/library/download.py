@@ -32,6 +32,12 @@ AT_HOME = ("localhost", "127.0.0.1", "::1")
 """Hosts that may be read over plain http: what comes from them crosses no network."""
 
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)
+_REASONS = (
+    (requests.Timeout, "no answer in time"),
+    (requests.exceptions.SSLError, "no trusted connection (SSL)"),
+    (requests.exceptions.ChunkedEncodingError, "the transfer broke off"),
+    (requests.RequestException, "no connection"),
+)
 
 
 class _BrokenOffError(Exception):
@@ -167,7 +173,7 @@ class _Transfer:
                         stream.write(piece)
                         self.say(what, min(done / total, 0.99) if total else 0.0)
         except requests.RequestException as error:
-            raise _BrokenOffError(_reason(error)) from None
+            raise _BrokenOffError(next(why for kind, why in _REASONS if isinstance(error, kind))) from None
         if total is not None and done < total:
             raise _BrokenOffError(f"the transfer ended after {done:,} of {total:,} bytes")
 
@@ -223,13 +229,3 @@ def _version(headers: Mapping[str, str]) -> str:
     """What tells this content from a later one, for If-Range: a strong ETag, else the date."""
     tag = headers.get("ETag", "")
     return tag if tag.startswith('"') else headers.get("Last-Modified", "")
-
-
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "no trusted connection (SSL)"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the transfer broke off"
-    return "no connection"

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from kpbench.cell import Value
 from kpbench.errors import UsageError, nearest
-from kpbench.faces.library.parts_file import read_parts, write_parts
+from kpbench.faces.library.cache import read_parts, write_parts
 from kpbench.faces.parts import Parts
 from kpbench.faces.readers.files import file_sha256, os_errors, shown
 from kpbench.version import __version__
@@ -83,6 +83,17 @@ def check_name(name: str) -> None:
         raise UsageError(
             f"{shown(name)!r} is no name for a data set: use lowercase letters, digits, _ and -, at most {LONGEST_NAME}"
         )
+
+
+def check_free(name: str, *, replace: bool) -> None:
+    """Refuses what is no plain name or is taken and not to be replaced.
+
+    Raises:
+        UsageError: as `check_name`, or there is an added data set of that name.
+    """
+    check_name(name)
+    if has(name) and not replace:
+        raise UsageError(f"a data set {name!r} is there already; choose another name, or give --replace")
 
 
 def names() -> list[str]:
@@ -168,8 +179,7 @@ def write(
     """
     check_name(name)
     with _locked() as folder:
-        if has(name) and not replace:
-            raise UsageError(taken(name))
+        check_free(name, replace=replace)
         draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder))
         try:
             with (draft / "faces.npz").open("wb") as stream:
@@ -218,11 +228,6 @@ def remove(name: str) -> None:
         gone = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder))
         place.rename(gone / name)  # at once for readers, however long the deleting takes
         shutil.rmtree(gone)
-
-
-def taken(name: str) -> str:
-    """The refusal of a name that is taken."""
-    return f"a data set {name!r} is there already; choose another name, or give --replace"
 
 
 def count_parts(parts: Parts) -> dict[str, PartCounts]:

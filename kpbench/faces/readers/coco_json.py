@@ -100,10 +100,9 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     }
     faces = cut_parts(labelled, None, progress, done)
     notes = picture_notes(done)
-    if done["crowd"]:
-        notes.append(f"{done['crowd']:,} annotations of crowds passed over")
-    if done["bare"]:
-        notes.append(f"{done['bare']:,} annotations without one of the mapped keypoints passed over")
+    for kind, words in (("crowd", "of crowds"), ("bare", "without one of the mapped keypoints")):
+        if done[kind]:
+            notes.append(f"{done[kind]:,} annotations {words} passed over")
     if lacking := [name for name in KEYPOINTS if name not in mapped]:
         notes.append(f"the mapping has no {', '.join(lacking)}: no label there")
     return Parts(faces["train"], faces.get("val"), faces.get("test"), tuple(notes))

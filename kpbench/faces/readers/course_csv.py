@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from kpbench.errors import UsageError
 from kpbench.faces.parts import Parts, Progress
 from kpbench.faces.readers.files import DataFile, shown
+from kpbench.faces.readers.image_csv import names_pictures
 from kpbench.faces.readers.keypoint_csv import carries_labels, read_keypoint_csv
-from kpbench.faces.readers.label_table import names_pictures
 
 EXPECTS = "training.csv, and val.csv and test.csv where there are such (course or Kaggle)"
 

@@ -87,47 +87,43 @@ def files_at(path: Path, *, deepest: int = 1) -> dict[str, DataFile]:
         UsageError: nothing is there, it cannot be read, the zip is broken, a member's path leaves the zip, or there
             are more than `MOST_FILES`.
     """
-    with os_errors(f"read {shown(path)}", "check its permissions"):
-        if path.is_dir():
-            return _few(path, _in_folder(path, "", deepest))
-        if path.suffix.lower() == ".zip" and path.is_file():
-            return _few(path, _in_zip(path, deepest))
-        if path.is_file():
-            return {"": DataFile(path, path.stat().st_size)}
-    if path.exists():
-        raise UsageError(f"{shown(path)} is neither a folder nor a plain file: give a folder, a .zip or a .csv")
-    raise UsageError(f"no file or folder at {shown(path)}: check the path, or use the built-in data set 'synthetic'")
-
-
-def _few(path: Path, found: Iterator[tuple[str, DataFile]]) -> dict[str, DataFile]:
     files: dict[str, DataFile] = {}
-    for name, file in found:
-        files[name] = file
-        if len(files) > MOST_FILES:
-            raise UsageError(f"{shown(path)} holds more than {MOST_FILES:,} files; give the data set's own folder")
+    with os_errors(f"read {shown(path)}", "check its permissions"):
+        for name, file in _listed(path, deepest):
+            files[name] = file
+            if len(files) > MOST_FILES:
+                raise UsageError(f"{shown(path)} holds more than {MOST_FILES:,} files; give the data set's own folder")
     return dict(sorted(files.items()))
+
+
+def _listed(path: Path, deepest: int) -> Iterator[tuple[str, DataFile]]:
+    if path.is_dir():
+        yield from _in_folder(path, "", deepest)
+    elif path.suffix.lower() == ".zip" and path.is_file():
+        yield from _in_zip(path, deepest)
+    elif path.is_file():
+        yield "", DataFile(path, path.stat().st_size)
+    elif path.exists():
+        raise UsageError(f"{shown(path)} is neither a folder nor a plain file: give a folder, a .zip or a .csv")
+    else:
+        raise UsageError(
+            f"no file or folder at {shown(path)}: check the path, or use the built-in data set 'synthetic'"
+        )
 
 
 def _in_folder(folder: Path, above: str, deepest: int) -> Iterator[tuple[str, DataFile]]:
     for entry in os.scandir(folder):
         if entry.is_file():
             yield above + entry.name, DataFile(Path(entry.path), entry.stat().st_size)
-        elif deepest and entry.is_dir() and not entry.name.startswith(".") and entry.name != "__MACOSX":
+        elif deepest and entry.is_dir() and not (entry.name.startswith(".") or entry.name == "__MACOSX"):
             if not os.access(entry.path, os.R_OK | os.X_OK):
                 continue
             yield from _in_folder(Path(entry.path), f"{above}{entry.name}/", deepest - 1)
 
 
 def _in_zip(path: Path, deepest: int) -> Iterator[tuple[str, DataFile]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except _BROKEN as error:
-        raise UsageError(
-            f"{shown(path)} is not a whole zip file ({shown(error)}): it may be cut short, fetch it again"
-        ) from None
     seen = set()
-    for member in members:
+    for member in zip_members(path, f"{shown(path)} is not a whole zip file", "fetch it again"):
         place = PurePosixPath(member.filename.replace("\\", "/"))
         if place.is_absolute() or ".." in place.parts or ":" in (place.parts or ("",))[0]:
             raise UsageError(
@@ -140,6 +136,15 @@ def _in_zip(path: Path, deepest: int) -> Iterator[tuple[str, DataFile]]:
             raise UsageError(f"{shown(path)} holds {shown(place)} twice: pack it again with one of them")
         seen.add(str(place))
         yield str(place), DataFile(path, member.file_size, member.filename)
+
+
+def zip_members(path: Path, fault: str, remedy: str) -> list[zipfile.ZipInfo]:
+    """What is in a zip; a UsageError of `fault` and `remedy` where it is broken."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except _BROKEN as error:
+        raise UsageError(f"{fault} ({shown(error)}): it may be cut short, {remedy}") from None
 
 
 def content_digest(files: Mapping[str, DataFile]) -> str:

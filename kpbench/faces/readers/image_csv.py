@@ -2,15 +2,18 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from kpbench.errors import UsageError
+from kpbench.faces.drawn.shape import reduce_to_15
+from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import PARTS, Parts, Progress
+from kpbench.faces.readers.crop import Points
+from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table
 from kpbench.faces.readers.files import DataFile, files_at
-from kpbench.faces.readers.label_table import label_rows, names_pictures
 from kpbench.faces.readers.people import people, shared_people_notes
 from kpbench.faces.readers.picture_faces import Labelled, PictureFiles, cut_parts, picture_notes, pictures_of
 
@@ -22,6 +25,45 @@ EXPECTS = (
 
 DEEPEST = 4
 """Folders below the top in which pictures are looked for."""
+
+NAME_COLUMNS = ("", "image", "file", "filename", "file_name", "image_path", "image_name", "path", "name", "unnamed: 0")
+"""Headers, in lower case, of the first column."""
+
+POINTS68 = tuple(str(number) for number in range(136))
+"""Columns of the 68-point scheme (iBUG order): x and y of a point after the other."""
+
+FARTHEST = 1e6
+"""Pixels; how far from its picture a keypoint may lie is checked when the picture is there."""
+
+
+def label_columns(header: Sequence[str]) -> tuple[str, ...]:
+    """The columns with labels in the header of a CSV that names pictures; empty where it is something else."""
+    if IMAGE in header or not header or header[0].lower() not in NAME_COLUMNS:
+        return ()
+    return next((names for names in (COORDINATES, POINTS68) if set(names) <= set(header)), ())
+
+
+def names_pictures(file: DataFile) -> bool:
+    """Whether the CSV has keypoints of picture files and no grey values; False where it cannot be read."""
+    try:
+        return bool(label_columns(read_table(file)[0]))
+    except UsageError:
+        return False
+
+
+def label_rows(file: DataFile) -> Iterator[tuple[str, str, Points]]:
+    """Where a row is, the picture's name in it and its 15 or 68 points (n, 2); an empty field is NaN.
+
+    Raises:
+        UsageError: with file, line, column and remedy: a column is there twice, a row is cut short, a coordinate is
+            no number, or there is no row.
+    """
+    header, rows = read_table(file)
+    names = label_columns(header)
+    columns = list(zip(names, places_of(file, header, names), strict=True))
+    for line, row in rows:
+        values = [coordinate(file, line, name, row[at], -FARTHEST, FARTHEST) for name, at in columns]
+        yield f"{file.where}, line {line}", row[0].strip(), np.array(values).reshape(-1, 2)
 
 
 def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
@@ -77,18 +119,20 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     rows = {part: list(label_rows(files[name])) for part, name in tables.items()}
     pictures = PictureFiles(files)
     labelled: dict[str, list[Labelled]] = {part: [] for part in tables}
+    reduced = False
     for part, name in tables.items():
-        for row in rows[part]:
-            where = f"{files[name].where}, line {row.line}"
-            labelled[part].append(Labelled(pictures.of(row.name, name, part, where), where, row.points))
-    numbers = people([row.name for part in rows.values() for row in part])
+        for where, wanted, points in rows[part]:
+            if len(points) != len(KEYPOINTS):
+                points, reduced = reduce_to_15(points), True
+            labelled[part].append(Labelled(pictures.of(wanted, name, part, where), where, points))
+    numbers = people([name for part in rows.values() for _, name, _ in part])
     ends = np.cumsum([len(part) for part in rows.values()])[:-1]
     subjects = None if numbers is None else dict(zip(rows, np.split(numbers, ends), strict=True))
     done: Counter[str] = Counter()
     faces = cut_parts(labelled, subjects, progress, done)
     parts = Parts(faces["train"], faces.get("val"), faces.get("test"))
     notes = picture_notes(done)
-    if any(row.reduced for part in rows.values() for row in part):
+    if reduced:
         notes.append("the 68 points were reduced to 15; an eye's centre is the mean of its six points")
     if numbers is not None:
         notes.append(f"people are taken from the file names (Person_Name_12.jpg): {len(set(numbers.tolist())):,}")

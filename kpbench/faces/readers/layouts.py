@@ -55,11 +55,7 @@ class Found:
     digest: str
 
     def read(self, progress: Progress) -> Parts:
-        """The parts, read anew.
-
-        Raises:
-            UsageError: the layout cannot read the files.
-        """
+        """The parts, read anew; UsageError where the layout cannot read the files."""
         return LAYOUTS[self.layout].read(self.files, progress)
 
 
