@@ -46,7 +46,7 @@ def complete_only(where: str, parts: Parts) -> Parts:
     kept: dict[str, Faces] = {}
     notes = list(parts.notes)
     for name, faces in parts.items():
-        complete = np.isfinite(faces.keypoints).all(axis=(1, 2))
+        complete = faces.complete()
         dropped = len(faces) - int(complete.sum())
         if dropped == len(faces):
             raise UsageError(

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import PARTS
 

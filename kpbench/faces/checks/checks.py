@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from kpbench.faces.checks import amounts, copies, orientation, outliers, pictures, places
-from kpbench.faces.checks.finding import SEVERITIES, Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import SEVERITIES, Finding, Pool
 from kpbench.faces.parts import Progress, silent
 
 

@@ -71,7 +71,8 @@ def near(left: NDArray[np.uint64], right: NDArray[np.uint64], *, bits: int = NEA
     blocks = [np.empty((3, 0), np.intp)]
     for start in range(0, len(left), _BLOCK):
         for other in range(start, len(right), _BLOCK):
-            apart = _ones(left[start : start + _BLOCK, None] ^ right[None, other : other + _BLOCK])
+            words = left[start : start + _BLOCK, None] ^ right[None, other : other + _BLOCK]
+            apart = _ONES[words.view(np.uint8).reshape(*words.shape, 8)].sum(axis=2, dtype=np.uint8)
             a, b = np.nonzero(apart <= bits)
             blocks.append(np.stack([apart[a, b].astype(np.intp), a + start, b + other]))
     found = np.concatenate(blocks, axis=1)
@@ -83,16 +84,6 @@ def band(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A picture (H, W) without its fine noise and without its light: differences of Gaussians of sd 1 and 8 px."""
     grey = image.astype(np.float32)
     return np.asarray(gaussian_filter(grey, 1.0) - gaussian_filter(grey, 8.0))
-
-
-def _ones(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """How many bits of each word (A, B) are set."""
-    return np.asarray(_ONES[words.view(np.uint8).reshape(*words.shape, 8)].sum(axis=2, dtype=np.uint8))
-
-
-def _half(fine: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A picture (H, W), both even, at half its resolution."""
-    return np.asarray(fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2).mean(axis=(1, 3)))
 
 
 def match(a: NDArray[np.float32], b: NDArray[np.float32], *, reach: int = REACH) -> tuple[float, tuple[int, int]]:
@@ -125,7 +116,7 @@ def alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> tuple[li
         for at in (one, other):
             if at not in bands:
                 fine = band(images[at])
-                bands[at] = fine, _half(fine)
+                bands[at] = fine, fine.reshape(len(fine) // 2, 2, -1, 2).mean(axis=(1, 3))
         turn = slice(None, None, -1 if mirrored else 1)
         rough = match(bands[one][1], bands[other][1][:, turn], reach=(REACH + 1) // 2)[0]
         if rough < LEAST_CORRELATION - _ROUGHLY:

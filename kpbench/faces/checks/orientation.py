@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS, mirrored_order
 
 UPPER = [at for at, name in enumerate(KEYPOINTS) if "eye" in name]

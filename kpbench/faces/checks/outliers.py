@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 
 LEAST_FACES = 200

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 
 CONSTANT, ALMOST_CONSTANT = 1.0, 6.0
 """Standard deviation of the grey values; the palest of 2,140 real faces has 10.9, of the built-in ones 12.8."""

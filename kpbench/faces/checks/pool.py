@@ -1,18 +1,60 @@
-"""All faces of a source in one value, each with its row in the source and the split it is used in."""
+"""What a check reads and writes: all faces of a source in one value, and findings, sentences on some of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
-from kpbench.faces.checks.finding import Finding, Row, Severity
 from kpbench.faces.faces import Faces
 from kpbench.faces.parts import PARTS, Parts, complete_only
 from kpbench.faces.split import split
 
 _ROW = "row in the source"
+
+
+Severity = Literal["error", "warning", "note"]
+"""error: scores on this data mislead or labels are certainly wrong; warning: look at it; note: good to know."""
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A face's place in the source: the part that the source brings it in, and its row there, counted from 0."""
+
+    part: str
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.part} row {self.row}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong or worth knowing.
+
+    Attributes:
+        check: name of the check in `checks.CHECKS`.
+        text: one sentence; it names the rows where there are at most two.
+        rows: the faces it is about, in the order of the text; empty where it is about a whole part.
+        numbers: what was measured, by name, with the unit in the name.
+        keypoints: indices into `faces.KEYPOINTS` of those it is about.
+    """
+
+    check: str
+    severity: Severity
+    text: str
+    rows: tuple[Row, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    keypoints: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for a JSON object, without the keypoints."""
+        plain = {name: value for name, value in asdict(self).items() if name != "keypoints"}
+        return plain | {"rows": list(plain["rows"])}
 
 
 @dataclass(frozen=True, eq=False)

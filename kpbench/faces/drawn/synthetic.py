@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from kpbench.faces.drawn.camera import photograph, soften_outline
 from kpbench.faces.drawn.canvas import Canvas
 from kpbench.faces.drawn.factors import Draw, Factors, draw_person, draw_picture, draw_scene
-from kpbench.faces.drawn.hair import comb, hair_cover
 from kpbench.faces.drawn.light import light_relief
-from kpbench.faces.drawn.paint import paint_brows, paint_eyes, paint_mouth, paint_skin
+from kpbench.faces.drawn.paint import comb, hair_cover, paint_brows, paint_eyes, paint_mouth, paint_skin
 from kpbench.faces.drawn.relief import GRID, Relief, meet, raise_relief
 from kpbench.faces.drawn.shape import Floats, View, drawn_shape, expressed, reduce_to_15, shape_model, view_of
 from kpbench.faces.drawn.soft_shapes import Pixels, enlarge, mix, ramp

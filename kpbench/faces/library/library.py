@@ -235,7 +235,7 @@ def count_parts(parts: Parts) -> dict[str, PartCounts]:
     return {
         part: PartCounts(
             faces=len(faces),
-            complete=int(np.isfinite(faces.keypoints).all(axis=(1, 2)).sum()),
+            complete=int(faces.complete().sum()),
             people=None if faces.subjects is None else len(np.unique(faces.subjects)),
         )
         for part, faces in parts.items()

@@ -4,7 +4,6 @@ import json
 import posixpath
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -152,8 +151,7 @@ def _labelled(
 def _parse(file: DataFile) -> Coco:
     try:
         with contents(largest=LARGEST_JSON) as content:
-            raw: Any = json.loads(content(file))
-        return Coco.model_validate(raw)
+            return Coco.model_validate(json.loads(content(file)))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

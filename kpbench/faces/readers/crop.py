@@ -15,7 +15,7 @@ from PIL import Image
 from kpbench.errors import UsageError
 from kpbench.faces.drawn.shape import read_figures
 from kpbench.faces.faces import SIZE
-from kpbench.faces.readers.keypoint_csv import HIGHEST, LOWEST
+from kpbench.faces.readers.csv_table import HIGHEST, LOWEST
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16_384
 """Pixels of the picture along a side of the square."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import KEYPOINTS
+from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.faces.readers.files import DataFile, text_lines
 
 COORDINATES = tuple(f"{keypoint}_{axis}" for keypoint in KEYPOINTS for axis in "xy")
@@ -14,6 +14,9 @@ COORDINATES = tuple(f"{keypoint}_{axis}" for keypoint in KEYPOINTS for axis in "
 
 IMAGE = "Image"
 """The column of grey values."""
+
+LOWEST, HIGHEST = -float(SIZE), 2.0 * SIZE
+"""Pixels a coordinate may have: up to one whole picture outside the picture, on either side."""
 
 
 def read_table(file: DataFile) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.faces.checks.checks import CHECKS
-from kpbench.faces.checks.finding import Finding
 from kpbench.faces.checks.overview import Overview
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.plots.colours import COLOURS
 from kpbench.report.data import words

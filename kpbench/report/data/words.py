@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from kpbench.faces.checks.checks import CHECKS
-from kpbench.faces.checks.finding import SEVERITIES, Finding
 from kpbench.faces.checks.overview import Overview, Range, SplitCounts
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import SEVERITIES, Finding, Pool
 
 WIDTH = 80
 

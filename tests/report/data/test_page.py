@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kpbench.faces.checks.checks import findings_of
-from kpbench.faces.checks.finding import Finding, Row
 from kpbench.faces.checks.overview import overview, sample
+from kpbench.faces.checks.pool import Finding, Row
 from kpbench.faces.parts import Parts
 from kpbench.report.data.page import ALL_PICTURES, FINDINGS, check_page, show_page
 from kpbench.report.data.words import WIDTH, check_lines, count_by_severity, show_lines
