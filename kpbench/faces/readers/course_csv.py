@@ -8,16 +8,7 @@ import numpy as np
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
 from kpbench.faces.parts import Parts, Progress, silent
-from kpbench.faces.readers.csv_table import (
-    COORDINATES,
-    HIGHEST,
-    IMAGE,
-    LOWEST,
-    coordinate,
-    places_of,
-    read_table,
-    refuse_value,
-)
+from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table, refuse_value
 from kpbench.faces.readers.files import DataFile, shown
 from kpbench.faces.readers.image_csv import names_pictures
 
@@ -79,8 +70,8 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
     """All rows of the file as faces, read row by row; a coordinate left empty is NaN.
 
     Raises:
-        UsageError: with file, line, column and remedy: as `read_table`; a column is missing or there twice; a picture
-            has not 9,216 whole numbers 0 to 255; a coordinate is not a finite number between `LOWEST` and `HIGHEST`.
+        UsageError: with file, line, column and remedy: as `read_table` and `coordinate`; a column is missing or
+            there twice; a picture has not 9,216 whole numbers 0 to 255.
     """
     header, rows = read_table(file)
     if missing := [name for name in (*COORDINATES, IMAGE) if name not in header]:
@@ -97,7 +88,7 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
     what = f"reading {file.name}"
     progress(what, 0.0)
     for line, row in rows:
-        points.append([coordinate(file, line, name, row[at], LOWEST, HIGHEST) for name, at in columns])
+        points.append([coordinate(file, line, name, row[at]) for name, at in columns])
         images.append(_picture(file, line, row[at_image]))
         done += sum(map(len, row)) + len(row)
         if (now := min(100 * done // max(file.size, 1), 99)) > percent:

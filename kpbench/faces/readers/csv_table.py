@@ -68,7 +68,9 @@ def places_of(file: DataFile, header: list[str], columns: Sequence[str]) -> list
     return [header.index(name) for name in columns]
 
 
-def coordinate(file: DataFile, line: int, column: str, text: str, lowest: float, highest: float) -> float:
+def coordinate(
+    file: DataFile, line: int, column: str, text: str, *, lowest: float = LOWEST, highest: float = HIGHEST
+) -> float:
     """The number in a field; NaN where it is empty.
 
     Raises:

@@ -62,7 +62,7 @@ def label_rows(file: DataFile) -> Iterator[tuple[str, str, Points]]:
     names = label_columns(header)
     columns = list(zip(names, places_of(file, header, names), strict=True))
     for line, row in rows:
-        values = [coordinate(file, line, name, row[at], -FARTHEST, FARTHEST) for name, at in columns]
+        values = [coordinate(file, line, name, row[at], lowest=-FARTHEST, highest=FARTHEST) for name, at in columns]
         yield f"{file.where}, line {line}", row[0].strip(), np.array(values).reshape(-1, 2)
 
 
