@@ -20,7 +20,6 @@ DOORS = {
         "studies/floor.py", "studies/measures.py", "studies/official.py", "studies/score.py", "notebook.py",
     },
     "imagehash": {"faces/checks/"},
-    "pooch": {"faces/library/"},
     "requests": {"faces/library/"},
     "rich": {"cli/"},
     "typer": {"cli/"},

@@ -33,7 +33,7 @@ def check(
     """
     from kpbench.cli.progress import View
     from kpbench.faces.checks.checks import has_errors, run_checks
-    from kpbench.report.data.words import CHECKED, check_lines, split_counts, verdict
+    from kpbench.report.data.words import CHECKED, check_lines, count_by_severity, split_counts
 
     _refuse_folder(to)
     with View(quiet=quiet) as view:
@@ -47,7 +47,7 @@ def check(
         found = {
             "data": shown,
             "faces": split_counts(pool),
-            "verdict": verdict(findings),
+            "verdict": count_by_severity(findings),
             "errors": has_errors(findings),
             "findings": [finding.as_json() for finding in findings],
             "notes": [*notes, CHECKED],
@@ -135,9 +135,9 @@ def _refuse_folder(path: Path | None) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     from kpbench.errors import UsageError
-    from kpbench.report.data.contact_sheet import write_bytes
+    from kpbench.whole_file import write_whole
 
     try:
-        write_bytes(path, content)
+        write_whole(path, content)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error

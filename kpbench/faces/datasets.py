@@ -54,7 +54,7 @@ def load(
     test_share: float,
     seed: int,
     labels: str = "complete",
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Splits:
     """The splits of a data set in `DATASETS` or in the library, or of what lies at a path.
 
@@ -75,7 +75,7 @@ def load(
     return with_partial_faces(splits, parts) if labels == "partial" else splits
 
 
-def read_parts(source: str, progress: Progress | None = None) -> tuple[str, str, Parts]:
+def read_parts(source: str, progress: Progress = silent) -> tuple[str, str, Parts]:
     """A name for folders and lists, where the faces lie, and the parts as the source brings them, NaN labels too.
 
     Args:
@@ -85,22 +85,21 @@ def read_parts(source: str, progress: Progress | None = None) -> tuple[str, str,
     Raises:
         UsageError: as `load`.
     """
-    report = silent if progress is None else progress
     if source in DATASETS:
-        return source, source, DATASETS[source].read(report)
+        return source, source, DATASETS[source].read(progress)
     if library.has(source):
         return source, source, library.read(source)
     path = _as_path(source)
-    parts = read_path(path, report)  # first, as it refuses what is no path
+    parts = read_path(path, progress)  # first, as it refuses what is no path
     return _slug(path), shown(path), parts
 
 
 def _as_path(source: str) -> Path:
-    looks = any(mark in source for mark in "/\\") or source.startswith((".", "~"))
-    named = source.lower().endswith(SUFFIXES)
-    if source in SOURCES and not _exists(source):
+    exists = _exists(source)
+    if source in SOURCES and not exists:
         raise UsageError(f"data set '{source}' is not here yet: kpbench data get {source}")
-    if not source.strip() or not (looks or named or _exists(source)):
+    looks = "/" in source or "\\" in source or source.startswith((".", "~")) or source.lower().endswith(SUFFIXES)
+    if not source.strip() or not (looks or exists):
         raise UsageError(
             f"unknown data set {shown(source)!r}: {nearest(source, [*DATASETS, *library.names()])}; or give a path"
         )

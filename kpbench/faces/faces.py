@@ -70,6 +70,10 @@ class Faces:
     def __len__(self) -> int:
         return len(self.images)
 
+    def complete(self) -> NDArray[np.bool_]:
+        """(N,): which of these faces have all their labels."""
+        return np.asarray(np.isfinite(self.keypoints).all(axis=(1, 2)))
+
     def take(self, index: NDArray[np.intp]) -> "Faces":
         """The faces at `index`, copied."""
         return Faces(

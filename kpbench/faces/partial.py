@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
@@ -26,39 +25,30 @@ def with_partial_faces(splits: Splits, parts: Parts) -> Splits:
     Raises:
         UsageError: there is no such face.
     """
-    whole = _whole_keypoints(parts.train)
+    whole = np.asarray(np.isfinite(parts.train.keypoints).all(axis=2))  # half a keypoint is none
     some = whole.any(axis=1) & ~whole.all(axis=1)
     leaks = parts.train.also_in(splits.val) | splits.test.holds(parts.train)
     index = np.flatnonzero(some & ~leaks)
     if not len(index):
         raise UsageError(f"{splits.name} has no face with missing labels to train on; leave --labels partial out")
     extra = parts.train.take(index)
-    points = np.where(_whole_keypoints(extra)[:, :, None], extra.keypoints, np.float32(np.nan))
-    extra = Faces(extra.images, points.astype(np.float32), extra.subjects, extra.conditions)
+    extra = replace(extra, keypoints=np.where(whole[index][:, :, None], extra.keypoints, np.float32(np.nan)))
     left_out = int((some & leaks).sum())
     because = f"; {left_out:,} more show a picture or a person of val or test" if left_out else ""
     note = f"{len(extra):,} faces with missing labels added to train for a masked loss{because}"
-    notes = tuple(text for text in splits.notes if not _speaks_of_dropped_train_rows(text))
+    notes = tuple(text for text in splits.notes if " train rows dropped: a keypoint is missing" not in text)
     return replace(splits, train=_joined(splits.train, extra), notes=(*notes, note))
 
 
-def _whole_keypoints(faces: Faces) -> NDArray[np.bool_]:
-    """(N, 15): whether both coordinates of a keypoint are there; half a keypoint is none."""
-    return np.asarray(np.isfinite(faces.keypoints).all(axis=2))
-
-
 def _joined(first: Faces, second: Faces) -> Faces:
-    subjects = None
-    if first.subjects is not None and second.subjects is not None:
-        subjects = np.concatenate([first.subjects, second.subjects])
-    shared = [name for name in first.conditions if name in second.conditions]
+    both = first.subjects is not None and second.subjects is not None
     return Faces(
         np.concatenate([first.images, second.images]),
         np.concatenate([first.keypoints, second.keypoints]),
-        subjects,
-        {name: np.concatenate([first.conditions[name], second.conditions[name]]) for name in shared},
+        np.concatenate([first.subjects, second.subjects]) if both else None,
+        {
+            name: np.concatenate([values, second.conditions[name]])
+            for name, values in first.conditions.items()
+            if name in second.conditions
+        },
     )
-
-
-def _speaks_of_dropped_train_rows(note: str) -> bool:
-    return " train rows dropped: a keypoint is missing" in note

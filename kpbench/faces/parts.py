@@ -8,6 +8,8 @@ import numpy as np
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, Faces
 
+PARTS = ("train", "val", "test")
+
 Progress = Callable[[str, float], None]
 """Called with what is being done ("reading training.csv") and the share that is done, 0 to 1."""
 
@@ -44,7 +46,7 @@ def complete_only(where: str, parts: Parts) -> Parts:
     kept: dict[str, Faces] = {}
     notes = list(parts.notes)
     for name, faces in parts.items():
-        complete = np.isfinite(faces.keypoints).all(axis=(1, 2))
+        complete = faces.complete()
         dropped = len(faces) - int(complete.sum())
         if dropped == len(faces):
             raise UsageError(

@@ -29,16 +29,12 @@ def split(name: str, parts: Parts, *, val_share: float, test_share: float, seed:
             f"val_share {val_share:g} and test_share {test_share:g}: both must be above 0 and together below 1"
         )
     given = {"val": parts.val, "test": parts.test}
-    shares = {"test": test_share, "val": val_share}
-    missing = {part: shares[part] for part in shares if given[part] is None}
-    if not missing:
-        return _sealed(name, parts.train, given, parts.notes)
-
-    total = len(parts.train)
-    groups = _groups(parts.train, seed)
-    unit = "pictures" if parts.train.subjects is None else "people"
+    missing = {part: share for part, share in (("test", test_share), ("val", val_share)) if given[part] is None}
+    total, train = len(parts.train), parts.train
+    groups = _groups(train, seed) if missing else []
+    unit = "pictures" if train.subjects is None else "people"
     order = sorted(set(groups))
-    if len(order) < len(missing) + 1:
+    if missing and len(order) < len(missing) + 1:
         raise UsageError(
             f"{name}: {total:,} training faces ({len(order)} {unit}) are too few to split off "
             f"{' and '.join(missing)}: at least {len(missing) + 1} {unit} are needed"
@@ -48,11 +44,13 @@ def split(name: str, parts: Parts, *, val_share: float, test_share: float, seed:
     for left, (part, share) in zip(range(len(missing), 0, -1), missing.items(), strict=True):
         chosen = _choose(order, sizes, share * total, keep=left)
         order = [group for group in order if group not in chosen]
-        faces = _pick(parts.train, groups, chosen)
-        given[part] = faces
+        given[part] = faces = _pick(train, groups, chosen)
         how = "hash of the image (subjects unknown)" if unit == "pictures" else f"subject ({len(chosen)} people)"
         notes.append(f"no {part} split in the data: {len(faces):,} of {total:,} training faces split off by {how}")
-    return _sealed(name, _pick(parts.train, groups, set(order)), given, tuple(notes))
+    if missing:
+        train = _pick(train, groups, set(order))
+    assert given["val"] is not None and given["test"] is not None
+    return Splits(name, train, given["val"], SealedFaces(given["test"]), tuple(notes))
 
 
 def _groups(faces: Faces, seed: int) -> list[str]:
@@ -80,9 +78,3 @@ def _choose(order: Sequence[str], sizes: Mapping[str, int], target: float, *, ke
 
 def _pick(faces: Faces, groups: Sequence[str], chosen: set[str]) -> Faces:
     return faces.take(np.flatnonzero([group in chosen for group in groups]))
-
-
-def _sealed(name: str, train: Faces, given: Mapping[str, Faces | None], notes: tuple[str, ...]) -> Splits:
-    val, test = given["val"], given["test"]
-    assert val is not None and test is not None
-    return Splits(name, train, val, SealedFaces(test), notes)

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from kpbench.faces.faces import KEYPOINTS, Faces
-from kpbench.faces.readers.keypoint_csv import COORDINATES
-from kpbench.faces.readers.label_table import POINTS68
+from kpbench.faces.readers.csv_table import COORDINATES
+from kpbench.faces.readers.image_csv import POINTS68
 from tests.course_files import csv_text
 
 PICKED68 = (None, None, 42, 45, 39, 36, 22, 26, 21, 17, 30, 54, 48, 51, 57)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.pool import SPLITS, Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
+from kpbench.faces.parts import PARTS
 
 PATTERNS = 5
-"""Patterns of missing labels told one by one, the most frequent first."""
+"""Patterns of missing labels named one by one, the most frequent first."""
 
 LEAST = {"train": 200, "val": 50, "test": 50}
 """Faces of a split below which its findings are few or its scores are noise."""
@@ -32,7 +32,7 @@ _COMPARED = 30
 def unusable(pool: Pool) -> Iterator[Finding]:
     """A source that cannot be loaded for training at all."""
     if pool.problem:
-        yield Finding("unusable", "error", pool.problem)
+        yield pool.finding("error", pool.problem)
 
 
 def missing(pool: Pool) -> Iterator[Finding]:
@@ -44,19 +44,16 @@ def missing(pool: Pool) -> Iterator[Finding]:
         found = Counter(lacks[at].tobytes() for at in rows).most_common()
         for pattern, count in found[:PATTERNS]:
             gone = np.flatnonzero(np.frombuffer(pattern, dtype=bool))
-            same = [at for at in rows.tolist() if lacks[at].tobytes() == pattern]
-            yield Finding(
-                "missing",
+            yield pool.finding(
                 "note",
                 f"{count:,} of {inside.sum():,} {part} rows lack {_which(gone.tolist())} and are left out",
-                tuple(map(pool.place, same)),
+                [at for at in rows.tolist() if lacks[at].tobytes() == pattern],
                 {"rows": float(count), "keypoints": float(len(gone))},
-                tuple(gone.tolist()),
+                gone,
             )
         if len(found) > PATTERNS:
             others = sum(count for _, count in found[PATTERNS:])
-            yield Finding(
-                "missing",
+            yield pool.finding(
                 "note",
                 f"{others:,} of {inside.sum():,} {part} rows lack labels in {len(found) - PATTERNS:,} other patterns "
                 "and are left out",
@@ -66,23 +63,19 @@ def missing(pool: Pool) -> Iterator[Finding]:
 
 def small(pool: Pool) -> Iterator[Finding]:
     """Splits with few complete faces."""
-    for name in SPLITS:
+    for name in PARTS:
         count = int(((pool.split == name) & pool.complete()).sum())
         if 0 < count < LEAST[name]:
             why = "labels cannot be judged by others" if name == "train" else "scores on them are mostly chance"
-            yield Finding(
-                "small",
-                "warning",
-                f"only {count:,} complete {name} faces; below {LEAST[name]} {why}",
-                numbers={"faces": float(count)},
-            )
+            text = f"only {count:,} complete {name} faces; below {LEAST[name]} {why}"
+            yield pool.finding("warning", text, numbers={"faces": float(count)})
 
 
 def unlike_train(pool: Pool) -> Iterator[Finding]:
     """Splits whose keypoints lie elsewhere on average than those of the training faces."""
     usable = pool.complete()
     train = pool.keypoints[(pool.split == "train") & usable]
-    for name in SPLITS[1:]:
+    for name in PARTS[1:]:
         other = pool.keypoints[(pool.split == name) & usable]
         if min(len(train), len(other)) < _COMPARED:
             continue
@@ -92,18 +85,13 @@ def unlike_train(pool: Pool) -> Iterator[Finding]:
         limit = max(UNLIKE, CHANCE * sum(1 / count for count in people) ** 0.5)
         if far.max() > limit:
             keypoint, axis = np.unravel_index(int(far.argmax()), far.shape)
-            yield Finding(
-                "unlike_train",
+            away, past = float(px[keypoint, axis]), int((far > limit).sum())
+            yield pool.finding(
                 "warning",
-                f"{name} faces are unlike train faces: {KEYPOINTS[keypoint]} {'xy'[axis]} is {px[keypoint, axis]:+.1f} "
-                f"px away on average, {far.max():.2f} standard deviations; {(far > limit).sum()} of 30 coordinates "
-                f"are past {limit:.2f}",
-                numbers={
-                    "largest": float(far.max()),
-                    "coordinates": float((far > limit).sum()),
-                    "px": float(px[keypoint, axis]),
-                },
-                keypoints=(int(keypoint),),
+                f"{name} faces are unlike train faces: {KEYPOINTS[keypoint]} {'xy'[axis]} is {away:+.1f} px away on "
+                f"average, {far.max():.2f} standard deviations; {past} of 30 coordinates are past {limit:.2f}",
+                numbers={"largest": float(far.max()), "coordinates": float(past), "px": away},
+                keypoints=[int(keypoint)],
             )
 
 

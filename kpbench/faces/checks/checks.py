@@ -1,11 +1,11 @@
 """The checks of a data set, and how they are run."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from kpbench.faces.checks import amounts, copies, orientation, outliers, pictures, places
-from kpbench.faces.checks.finding import SEVERITIES, Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import SEVERITIES, Finding, Pool
 from kpbench.faces.parts import Progress, silent
 
 
@@ -51,14 +51,14 @@ def run_checks(pool: Pool, progress: Progress = silent) -> tuple[Finding, ...]:
     for at, (name, check) in enumerate(CHECKS.items()):
         progress("checking faces", at / len(CHECKS))
         explained = {row for other in check.unless for finding in found[other] for row in finding.rows}
-        found[name] = [finding for finding in check.find(pool) if not explained.intersection(finding.rows)]
+        found[name] = [finding for finding in findings_of(name, pool) if not explained.intersection(finding.rows)]
     progress("checking faces", 1.0)
-    return tuple(
-        sorted(
-            (finding for findings in found.values() for finding in findings),
-            key=lambda finding: SEVERITIES.index(finding.severity),
-        )
-    )
+    return tuple(sorted(chain(*found.values()), key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def findings_of(name: str, pool: Pool) -> list[Finding]:
+    """Everything that one check of `CHECKS` finds."""
+    return [replace(finding, check=name) for finding in CHECKS[name].find(pool)]
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

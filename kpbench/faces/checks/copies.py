@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.hashes import SAME, Pair, alike
+from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike
 from kpbench.faces.checks.pictures import flat
-from kpbench.faces.checks.pool import SPLITS, Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
+from kpbench.faces.parts import PARTS
 
 _LABELS_DIFFER = 0.01
 """Pixels from which two labels of one keypoint are said to differ."""
@@ -21,21 +22,18 @@ def same_picture(pool: Pool) -> Iterator[Finding]:
     for group in _groups([image.tobytes() for image in pool.images]):
         if flat(pool.images[group]).any():
             continue  # two black pictures are no copies of a face
-        leak = _splits_of(pool, group)
-        numbers = {"pictures": float(len(group))}
-        worst = _labels_apart(pool.keypoints[group])
-        labels = "the labels are the same"
+        leak, worst = _splits_of(pool, group), _labels_apart(pool.keypoints[group])
+        labels, numbers = "the labels are the same", {"pictures": float(len(group))}
         if worst is not None:
             numbers["labels_apart_px"] = worst[0]
             labels = f"the labels differ by up to {worst[0]:.1f} px ({KEYPOINTS[worst[1]]})"
         across = f" in {' and '.join(leak)}" if leak else ""
-        yield Finding(
-            "same_picture",
+        yield pool.finding(
             "error" if leak else "warning",
             f"{_named(pool, group)} are the same picture{across}; {labels}",
-            tuple(map(pool.place, group)),
+            group,
             numbers,
-            () if worst is None else (worst[1],),
+            () if worst is None else worst[1:],
         )
 
 
@@ -58,28 +56,26 @@ def near_copy(pool: Pool) -> Iterator[Finding]:
         made = bool(pool.made & set(leak))
         x, y = pair.shift
         moved = f", moved by ({x}, {y}) px" if (x, y) != (0, 0) else ""
-        yield Finding(
-            "near_copy",
+        yield pool.finding(
             "warning" if made else "error",
             f"{_named(pool, both)} show nearly the same picture in {' and '.join(leak)}"
             f"{' (a split made by kpbench)' if made else ''}: correlation {pair.correlation:.2f}"
             f"{', mirrored' if pair.mirrored else ''}{moved}, hashes {pair.bits} of 64 bits apart",
-            tuple(map(pool.place, both)),
+            both,
             {"correlation": pair.correlation, "hash_bits": float(pair.bits), "shift_x_px": x, "shift_y_px": y},
         )
     for part, found in inside.items():
         rows = sorted({int(first[at]) for pair in found for at in (pair.a, pair.b)})
-        yield Finding(
-            "near_copy",
+        yield pool.finding(
             "note",
             f"{_counted(len(found), 'pair')} of {part} pictures {'is' if len(found) == 1 else 'are'} nearly the same "
-            f"within a split ({len(rows)} pictures, correlation {SAME:g} or more); often frames of one moment",
-            tuple(map(pool.place, rows)),
+            f"within a split ({len(rows)} pictures, correlation {LEAST_CORRELATION:g} or more); "
+            "often frames of one moment",
+            rows,
             {"pairs": float(len(found)), "pictures": float(len(rows))},
         )
     if left:
-        yield Finding(
-            "near_copy",
+        yield pool.finding(
             "note",
             f"{left:,} further pairs with near hashes were not compared: there are too many alike",
             numbers={"not_compared": float(left)},
@@ -92,31 +88,25 @@ def same_labels(pool: Pool) -> Iterator[Finding]:
     for group in _groups([pool.keypoints[at].tobytes() for at in complete]):
         rows = complete[group].tolist()
         if len({pool.images[at].tobytes() for at in rows}) == len(rows):
-            yield Finding(
-                "same_labels",
-                "warning",
-                f"{_named(pool, rows)} are different pictures with the same labels",
-                tuple(map(pool.place, rows)),
-                {"pictures": float(len(rows))},
-            )
+            text = f"{_named(pool, rows)} are different pictures with the same labels"
+            yield pool.finding("warning", text, rows, {"pictures": float(len(rows))})
 
 
 def shared_people(pool: Pool) -> Iterator[Finding]:
     """People who are in two splits."""
     if pool.subjects is None:
         return
-    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+    for one, other in combinations(PARTS, 2):
         people = np.intersect1d(pool.subjects[pool.split == one], pool.subjects[pool.split == other])
         if not len(people):
             continue
         rows = np.flatnonzero((pool.split == other) & np.isin(pool.subjects, people))
         some = ", ".join(map(str, people[:5].tolist())) + (", ..." if len(people) > 5 else "")
-        yield Finding(
-            "shared_people",
+        yield pool.finding(
             "error",
             f"{_counted(len(people), 'person', 'people')} ({some}) in both {one} and {other}: "
             f"{_counted(len(rows), f'{other} face')} of people that a network has met",
-            tuple(map(pool.place, rows.tolist())),
+            rows,
             {"people": float(len(people)), "faces": float(len(rows))},
         )
 
@@ -131,7 +121,7 @@ def _groups(things: Sequence[bytes], *, least: int = 2) -> list[list[int]]:
 
 def _splits_of(pool: Pool, rows: Sequence[int]) -> list[str]:
     """The splits that share the faces, empty where they all lie in one; a dropped face is in none."""
-    found = [name for name in SPLITS if name in set(pool.split[list(rows)].tolist())]
+    found = [name for name in PARTS if name in set(pool.split[list(rows)].tolist())]
     return found if len(found) > 1 else []
 
 

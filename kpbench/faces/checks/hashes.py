@@ -1,6 +1,5 @@
 """Pictures that look alike: perceptual hashes to find candidates, correlation of the shifted pictures to confirm."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import imagehash
@@ -15,10 +14,10 @@ NEAR_BITS = 10
 
 Measured on 150 real and 150 built-in faces: JPEG of quality 20, +30 grey levels, contrast 0.6, blur of 1 px, half the
 resolution and noise of sd 8 each leave 95 % of the copies within 4 bits, a shift of 2 px within 10, gamma 0.6 within
-10 all. Of pairs of real faces of different people 1 in 10,000 is as near; `SAME` sorts these out.
+10 all. Of pairs of real faces of different people 1 in 10,000 is as near; `LEAST_CORRELATION` sorts these out.
 """
 
-SAME = 0.92
+LEAST_CORRELATION = 0.92
 """Least correlation of the band-passed pictures of a pair.
 
 Measured: the copies above reach 0.95 and more, whatever was done to them. Different people that the hash takes for
@@ -33,7 +32,7 @@ MOST_CANDIDATES = 20_000
 """Pairs compared by pixels, those with the nearest hashes first; a second of work is about 2,000."""
 
 _ROUGHLY = 0.15
-"""How far below `SAME` the correlation at half the resolution may lie; pairs below are not looked at closer."""
+"""How far below `LEAST_CORRELATION` a pair's correlation at half the resolution may lie to be looked at closer."""
 
 _BLOCK = 1024
 
@@ -64,47 +63,27 @@ def hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.packbits(np.array(bits, dtype=bool).reshape(-1, 64), axis=1).view(np.uint64).ravel()
 
 
-def near(
-    left: NDArray[np.uint64], right: NDArray[np.uint64], *, bits: int = NEAR_BITS
-) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.intp]]]:
-    """For each distance from 0 to `bits` the pairs a < b with `left[a]` and `right[b]` so many bits apart.
+def near(left: NDArray[np.uint64], right: NDArray[np.uint64], *, bits: int = NEAR_BITS) -> NDArray[np.intp]:
+    """Distance, a and b, (3, M), of the pairs a < b with `left[a]` and `right[b]` at most `bits` apart, nearest first.
 
-    Yields:
-        (distance, a, b), nearest first; all pairs are compared, a block of rows at a time.
+    All pairs are compared, a block of rows at a time.
     """
-    found: list[list[tuple[NDArray[np.intp], NDArray[np.intp]]]] = [[] for _ in range(bits + 1)]
+    blocks = [np.empty((3, 0), np.intp)]
     for start in range(0, len(left), _BLOCK):
         for other in range(start, len(right), _BLOCK):
-            apart = _ones(left[start : start + _BLOCK, None] ^ right[None, other : other + _BLOCK])
+            words = left[start : start + _BLOCK, None] ^ right[None, other : other + _BLOCK]
+            apart = _ONES[words.view(np.uint8).reshape(*words.shape, 8)].sum(axis=2, dtype=np.uint8)
             a, b = np.nonzero(apart <= bits)
-            distance, a, b = apart[a, b], a + start, b + other
-            for value in np.unique(distance):
-                chosen = (distance == value) & (a < b)
-                found[int(value)].append((a[chosen], b[chosen]))
-    for value, blocks in enumerate(found):
-        if blocks:
-            a, b = (np.concatenate(side) for side in zip(*blocks, strict=True))
-            if len(a):
-                yield value, a, b
+            blocks.append(np.stack([apart[a, b].astype(np.intp), a + start, b + other]))
+    found = np.concatenate(blocks, axis=1)
+    found = found[:, found[1] < found[2]]
+    return found[:, np.argsort(found[0], kind="stable")]
 
 
 def band(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A picture (H, W) without its fine noise and without its light: differences of Gaussians of sd 1 and 8 px."""
     grey = image.astype(np.float32)
-    fine: NDArray[np.float32] = gaussian_filter(grey, 1.0) - gaussian_filter(grey, 8.0)
-    return fine
-
-
-def _ones(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """How many bits of each word (A, B) are set."""
-    found: NDArray[np.uint8] = _ONES[words.view(np.uint8).reshape(*words.shape, 8)].sum(axis=2, dtype=np.uint8)
-    return found
-
-
-def _half(fine: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A picture (H, W), both even, at half its resolution."""
-    small: NDArray[np.float32] = fine.reshape(fine.shape[0] // 2, 2, fine.shape[1] // 2, 2).mean(axis=(1, 3))
-    return small
+    return np.asarray(gaussian_filter(grey, 1.0) - gaussian_filter(grey, 8.0))
 
 
 def match(a: NDArray[np.float32], b: NDArray[np.float32], *, reach: int = REACH) -> tuple[float, tuple[int, int]]:
@@ -127,27 +106,22 @@ def alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> tuple[li
     Returns:
         The pairs, and how many candidates were left unlooked at because there were more than `most`.
     """
-    plain = hashes(images)
-    turned = hashes(images[:, :, ::-1])
+    plain, turned = hashes(images), hashes(images[:, :, ::-1])
+    candidates = np.concatenate([straight := near(plain, plain), near(plain, turned)], axis=1)
     bands: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     pairs: dict[tuple[int, int], Pair] = {}
-    looked = left = 0
-    candidates = [(bits, False, a, b) for bits, a, b in near(plain, plain)]
-    candidates += [(bits, True, a, b) for bits, a, b in near(plain, turned)]
-    for bits, mirrored, a, b in sorted(candidates, key=lambda found: found[:2]):
-        for one, other in zip(a.tolist(), b.tolist(), strict=True):
-            if looked == most:
-                left += 1
-                continue
-            looked += 1
-            for at in (one, other):
-                if at not in bands:
-                    fine = band(images[at])
-                    bands[at] = fine, _half(fine)
-            turn = slice(None, None, -1 if mirrored else 1)
-            if match(bands[one][1], bands[other][1][:, turn], reach=(REACH + 1) // 2)[0] < SAME - _ROUGHLY:
-                continue
-            correlation, shift = match(bands[one][0], bands[other][0][:, turn])
-            if correlation >= SAME and (one, other) not in pairs:
-                pairs[one, other] = Pair(one, other, bits, correlation, shift, mirrored)
-    return list(pairs.values()), left
+    for found in np.argsort(candidates[0], kind="stable")[:most].tolist():
+        mirrored = found >= straight.shape[1]
+        bits, one, other = candidates[:, found].tolist()
+        for at in (one, other):
+            if at not in bands:
+                fine = band(images[at])
+                bands[at] = fine, fine.reshape(len(fine) // 2, 2, -1, 2).mean(axis=(1, 3))
+        turn = slice(None, None, -1 if mirrored else 1)
+        rough = match(bands[one][1], bands[other][1][:, turn], reach=(REACH + 1) // 2)[0]
+        if rough < LEAST_CORRELATION - _ROUGHLY:
+            continue
+        correlation, shift = match(bands[one][0], bands[other][0][:, turn])
+        if correlation >= LEAST_CORRELATION and (one, other) not in pairs:
+            pairs[one, other] = Pair(one, other, bits, correlation, shift, mirrored)
+    return list(pairs.values()), max(candidates.shape[1] - most, 0)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding, Severity
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS, mirrored_order
 
 UPPER = [at for at, name in enumerate(KEYPOINTS) if "eye" in name]
@@ -36,25 +35,23 @@ class _Order:
     least: float
 
 
-def _orders() -> Iterator[_Order]:
-    # Least distances are shares of the face's height (eyes to mouth, about 39 px). On real faces the ends of a brow
-    # that a turned head hides are labelled up to a quarter of it the wrong way round, and the other orders never.
-    for left, right in PAIRS:
-        yield _Order(left, right, "left", 0.0)
-    for part, inner, outer, least in (
-        ("eye", "inner_corner", "outer_corner", 0.0),
-        ("eyebrow", "inner_end", "outer_end", -0.35),
-    ):
-        outer_to_inner = f"left_{part}_{outer}", f"left_{part}_{inner}"
-        inner_to_outer = f"right_{part}_{inner}", f"right_{part}_{outer}"
-        for one, other in (outer_to_inner, inner_to_outer):
-            yield _Order(KEYPOINTS.index(one), KEYPOINTS.index(other), "left", least)
-    lips = KEYPOINTS.index("mouth_center_bottom_lip"), KEYPOINTS.index("mouth_center_top_lip")
-    yield _Order(*lips, "down", 0.0)
+def _order(one: str, other: str, along: str = "left", least: float = 0.0) -> _Order:
+    return _Order(KEYPOINTS.index(one), KEYPOINTS.index(other), along, least)
 
 
-ORDERS = tuple(_orders())
-"""The left/right pairs first, then the ends of eyes and brows, then the lips."""
+ORDERS = (
+    *(_Order(left, right, "left", 0.0) for left, right in PAIRS),
+    _order("left_eye_outer_corner", "left_eye_inner_corner"),
+    _order("right_eye_inner_corner", "right_eye_outer_corner"),
+    _order("left_eyebrow_outer_end", "left_eyebrow_inner_end", least=-0.35),
+    _order("right_eyebrow_inner_end", "right_eyebrow_outer_end", least=-0.35),
+    _order("mouth_center_bottom_lip", "mouth_center_top_lip", "down"),
+)
+"""The left/right pairs first, then the ends of eyes and brows, then the lips.
+
+Least distances are shares of the face's height (eyes to mouth, about 39 px). On real faces the ends of a brow that a
+turned head hides are labelled up to a quarter of it the wrong way round, and the other orders never.
+"""
 
 
 def swapped(pool: Pool) -> Iterator[Finding]:
@@ -82,13 +79,12 @@ def swapped(pool: Pool) -> Iterator[Finding]:
             found = np.flatnonzero(wrong[at])
             what = ", ".join(f"{KEYPOINTS[ORDERS[i].one]} and {KEYPOINTS[ORDERS[i].other]}" for i in found[:2])
             what += f" and {len(found) - 2} more pairs" if len(found) > 2 else ""
-        yield Finding(
-            "swapped",
+        yield pool.finding(
             "error",
             f"{pool.place(at)}: {what} look exchanged",
-            (pool.place(at),),
+            [at],
             {"pairs": float(len(found)), "whole_face": float(whole[at])},
-            tuple(sorted({point for i in found for point in (ORDERS[i].one, ORDERS[i].other)})),
+            sorted({point for i in found for point in (ORDERS[i].one, ORDERS[i].other)}),
         )
 
 
@@ -98,15 +94,9 @@ def upside_down(pool: Pool) -> Iterator[Finding]:
     tilt = np.degrees(np.arctan2(down[:, 0], down[:, 1]))
     for at in np.flatnonzero(np.nan_to_num(np.abs(tilt)) > LYING).tolist():
         over = abs(tilt[at]) > 90
-        severity: Severity = "error" if over else "warning"
-        yield Finding(
-            "upside_down",
-            severity,
-            f"{pool.place(at)}: the face {'is upside down' if over else 'lies on its side'}, "
-            f"turned by {abs(tilt[at]):.0f} degrees",
-            (pool.place(at),),
-            {"degrees": float(tilt[at])},
-        )
+        how = f"{'is upside down' if over else 'lies on its side'}, turned by {abs(tilt[at]):.0f} degrees"
+        text = f"{pool.place(at)}: the face {how}"
+        yield pool.finding("error" if over else "warning", text, [at], {"degrees": float(tilt[at])})
 
 
 def _down(keypoints: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -119,7 +109,4 @@ def _down(keypoints: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 
 def _middle(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean (N, 2) of the known points (N, M, 2); NaN where none is known."""
-    known = np.isfinite(points)
-    count = known.sum(axis=1)
-    total: NDArray[np.float64] = np.where(known, points, 0.0).sum(axis=1)
-    return total / np.where(count > 0, count, np.nan)
+    return np.asarray(np.ma.masked_invalid(points).mean(axis=1).filled(np.nan))

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 
 LEAST_FACES = 200
@@ -52,7 +51,7 @@ def outlier(pool: Pool) -> Iterator[Finding]:
     away = offset[np.arange(len(known)), worst_of]
     misplaced = (by_keypoint > limit) & (away >= LEAST_PX)
     for at in np.flatnonzero(misplaced | (by_pose > limit)).tolist():
-        place, worst, px = pool.place(int(complete[at])), int(worst_of[at]), float(away[at])
+        worst, px = int(worst_of[at]), float(away[at])
         x, y, size, tilt = posed[at]
         what = (
             f"{KEYPOINTS[worst]} is {px:.0f} px from where the other keypoints let it be expected"
@@ -60,13 +59,12 @@ def outlier(pool: Pool) -> Iterator[Finding]:
             else f"the labels as a whole have an unusual place, size or tilt: middle ({x:.0f}, {y:.0f}), "
             f"{np.exp(size):.0f} px, {np.degrees(tilt):.0f} degrees"
         )
-        yield Finding(
-            "outlier",
+        yield pool.finding(
             "warning",
-            f"{place}: {what}",
-            (place,),
+            f"{pool.place(complete[at])}: {what}",
+            [complete[at]],
             {"px": px, "z_keypoint": float(by_keypoint[at]), "z_pose": float(by_pose[at])},
-            (worst,) if misplaced[at] else (),
+            [worst] if misplaced[at] else [],
         )
 
 
@@ -91,8 +89,7 @@ def distances(
 ) -> NDArray[np.float64]:
     """The Mahalanobis distance (N,) of values (N, P)."""
     away = values - mean
-    found: NDArray[np.float64] = np.sqrt(np.einsum("ni,ni->n", away @ np.linalg.pinv(covariance), away).clip(min=0))
-    return found
+    return np.asarray(np.sqrt(np.einsum("ni,ni->n", away @ np.linalg.pinv(covariance), away).clip(min=0)))
 
 
 def keypoint_distances(
@@ -133,5 +130,4 @@ def _unusual(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Standard scores of log distances by their median and MAD."""
     logarithm = np.log(np.maximum(distance, 1e-9))
     spread = stats.median_abs_deviation(logarithm, scale="normal")
-    found: NDArray[np.float64] = (logarithm - np.median(logarithm)) / max(float(spread), 1e-9)
-    return found
+    return np.asarray((logarithm - np.median(logarithm)) / max(float(spread), 1e-9))

@@ -1,14 +1,17 @@
 """What is in a data set, in numbers: counts, missing labels, where keypoints lie, grey levels, conditions."""
 
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from kpbench.faces.checks.pool import SPLITS, Pool
+from kpbench.faces.checks.pool import Pool
 from kpbench.faces.faces import KEYPOINTS
+from kpbench.faces.parts import PARTS
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Overview:
 
     def as_json(self) -> dict[str, object]:
         """Plain values for a JSON object; a number that is not known is None."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        plain: dict[str, object] = json.loads(TypeAdapter(Overview).dump_json(self))
+        return plain
 
 
 def overview(name: str, pool: Pool, notes: tuple[str, ...] = ()) -> Overview:
@@ -90,7 +94,7 @@ def overview(name: str, pool: Pool, notes: tuple[str, ...] = ()) -> Overview:
             kinds[condition] = len(np.unique(values[train]))
     return Overview(
         name,
-        tuple(_counts(pool, split) for split in SPLITS if (pool.split == split).any()),
+        tuple(_counts(pool, split) for split in PARTS if (pool.split == split).any()),
         _keypoints(pool, train),
         _range(grey.mean(axis=1)),
         _range(grey.std(axis=1)),
@@ -120,31 +124,18 @@ def _counts(pool: Pool, split: str) -> SplitCounts:
 
 def _keypoints(pool: Pool, train: NDArray[np.bool_]) -> tuple[KeypointNumbers, ...]:
     gone = pool.lacks()
-    parts = [part for part in SPLITS if (pool.part == part).any()]
+    parts = [part for part in PARTS if (pool.part == part).any()]
     numbers = []
     for at, keypoint in enumerate(KEYPOINTS):
         known = pool.keypoints[train & ~gone[:, at], at]
-        mean = known.mean(axis=0) if len(known) else np.full(2, np.nan)
-        sd = known.std(axis=0) if len(known) else np.full(2, np.nan)
+        x, y = known.mean(axis=0).tolist() if len(known) else (math.nan, math.nan)
+        sd_x, sd_y = known.std(axis=0).tolist() if len(known) else (math.nan, math.nan)
         missing = {part: int(gone[pool.part == part, at].sum()) for part in parts}
-        numbers.append(
-            KeypointNumbers(keypoint, missing, (float(mean[0]), float(mean[1])), (float(sd[0]), float(sd[1])))
-        )
+        numbers.append(KeypointNumbers(keypoint, missing, (x, y), (sd_x, sd_y)))
     return tuple(numbers)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _range(values: NDArray[np.floating]) -> Range:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return Range(*[math.nan] * 5)
-    return Range(
-        *(float(value) for value in (values.min(), np.median(values), values.mean(), values.max(), values.std()))
-    )
+    known = values[np.isfinite(values)]
+    figures = (np.min, np.median, np.mean, np.max, np.std)
+    return Range(*(float(figure(known)) if len(known) else math.nan for figure in figures))

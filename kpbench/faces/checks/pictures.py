@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding, Severity
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 
 CONSTANT, ALMOST_CONSTANT = 1.0, 6.0
 """Standard deviation of the grey values; the palest of 2,140 real faces has 10.9, of the built-in ones 12.8."""
@@ -21,25 +20,19 @@ def blank(pool: Pool) -> Iterator[Finding]:
     sd = grey.std(axis=1)
     black, white = (grey <= BLACK).mean(axis=1), (grey >= WHITE).mean(axis=1)
     for at in np.flatnonzero((sd < ALMOST_CONSTANT) | (black >= SHARE) | (white >= SHARE)).tolist():
-        severity: Severity = "warning"
-        if sd[at] < CONSTANT:
-            severity, what = "error", f"one grey, {grey[at].mean():.0f}"
+        if constant := sd[at] < CONSTANT:
+            what = f"one grey, {grey[at].mean():.0f}"
         elif black[at] >= SHARE:
             what = f"{black[at]:.0%} black"
         elif white[at] >= SHARE:
             what = f"{white[at]:.0%} white"
         else:
             what = f"almost one grey (standard deviation {sd[at]:.1f} of 255)"
-        yield Finding(
-            "blank",
-            severity,
-            f"the picture of {pool.place(at)} is {what}",
-            (pool.place(at),),
-            {"grey_sd": float(sd[at]), "grey_mean": float(grey[at].mean())},
-        )
+        numbers = {"grey_sd": float(sd[at]), "grey_mean": float(grey[at].mean())}
+        text = f"the picture of {pool.place(at)} is {what}"
+        yield pool.finding("error" if constant else "warning", text, [at], numbers)
 
 
 def flat(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(N,) whether pictures (N, H, W) are so nearly of one grey that they look like any other such picture."""
-    found: NDArray[np.bool_] = images.reshape(len(images), -1).std(axis=1) < ALMOST_CONSTANT
-    return found
+    return np.asarray(images.reshape(len(images), -1).std(axis=1) < ALMOST_CONSTANT)

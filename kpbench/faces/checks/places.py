@@ -1,12 +1,12 @@
 """Keypoints at places that cannot be right: outside the picture, at its corner, on each other, in another unit."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.finding import Finding
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS, SIZE
 
 FAR = 24.0
@@ -27,23 +27,12 @@ def scaled(pool: Pool) -> Iterator[Finding]:
     for part in _scaled_parts(pool):
         values = pool.keypoints[pool.part == part]
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        yield Finding(
-            "scaled",
+        yield pool.finding(
             "error",
             f"all {part} labels lie between {low:.2f} and {high:.2f}: they must be pixels from 0 to {SIZE - 1}, "
             "not shares of the picture",
             numbers={"lowest": low, "highest": high},
         )
-
-
-def outside(pool: Pool) -> Iterator[Finding]:
-    """Keypoints past the border by less than `FAR`: a face that the border cuts."""
-    yield from _outside(pool, far=False)
-
-
-def far_outside(pool: Pool) -> Iterator[Finding]:
-    """Keypoints so far out that the label must be wrong."""
-    yield from _outside(pool, far=True)
 
 
 def placeholder(pool: Pool) -> Iterator[Finding]:
@@ -57,14 +46,9 @@ def placeholder(pool: Pool) -> Iterator[Finding]:
     for at in np.flatnonzero(usable & (zero.any(axis=1) | heap)).tolist():
         points = np.flatnonzero(known[at] if heap[at] else zero[at])
         x, y = pool.keypoints[at, points[0]]
-        yield Finding(
-            "placeholder",
-            "error",
-            f"{pool.place(at)}: {_names(points)} at ({x:g}, {y:g}): a placeholder, no label; leave the field empty",
-            (pool.place(at),),
-            {"keypoints": float(len(points))},
-            tuple(points.tolist()),
-        )
+        named = f"{len(points)} keypoints" if len(points) > 2 else " and ".join(KEYPOINTS[point] for point in points)
+        text = f"{pool.place(at)}: {named} at ({x:g}, {y:g}): a placeholder, no label; leave the field empty"
+        yield pool.finding("error", text, [at], {"keypoints": float(len(points))}, points)
 
 
 def at_one_place(pool: Pool) -> Iterator[Finding]:
@@ -75,14 +59,8 @@ def at_one_place(pool: Pool) -> Iterator[Finding]:
     for at in np.flatnonzero(together.any(axis=(1, 2)) & ~_scaled_rows(pool)).tolist():
         one, other = np.argwhere(together[at])[0].tolist()
         x, y = pool.keypoints[at, one]
-        yield Finding(
-            "at_one_place",
-            "warning",
-            f"{pool.place(at)}: {KEYPOINTS[one]} and {KEYPOINTS[other]} at one place, ({x:.1f}, {y:.1f})",
-            (pool.place(at),),
-            {"pairs": float(together[at].sum())},
-            (one, other),
-        )
+        text = f"{pool.place(at)}: {KEYPOINTS[one]} and {KEYPOINTS[other]} at one place, ({x:.1f}, {y:.1f})"
+        yield pool.finding("warning", text, [at], {"pairs": float(together[at].sum())}, (one, other))
 
 
 def _outside(pool: Pool, *, far: bool) -> Iterator[Finding]:
@@ -94,15 +72,21 @@ def _outside(pool: Pool, *, far: bool) -> Iterator[Finding]:
         points = np.flatnonzero(past[at] > 0)
         worst = int(past[at].argmax())
         x, y = pool.keypoints[at, worst]
-        yield Finding(
-            "far_outside" if far else "outside",
+        more = f", with {len(points) - 1} more" if len(points) > 1 else ""
+        yield pool.finding(
             "error" if far else "note",
-            f"{pool.place(at)}: {KEYPOINTS[worst]} at ({x:.1f}, {y:.1f}), {most[at]:.1f} px outside the picture"
-            + (f", with {len(points) - 1} more" if len(points) > 1 else ""),
-            (pool.place(at),),
+            f"{pool.place(at)}: {KEYPOINTS[worst]} at ({x:.1f}, {y:.1f}), {most[at]:.1f} px outside the picture{more}",
+            [at],
             {"px": float(most[at]), "keypoints": float(len(points))},
-            tuple(points.tolist()),
+            points,
         )
+
+
+outside = partial(_outside, far=False)
+"""Keypoints past the border by less than `FAR`: a face that the border cuts."""
+
+far_outside = partial(_outside, far=True)
+"""Keypoints so far out that the label must be wrong."""
 
 
 def _scaled_rows(pool: Pool) -> NDArray[np.bool_]:
@@ -113,9 +97,3 @@ def _scaled_rows(pool: Pool) -> NDArray[np.bool_]:
 def _scaled_parts(pool: Pool) -> list[str]:
     largest = {part: np.abs(pool.keypoints[pool.part == part]) for part in dict.fromkeys(pool.part.tolist())}
     return [part for part, values in largest.items() if 0 <= np.nanmax(values, initial=-1.0) < SCALED]
-
-
-def _names(points: NDArray[np.intp]) -> str:
-    if len(points) > 2:
-        return f"{len(points)} keypoints"
-    return " and ".join(KEYPOINTS[point] for point in points)

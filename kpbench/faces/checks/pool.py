@@ -1,20 +1,60 @@
-"""All faces of a source in one value, each with its row in the source and the split it is used in."""
+"""What a check reads and writes: all faces of a source in one value, and findings, sentences on some of them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
-from kpbench.faces.checks.finding import Row
 from kpbench.faces.faces import Faces
-from kpbench.faces.parts import Parts, complete_only
+from kpbench.faces.parts import PARTS, Parts, complete_only
 from kpbench.faces.split import split
 
-SPLITS = ("train", "val", "test")
-
 _ROW = "row in the source"
+
+
+Severity = Literal["error", "warning", "note"]
+"""error: scores on this data mislead or labels are certainly wrong; warning: look at it; note: good to know."""
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A face's place in the source: the part that the source brings it in, and its row there, counted from 0."""
+
+    part: str
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.part} row {self.row}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong or worth knowing.
+
+    Attributes:
+        check: name of the check in `checks.CHECKS`.
+        text: one sentence; it names the rows where there are at most two.
+        rows: the faces it is about, in the order of the text; empty where it is about a whole part.
+        numbers: what was measured, by name, with the unit in the name.
+        keypoints: indices into `faces.KEYPOINTS` of those it is about.
+    """
+
+    check: str
+    severity: Severity
+    text: str
+    rows: tuple[Row, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    keypoints: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for a JSON object, without the keypoints."""
+        plain = {name: value for name, value in asdict(self).items() if name != "keypoints"}
+        return plain | {"rows": list(plain["rows"])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +90,18 @@ class Pool:
         """Where face `at` is in the source."""
         return Row(str(self.part[at]), int(self.row[at]))
 
+    def finding(
+        self,
+        severity: Severity,
+        text: str,
+        at: Iterable[int] = (),
+        numbers: Mapping[str, float] | None = None,
+        keypoints: Iterable[int] = (),
+    ) -> Finding:
+        """A finding on the faces `at` some places; `run_checks` adds the name of the check."""
+        rows = tuple(self.place(one) for one in at)
+        return Finding("", severity, text, rows, numbers or {}, tuple(int(keypoint) for keypoint in keypoints))
+
     def open_rows(self) -> NDArray[np.bool_]:
         """(N,) whether a face may be shown: not one of the sealed test."""
         return ~(np.isin(self.split, "test") | np.isin(self.part, "test"))
@@ -70,14 +122,17 @@ def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, see
         val_share, test_share, seed: how a split that is missing is made, as in `split.split`.
     """
     named = parts.items()
-    sizes = [len(faces) for _, faces in named]
-    part = np.repeat([part for part, _ in named], sizes)
-    row = np.concatenate([np.arange(size) for size in sizes])
-    split_of, problem = part.copy(), ""
+    part = np.repeat([part for part, _ in named], [len(faces) for _, faces in named])
+    row = np.concatenate([np.arange(len(faces)) for _, faces in named])
+    split_of, problem = part, ""
     try:
-        split_of = _splits(name, parts, part, row, val_share=val_share, test_share=test_share, seed=seed)
+        numbered = {part: replace(faces, conditions={_ROW: np.arange(len(faces))}) for part, faces in named}
+        kept = complete_only(name, Parts(numbered["train"], numbered.get("val"), numbered.get("test")))
+        made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed)
     except UsageError as error:
         problem = str(error)
+    else:
+        split_of = _splits(kept, {"train": made.train, "val": made.val}, part)
     subjects = [faces.subjects for _, faces in named if faces.subjects is not None]
     return Pool(
         images=np.concatenate([faces.images[:, 0] for _, faces in named]),
@@ -85,7 +140,7 @@ def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, see
         part=part,
         row=row,
         split=split_of,
-        made=frozenset(SPLITS) - {part for part, _ in named},
+        made=frozenset(PARTS) - {part for part, _ in named},
         subjects=np.concatenate(subjects) if len(subjects) == len(named) else None,
         conditions={
             condition: np.concatenate([faces.conditions[condition] for _, faces in named])
@@ -96,30 +151,15 @@ def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, see
     )
 
 
-def _splits(
-    name: str,
-    parts: Parts,
-    part: NDArray[np.str_],
-    row: NDArray[np.intp],
-    *,
-    val_share: float,
-    test_share: float,
-    seed: int,
-) -> NDArray[np.str_]:
+def _splits(kept: Parts, open_splits: Mapping[str, Faces], part: NDArray[np.str_]) -> NDArray[np.str_]:
     """(N,) the split of each face; what is complete and in neither train nor val must be in the test."""
-    numbered = {part: _numbered(faces) for part, faces in parts.items()}
-    kept = complete_only(name, Parts(numbered["train"], numbered.get("val"), numbered.get("test")))
-    made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed)
     found = np.full(len(part), "", dtype="<U5")
+
+    def put(name: str, source: str, faces: Faces) -> None:
+        found[np.flatnonzero(part == source)[faces.conditions[_ROW].astype(np.intp)]] = name
+
     for source, faces in kept.items():
-        found[np.flatnonzero(part == source)[faces.conditions[_ROW].astype(np.intp)]] = (
-            "test" if parts.test is None else source
-        )
-    for target, faces in (("train", made.train), ("val", made.val)):
-        source = target if target in numbered else "train"
-        found[np.flatnonzero(part == source)[faces.conditions[_ROW].astype(np.intp)]] = target
+        put("test" if kept.test is None else source, source, faces)
+    for name, faces in open_splits.items():
+        put(name, "train" if name == "val" and kept.val is None else name, faces)
     return found
-
-
-def _numbered(faces: Faces) -> Faces:
-    return replace(faces, conditions={_ROW: np.arange(len(faces))})

@@ -19,7 +19,8 @@ def soften_outline(picture: Pixels, head: NDArray[np.bool_]) -> Pixels:
 
 def photograph(light: Pixels, factors: Factors, noise: Pixels) -> NDArray[np.uint8]:
     """Grey values (B, 96, 96) of the light from each pixel; `noise` (B, 96, 96) has unit sd."""
-    factor = {name: column(factors[name].astype(np.float64)) for name in ("blur", "motion", "contrast", "noise")}
+    names = ("blur", "motion", "contrast", "noise", "compression")
+    factor = {name: column(factors[name].astype(np.float64)) for name in names}
     side = np.sqrt(factor["blur"] ** 2 + factor["motion"] ** 2)
     seen = smooth(smooth(light, factor["blur"], 1, reach=7), side, 2, reach=7)
     # The square root stands for a display's gamma; the level follows the middle of the picture, as a camera's does.
@@ -27,11 +28,8 @@ def photograph(light: Pixels, factors: Factors, noise: Pixels) -> NDArray[np.uin
     level = np.ascontiguousarray(tone[:, 20:84, 20:76]).astype(np.float64).mean(axis=(1, 2))
     gain = 0.42 * (1 + factors["exposure"].astype(np.float64)) / (0.35 * 0.42 + 0.65 * level)
     tone = (tone * column(gain) - np.float32(0.4)) * factor["contrast"] + np.float32(0.4)
-    grey = _compressed(
-        tone * np.float32(255) + noise * factor["noise"], column(factors["compression"].astype(np.float64))
-    )
-    values: NDArray[np.uint8] = np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
-    return values
+    grey = _compressed(tone * np.float32(255) + noise * factor["noise"], factor["compression"])
+    return np.asarray(np.rint(np.clip(grey, 0, 255)).astype(np.uint8))
 
 
 def _cosines() -> Pixels:

@@ -40,10 +40,6 @@ class Canvas:
         """A factor as (B, 1, 1)."""
         return column(np.asarray(self.factors[name], dtype=np.float64))
 
-    def point(self, index: int) -> tuple[Pixels, Pixels]:
-        """A landmark's x and y as (B, 1, 1)."""
-        return column(self.points[:, index, 0]), column(self.points[:, index, 1])
-
     def middle(self, landmarks: list[int]) -> tuple[Pixels, Pixels]:
         """The mean of some landmarks, x and y as (B, 1, 1)."""
         mean = self.points[:, landmarks].mean(axis=1)

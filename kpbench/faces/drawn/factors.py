@@ -129,13 +129,3 @@ def draw_picture(rng: np.random.Generator, scene: Draw) -> Draw:
         "occluder_tilt": _bell(rng, 0.5, 2),
         "occluder_grey": _between(rng, 0.01, 0.5),
     }
-
-
-def draw_size(rng: np.random.Generator) -> int:
-    """How many pictures a person has: 4 to about 40, 13 on average as in the course's real faces."""
-    return 4 + int(rng.gamma(1.5, 6.0) + 0.5)
-
-
-def draw_scene_size(rng: np.random.Generator) -> int:
-    """How many pictures a scene has: 2 to 6."""
-    return 2 + int(rng.integers(5))

@@ -1,9 +1,9 @@
-"""The colours of a face in its own frame: skin and beard, brows, eyes, mouth."""
+"""The colours of a face in its own frame: skin and beard, brows, eyes, mouth, hair."""
 
 import numpy as np
 
 from kpbench.faces.drawn.canvas import Canvas
-from kpbench.faces.drawn.soft_shapes import Pixels, bump, column, inside, mix, ramp, segment_distance
+from kpbench.faces.drawn.soft_shapes import Grid, Pixels, bump, column, inside, mix, ramp, segment_distance
 
 
 def paint_skin(canvas: Canvas, grain: Pixels) -> Pixels:
@@ -34,8 +34,8 @@ def _dark_places(canvas: Canvas) -> Pixels:
 def _nose_and_folds(canvas: Canvas) -> Pixels:
     """What darkens the middle: nostrils, the edge of the wings, the folds from nose to mouth."""
     aside, y, width = np.abs(canvas.x), canvas.y, canvas.factor("nose_width")
-    wing, (corner_x, corner_y) = canvas.point(33)[1], canvas.point(54)
-    mouth = (corner_x - canvas.point(48)[0]) / 2
+    wing, (corner_x, corner_y) = canvas.middle([33])[1], canvas.middle([54])
+    mouth = (corner_x - canvas.middle([48])[0]) / 2
     dark = 0.6 * bump(((aside - 0.105 * width) / 0.06) ** 2 + ((y - wing + 0.035) / 0.032) ** 2)
     dark += 0.08 * bump((aside / 0.2) ** 2 + ((y - wing - 0.02) / 0.05) ** 2)
     edge = segment_distance(aside, y, (0.245 * width, wing - 0.16), (0.25 * width, wing - 0.02))
@@ -48,16 +48,15 @@ def _nose_and_folds(canvas: Canvas) -> Pixels:
 def _beard(canvas: Canvas) -> Pixels:
     """How much of each pixel is beard: moustache, chin, cheeks, and the stubble that covers all three."""
     aside, y = np.abs(canvas.x), canvas.y
-    wing, top, below = canvas.point(33)[1], canvas.point(51)[1], canvas.point(57)[1]
-    mouth = (canvas.point(54)[0] - canvas.point(48)[0]) / 2
+    wing, top, below = canvas.middle([33])[1], canvas.middle([51])[1], canvas.middle([57])[1]
+    mouth = (canvas.middle([54])[0] - canvas.middle([48])[0]) / 2
     lip = bump((aside / 0.3) ** 2 + ((y - (wing * 0.42 + top * 0.58)) / 0.085) ** 2)
     chin = ramp((y - below - 0.02) * 5) * bump((aside / 0.36) ** 2)
     cheek = ramp((aside - mouth - 0.1) * 5) * ramp((y - 0.35 - 0.55 * (1.4 - aside)) * 3)
     cheek = np.minimum(cheek + ramp((y - below - 0.12) * 4), 1)
     bare = (1 - canvas.factor("moustache") * lip) * (1 - canvas.factor("chin_beard") * chin)
     bare *= 1 - canvas.factor("cheek_beard") * cheek
-    beard: Pixels = 1 - bare * (1 - 0.7 * canvas.factor("stubble") * np.maximum(cheek, np.maximum(chin, lip)))
-    return beard
+    return np.asarray(1 - bare * (1 - 0.7 * canvas.factor("stubble") * np.maximum(cheek, np.maximum(chin, lip))))
 
 
 def paint_brows(whole: Canvas, colour: Pixels, grain: Pixels) -> None:
@@ -127,3 +126,38 @@ def paint_mouth(whole: Canvas, lit: Pixels, bright: Pixels) -> None:
     picture = mix(picture, mix(tongue, 0.5 * shade, teeth), gap)
     between = inside(np.abs(deep) - 0.014, 0.05) * ramp((s + 0.05) * 12) * ramp((1.05 - s) * 12)
     lit[place] = picture * (1 - between * (0.6 + 0.15 * ramp(np.abs(s - 0.5) * 6 - 1.5)))
+
+
+def comb(canvas: Canvas, noise: Pixels) -> Pixels:
+    """Strands (B, H, W) about 0: noise (B, k, k) drawn out along lines that fan down and out from the parting."""
+    cells = noise.shape[-1]
+    turn = np.float32(2 * cells - 2)
+    fan = 1.1 + 0.35 * np.maximum(canvas.y + np.float32(2.2), 0)
+    across = (canvas.x - canvas.factor("parting") * 0.5) / fan
+
+    def back_and_forth(value: Pixels) -> Pixels:
+        """Folded into 0..cells - 1, as a light between two mirrors."""
+        return np.minimum(np.abs(value - turn * np.floor(value / turn + np.float32(0.5))), np.float32(cells - 1))
+
+    x, y = across * 17 + canvas.y * 1.5, canvas.y * 2.2 + across * 4 + 5
+    return Grid(0.0, 0.0, 1.0, cells, cells).sample([noise], back_and_forth(x), back_and_forth(y))[0]
+
+
+def hair_cover(canvas: Canvas, half_width: Pixels, strands: Pixels) -> Pixels:
+    """How much of each pixel on the head is hair: above the hairline, at the temples, beyond the face's outline.
+
+    Args:
+        half_width: (B, H, W) half the width of the face at each pixel's height.
+    """
+    aside, y = np.abs(canvas.x), canvas.y
+    curl = aside * np.float32(0.72)
+    curl *= curl
+    receding = 0.22 * canvas.factor("temples") * bump(((aside - 0.65) / 0.3) ** 2)
+    parted = bump(((canvas.x - canvas.factor("parting")) / 0.35) ** 2)
+    fringe = canvas.factor("fringe") * (0.55 - 0.35 * parted + 0.03 * strands)
+    line = canvas.factor("hairline") - receding + 0.8 * curl * curl + fringe + 0.03 * strands
+    cover = inside(y - line, 0.2)
+    side = ramp((aside - half_width + 0.14) * 9) * inside(y - canvas.factor("sideburn"), 0.2)
+    outline = np.maximum(half_width, 0.86 + 0.06 * strands)
+    beyond = ramp((aside - outline) * 12) * inside(y - canvas.factor("hair_length"), 0.3)
+    return np.asarray(np.maximum(np.maximum(cover, side), beyond))

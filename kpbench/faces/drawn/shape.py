@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from importlib import resources
 
 import numpy as np
@@ -15,25 +15,13 @@ Floats = NDArray[np.float64]
 IDENTITY_MODES = slice(4, 20)
 """Modes that are the person and the expression; the first four are yaw, pitch and what is left of roll."""
 
-_PAIRS = (
-    *((i, 16 - i) for i in range(17)),
-    *((17 + i, 26 - i) for i in range(10)),
-    *((i, i) for i in range(27, 31)),
-    *((31 + i, 35 - i) for i in range(5)),
-    *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
-    *((48 + i, 54 - i) for i in range(7)),
-    *((55 + i, 59 - i) for i in range(5)),
-    *((60 + i, 64 - i) for i in range(5)),
-    *((65 + i, 67 - i) for i in range(3)),
-)
-
 
 def mirrored_order68() -> NDArray[np.intp]:
     """For each of the 68 points (iBUG order) the index of its mirror partner."""
-    order = np.arange(68)
-    for a, b in _PAIRS:
-        order[a], order[b] = b, a
-    return order
+    jaw, brows, nose, wings = range(16, -1, -1), range(26, 16, -1), range(27, 31), range(35, 30, -1)
+    eyes = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
+    lips = (*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1))
+    return np.array([*jaw, *brows, *nose, *wings, *eyes, *lips])
 
 
 def reduce_to_15(points: Floats) -> Floats:
@@ -142,7 +130,8 @@ def drawn_shape(rng: np.random.Generator, around: Floats, even: float, odd: floa
 
 def expressed(points: Floats, factors: dict[str, NDArray[np.generic]]) -> Floats:
     """The 68 points (B, 68, 2) with each face's expression added: mouth_open, smile, pucker, brow_raise, eye_open."""
-    value = {name: np.asarray(factors[name], dtype=np.float64)[:, None] for name in EXPRESSIONS}
+    expressions = ("mouth_open", "smile", "pucker", "brow_raise", "eye_open")
+    value = {name: np.asarray(factors[name], dtype=np.float64)[:, None] for name in expressions}
     moved = points.copy()
     x, y = moved[..., 0], moved[..., 1]
     # Jaw and lower lip drop with the mouth, the upper lip rises a little.
@@ -174,9 +163,6 @@ def expressed(points: Floats, factors: dict[str, NDArray[np.generic]]) -> Floats
             y[:, top] = shut + (y[:, top] - shut) * opening
             y[:, bottom] = shut + (y[:, bottom] - shut) * np.minimum(1.0, 0.5 + 0.5 * opening)
     return moved
-
-
-EXPRESSIONS = ("mouth_open", "smile", "pucker", "brow_raise", "eye_open")
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,11 +204,8 @@ class View:
 
 def _apply(matrices: Floats, points: Floats) -> Floats:
     """Each face's matrix (B, d, d) times its points (B, n, d), as explicit sums so that no BLAS order matters."""
-    terms = [points[..., None, j] * matrices[:, None, :, j] for j in range(points.shape[-1])]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+    terms = (points[..., None, j] * matrices[:, None, :, j] for j in range(points.shape[-1]))
+    return reduce(np.add, terms)
 
 
 def view_of(factors: dict[str, NDArray[np.generic]], keypoints: Floats) -> View:

@@ -11,8 +11,7 @@ Pixels = NDArray[Any]
 
 def column(values: ArrayLike) -> Pixels:
     """One value a face, (B,), as (B, 1, 1) that broadcasts over pixels."""
-    tall: Pixels = np.asarray(values, dtype=np.float32).reshape(-1, 1, 1)
-    return tall
+    return np.asarray(np.asarray(values, dtype=np.float32).reshape(-1, 1, 1))
 
 
 def bump(squared: Pixels) -> Pixels:
@@ -56,8 +55,7 @@ def segment_distance(x: Pixels, y: Pixels, start: tuple[Pixels, Pixels], end: tu
     along = np.clip((px * dx + py * dy) / (dx * dx + dy * dy + np.float32(1e-6)), np.float32(0), np.float32(1))
     px = px - along * dx
     py = py - along * dy
-    distance: Pixels = np.sqrt(px * px + py * py)
-    return distance
+    return np.asarray(np.sqrt(px * px + py * py))
 
 
 def curve(table: Pixels, position: Pixels) -> Pixels:
@@ -70,8 +68,7 @@ def curve(table: Pixels, position: Pixels) -> Pixels:
     flat = table.ravel()
     low = flat.take(left)
     left += 1
-    height: Pixels = low + (flat.take(left) - low) * place
-    return height
+    return np.asarray(low + (flat.take(left) - low) * place)
 
 
 class Grid:
@@ -127,8 +124,7 @@ def enlarge(small: Pixels, size: int) -> Pixels:
     low = np.minimum(place.astype(np.intp), cells - 2)
     part = ramp(place - low)
     rows = small[:, low] + (small[:, low + 1] - small[:, low]) * part[None, :, None]
-    picture: Pixels = rows[:, :, low] + (rows[:, :, low + 1] - rows[:, :, low]) * part[None, None, :]
-    return picture
+    return np.asarray(rows[:, :, low] + (rows[:, :, low + 1] - rows[:, :, low]) * part[None, None, :])
 
 
 def smooth(field: Pixels, sd: float | Pixels, axis: int, *, reach: int = 5) -> Pixels:
@@ -146,5 +142,4 @@ def smooth(field: Pixels, sd: float | Pixels, axis: int, *, reach: int = 5) -> P
             both = padded[:, reach + k : reach + k + length] + padded[:, reach - k : reach - k + length]
             both *= weights[k] / total
             out += both
-    blurred: Pixels = out.swapaxes(1, axis)
-    return blurred
+    return np.asarray(out.swapaxes(1, axis))

@@ -1,18 +1,15 @@
 """The built-in faces: drawn people whose keypoints move as Kaggle's do, the same for a seed everywhere."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.faces.drawn.camera import photograph, soften_outline
 from kpbench.faces.drawn.canvas import Canvas
-from kpbench.faces.drawn.factors import Draw, Factors, draw_person, draw_picture, draw_scene, draw_scene_size, draw_size
-from kpbench.faces.drawn.hair import comb, hair_cover
+from kpbench.faces.drawn.factors import Draw, Factors, draw_person, draw_picture, draw_scene
 from kpbench.faces.drawn.light import light_relief
-from kpbench.faces.drawn.paint import paint_brows, paint_eyes, paint_mouth, paint_skin
+from kpbench.faces.drawn.paint import comb, hair_cover, paint_brows, paint_eyes, paint_mouth, paint_skin
 from kpbench.faces.drawn.relief import GRID, Relief, meet, raise_relief
 from kpbench.faces.drawn.shape import Floats, View, drawn_shape, expressed, reduce_to_15, shape_model, view_of
 from kpbench.faces.drawn.soft_shapes import Pixels, enlarge, mix, ramp
@@ -30,6 +27,8 @@ THREADS = 2
 
 _PERSON, _SCENE, _PICTURE = 1, 2, 3
 """The streams of random numbers."""
+
+Streams = list[np.random.Generator]
 
 
 def generate(n: int = 2140, *, seed: int = 0) -> Faces:
@@ -51,34 +50,24 @@ def generate(n: int = 2140, *, seed: int = 0) -> Faces:
     keypoints = np.empty((n, 15, 2), dtype=np.float32)
 
     def draw(part: slice) -> None:
-        pose = _Pose.of(points[part], {name: values[part] for name, values in factors.items()})
-        chances = _Chances.of(seed, subjects[part], factors["scene"][part], np.arange(part.start, part.stop))
-        images[part, 0], keypoints[part] = _draw_faces(pose, chances), pose.seen_keypoints()
+        batch = {name: values[part] for name, values in factors.items()}
+        relief = raise_relief(points[part], batch)
+        lifted = relief.lift(reduce_to_15(points[part]))
+        view = view_of(batch, lifted)
+        keypoints[part] = view.project(lifted)
+        streams = [
+            [_stream(seed, kind, int(number), 1) for number in numbers]
+            for kind, numbers in (
+                (_PERSON, subjects[part]),
+                (_SCENE, factors["scene"][part]),
+                (_PICTURE, range(part.start, part.stop)),
+            )
+        ]
+        images[part, 0] = _draw_faces(points[part], batch, relief, view, *streams)
 
-    _in_batches(draw, n)
-    return Faces(images, keypoints, subjects, factors)
-
-
-def place_keypoints(n: int = 2140, *, seed: int = 0) -> NDArray[np.float32]:
-    """The keypoints (n, 15, 2) of `generate(n, seed=seed)` without its pictures, in a tenth of the time.
-
-    Raises:
-        ValueError: n is not positive or the seed is negative.
-    """
-    _, factors, points = _cast(n, seed)
-    keypoints = np.empty((n, 15, 2), dtype=np.float32)
-
-    def place(part: slice) -> None:
-        pose = _Pose.of(points[part], {name: values[part] for name, values in factors.items()})
-        keypoints[part] = pose.seen_keypoints()
-
-    _in_batches(place, n)
-    return keypoints
-
-
-def _in_batches(work: Callable[[slice], None], n: int) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(work, (slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH))))
+        list(pool.map(draw, (slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH))))
+    return Faces(images, keypoints, subjects, factors)
 
 
 def _stream(seed: int, *path: int) -> np.random.Generator:
@@ -98,7 +87,8 @@ def _cast(n: int, seed: int) -> tuple[NDArray[np.int64], Factors, Floats]:
         if person_left == 0:
             subject, scene_left = subject + 1, 0
             rng = _stream(seed, _PERSON, subject, 0)
-            person_left, person = draw_size(rng), draw_person(rng)
+            person_left = 4 + int(rng.gamma(1.5, 6.0) + 0.5)  # 13 on average as in the course's real faces
+            person = draw_person(rng)
             own = drawn_shape(rng, shape_model().mean, 0.8, 0.4)
             own[:, 1] += (own[:, 1] + 0.36) * (0.03 + float(person["length"]))
             own[48:, 1] += float(person["lip_height"])
@@ -106,7 +96,7 @@ def _cast(n: int, seed: int) -> tuple[NDArray[np.int64], Factors, Floats]:
         if scene_left == 0:
             occasion += 1
             rng = _stream(seed, _SCENE, occasion, 0)
-            scene_left, scene = draw_scene_size(rng), draw_scene(rng, person)
+            scene_left, scene = 2 + int(rng.integers(5)), draw_scene(rng, person)
         person_left, scene_left = person_left - 1, scene_left - 1
         rng = _stream(seed, _PICTURE, i, 0)
         draws.append({"scene": occasion, **person, **scene, **draw_picture(rng, scene)})
@@ -116,60 +106,21 @@ def _cast(n: int, seed: int) -> tuple[NDArray[np.int64], Factors, Floats]:
     return subjects, factors, expressed(np.stack(shapes), factors)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pose:
-    """A batch of heads before the camera: expressed 68 points, relief, the 15 keypoints in depth, the view."""
-
-    factors: Factors
-    points: Floats
-    relief: Relief
-    keypoints: Floats
-    view: View
-
-    @staticmethod
-    def of(points: Floats, factors: Factors) -> "_Pose":
-        relief = raise_relief(points, factors)
-        keypoints = relief.lift(reduce_to_15(points))
-        return _Pose(factors, points, relief, keypoints, view_of(factors, keypoints))
-
-    def seen_keypoints(self) -> Floats:
-        """The 15 keypoints in pixels."""
-        return self.view.project(self.keypoints)
-
-
-@dataclass(frozen=True, eq=False)
-class _Chances:
-    """Random fields of a batch: those of the person, the scene and the picture."""
-
-    person: list[np.random.Generator]
-    scene: list[np.random.Generator]
-    picture: list[np.random.Generator]
-
-    @staticmethod
-    def of(
-        seed: int, subjects: NDArray[np.int64], scenes: NDArray[np.generic], pictures: NDArray[np.int64]
-    ) -> "_Chances":
-        return _Chances(
-            [_stream(seed, _PERSON, int(i), 1) for i in subjects],
-            [_stream(seed, _SCENE, int(i), 1) for i in scenes],
-            [_stream(seed, _PICTURE, int(i), 1) for i in pictures],
-        )
-
-
-def _noise(streams: list[np.random.Generator], cells: int) -> Pixels:
+def _noise(streams: Streams, cells: int) -> Pixels:
     return np.stack([rng.standard_normal((cells, cells), dtype=np.float32) for rng in streams])
 
 
-def _draw_faces(pose: _Pose, chances: _Chances) -> NDArray[np.uint8]:
-    """The images (B, 96, 96) of a batch of heads."""
-    factors, points, relief, view = pose.factors, pose.points, pose.relief, pose.view
+def _draw_faces(
+    points: Floats, factors: Factors, relief: Relief, view: View, person: Streams, scene: Streams, picture: Streams
+) -> NDArray[np.uint8]:
+    """The images (B, 96, 96) of a batch of heads, with random fields of the person, the scene and the picture."""
     seen = view.unproject(SIZE)
     x, y, hit = meet(relief, view, *seen)
     shade, gloss = GRID.sample(list(light_relief(relief, factors, view)), x, y)
     canvas = Canvas(x, y, points, view.project(relief.lift(points)), factors, view, seen)
 
-    grain = 0.7 * enlarge(_noise(chances.person, 24), SIZE) + 0.5 * enlarge(_noise(chances.person, 7), SIZE)
-    strands = comb(canvas, _noise(chances.person, 24))
+    grain = 0.7 * enlarge(_noise(person, 24), SIZE) + 0.5 * enlarge(_noise(person, 7), SIZE)
+    strands = comb(canvas, _noise(person, 24))
     lit = paint_skin(canvas, grain)
     paint_brows(canvas, lit, strands)
     lit *= shade
@@ -180,9 +131,9 @@ def _draw_faces(pose: _Pose, chances: _Chances) -> NDArray[np.uint8]:
     lit = mix(lit, np.maximum(hair, np.float32(0.003)), hair_cover(canvas, relief.half_width_at(y), strands))
     lit *= 0.75 + 0.25 * ramp((np.float32(1.75) - y) * 2)
 
-    boxes = np.stack([rng.random((4, 5), dtype=np.float32) for rng in chances.scene])
-    room = paint_background(factors, _noise(chances.scene, 5), _noise(chances.scene, 13), boxes)
-    room = paint_clothes(canvas, room, _noise(chances.scene, 24))
+    boxes = np.stack([rng.random((4, 5), dtype=np.float32) for rng in scene])
+    room = paint_background(factors, _noise(scene, 5), _noise(scene, 13), boxes)
+    room = paint_clothes(canvas, room, _noise(scene, 24))
     lit = soften_outline(np.where(hit, lit, room), hit)
-    put_before(canvas, lit, _noise(chances.picture, 24))
-    return photograph(lit, factors, _noise(chances.picture, SIZE))
+    put_before(canvas, lit, _noise(picture, 24))
+    return photograph(lit, factors, _noise(picture, SIZE))

@@ -1,28 +1,29 @@
 """Add a data set to the library, from a path or from where it is published."""
 
-import contextlib
-import hashlib
 import json
-import os
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+
+from pydantic import TypeAdapter
 
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.datasets import DATASETS
 from kpbench.faces.library import library
 from kpbench.faces.library.cache import cache_folder
-from kpbench.faces.library.download import fetch
+from kpbench.faces.library.download import fetch, name_of
 from kpbench.faces.library.kaggle import fetch_competition
 from kpbench.faces.library.library import About
 from kpbench.faces.library.sources import SOURCES
 from kpbench.faces.parts import Progress, silent
-from kpbench.faces.readers.files import shown
+from kpbench.faces.readers.files import file_sha256, os_errors, shown
 from kpbench.faces.readers.layouts import find_path
+from kpbench.whole_file import write_whole
 
 FIRST = "first_downloads.json"
 """Beside the data sets: name -> SHA-256 of the first download that was accepted."""
+
+_DIGESTS = TypeAdapter(dict[str, str])
 
 
 def add(
@@ -73,67 +74,55 @@ def get(
         file = _download(source.url, to, expected, progress)
     keep = to is not None or source.competition is not None  # Kaggle's client has a cache of its own
     try:
-        digest = _digest(file)
-        _check(source.url, digest, expected, _before(name))
+        digest = file_sha256(file) if file.is_file() else None
+        if digest is not None:
+            _check(source.url, digest, expected, _before(name))
         found = find_path(file)
         parts = found.read(progress)
     except UsageError:
         if not keep:
             file.unlink(missing_ok=True)
         raise
-    about = library.write(
-        name,
-        parts,
-        source=source.url,
-        layout=found.layout,
-        content=found.digest,
-        download=digest,
-        replace=replace,
-    )
-    _remember(name, digest)
+    origin = {"source": source.url, "layout": found.layout, "content": found.digest}
+    about = library.write(name, parts, **origin, download=digest, replace=replace)
+    if digest is not None:
+        first = library.library_folder() / FIRST
+        with os_errors(f"write {shown(first)}", "free some space"):
+            write_whole(first, json.dumps(_first_downloads() | {name: digest}, indent=2) + "\n")
     if not keep:
         file.unlink(missing_ok=True)
     return about
 
 
 def check_free(name: str, *, replace: bool) -> None:
-    """Refuses a name before anything is read for it.
-
-    Raises:
-        UsageError: it is no name, is built in, or is taken and not to be replaced.
-    """
-    library.check_name(name)
+    """Refuses a built-in name, and what `library.check_free` refuses, before anything is read for it."""
     if name in DATASETS:
         raise UsageError(f"{name!r} is a built-in data set; choose another name")
-    if library.has(name) and not replace:
-        raise UsageError(library.taken(name))
+    library.check_free(name, replace=replace)
 
 
 def _download(url: str, to: Path | None, expected: str | None, progress: Progress) -> Path:
-    kept = None if to is None else to / (Path(unquote(urlsplit(url).path)).name or "download.zip")
+    kept = None if to is None else to / name_of(url)
     if kept is not None and kept.is_file():
         return kept
     file = fetch(url, cache_folder().parent / "downloads", say=progress, sha256=expected)
     if kept is None:
         return file
     draft = kept.with_name(kept.name + ".part")
-    try:
+    with os_errors(f"write to {shown(kept.parent)}", "choose another folder with --to"):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, draft)  # perhaps on another disk
-        draft.replace(kept)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        why = error.strerror or error
-        raise UsageError(f"cannot write to {shown(kept.parent)}: {why}; choose another folder with --to") from None
+        try:
+            shutil.copyfile(file, draft)  # perhaps on another disk
+            draft.replace(kept)
+        finally:
+            draft.unlink(missing_ok=True)
     file.unlink()
     return kept
 
 
 def _before(name: str) -> str | None:
     """The digest of the first download under this name, which outlives `data remove`."""
-    known = _first_downloads().get(name)
-    if known is not None:
+    if known := _first_downloads().get(name):
         return known
     try:
         return library.read_about(name).download if library.has(name) else None
@@ -143,30 +132,12 @@ def _before(name: str) -> str | None:
 
 def _first_downloads() -> dict[str, str]:
     try:
-        found = json.loads((library.library_folder() / FIRST).read_text(encoding="utf-8"))
+        return _DIGESTS.validate_json((library.library_folder() / FIRST).read_bytes())
     except (OSError, ValueError):
         return {}
-    return {str(name): str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}
 
 
-def _remember(name: str, digest: str | None) -> None:
-    """Keeps the digest that was accepted under a name; written whole or not at all."""
-    if digest is None:
-        return
-    file = library.library_folder() / FIRST
-    draft = file.with_name(f".{FIRST}.{os.getpid()}")
-    try:
-        draft.write_text(json.dumps(_first_downloads() | {name: digest}, indent=2) + "\n", encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise UsageError(f"cannot write {shown(file)}: {error.strerror or error}; free some space") from None
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _check(url: str, digest: str | None, expected: str | None, before: str | None) -> None:
-    if digest is None:
-        return
+def _check(url: str, digest: str, expected: str | None, before: str | None) -> None:
     if expected is not None and digest != expected.lower():
         raise UsageError(f"{url}: the file has the SHA-256 {digest}, expected {expected.lower()}; do not trust it")
     if expected is None and before is not None and digest != before:
@@ -174,11 +145,3 @@ def _check(url: str, digest: str | None, expected: str | None, before: str | Non
             f"{url}: the file has the SHA-256 {digest}, at the first download it had {before}; "
             f"find out why, then accept the new one with --sha256 {digest}"
         )
-
-
-def _digest(file: Path) -> str | None:
-    """SHA-256 in hex; None for a folder."""
-    if not file.is_file():
-        return None
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,16 +1,20 @@
-"""Parts kept as arrays in the user's cache folder, so that a text is parsed and a face is drawn only once."""
+"""Parts as arrays in an .npz, and a cache of such files, so that a text is parsed and a face is drawn only once."""
 
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
+import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
-from kpbench.faces.library.parts_file import read_parts, write_parts
-from kpbench.faces.parts import Parts
+from kpbench.faces.faces import Faces
+from kpbench.faces.parts import PARTS, Parts
 from kpbench.faces.readers.files import shown
 
 _FORMAT = 1
@@ -29,12 +33,19 @@ def cached(key: str, build: Callable[[], Parts]) -> Parts:
     the parts come with a note that says so. Errors of `build` pass through and leave nothing behind.
     """
     file = cache_folder() / (hashlib.sha256(f"{_FORMAT} {key}".encode()).hexdigest()[:32] + ".npz")
-    parts = _read(file)
-    if parts is not None:
-        return parts
+    with suppress(Exception):  # whatever ails a cache file, its source is still there
+        return read_parts(file)
     parts = build()
     try:
-        _write(file, parts)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as stream:
+            draft = Path(stream.name)
+            try:
+                write_parts(stream, parts)
+                stream.close()
+                draft.replace(file)  # readers see the old file or the new one, never half of it
+            finally:
+                draft.unlink(missing_ok=True)
     except OSError as error:
         why = error.strerror or error
         note = f"the faces could not be kept in {shown(file.parent)} ({why}): the next start takes as long"
@@ -42,20 +53,32 @@ def cached(key: str, build: Callable[[], Parts]) -> Parts:
     return parts
 
 
-def _read(file: Path) -> Parts | None:
-    try:
-        return read_parts(file)
-    except Exception:  # whatever ails a cache file, its source is still there
-        return None
+def write_parts(stream: IO[bytes], parts: Parts) -> None:
+    """Writes each part's images, keypoints, subjects and conditions, and the notes, as an .npz; OSError as of files."""
+    arrays: dict[str, NDArray[np.generic]] = {"notes": np.array(parts.notes, dtype=np.str_)}
+    for part, faces in parts.items():
+        arrays[f"{part}/images"] = faces.images
+        arrays[f"{part}/keypoints"] = faces.keypoints
+        if faces.subjects is not None:
+            arrays[f"{part}/subjects"] = faces.subjects
+        arrays.update({f"{part}/conditions/{name}": values for name, values in faces.conditions.items()})
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
-def _write(file: Path, parts: Parts) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as stream:
-        draft = Path(stream.name)
-        try:
-            write_parts(stream, parts)
-            stream.close()
-            draft.replace(file)  # readers see the old file or the new one, never half of it
-        finally:
-            draft.unlink(missing_ok=True)
+def read_parts(file: Path) -> Parts:
+    """The parts that `write_parts` wrote; an Exception of any kind where the file is gone, broken or something else."""
+    with np.load(file, allow_pickle=False) as arrays:
+        stored = {name: arrays[name] for name in arrays.files}
+    faces = {part: _unpack(part, stored) for part in PARTS if f"{part}/images" in stored}
+    return Parts(faces["train"], faces.get("val"), faces.get("test"), notes=tuple(map(str, stored["notes"])))
+
+
+def _unpack(part: str, stored: dict[str, NDArray[np.generic]]) -> Faces:
+    prefix = f"{part}/conditions/"
+    conditions = {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
+    return Faces(
+        stored[f"{part}/images"],  # type: ignore[arg-type]  # Faces checks what it gets
+        stored[f"{part}/keypoints"],  # type: ignore[arg-type]
+        stored.get(f"{part}/subjects"),  # type: ignore[arg-type]
+        conditions,
+    )

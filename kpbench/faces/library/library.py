@@ -1,12 +1,11 @@
 """The data sets that a person added: one folder each, faces as arrays with a word on where they are from."""
 
-import hashlib
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from pydantic import ValidationError
 
 from kpbench.cell import Value
 from kpbench.errors import UsageError, nearest
-from kpbench.faces.library.parts_file import read_parts, write_parts
+from kpbench.faces.library.cache import read_parts, write_parts
 from kpbench.faces.parts import Parts
-from kpbench.faces.readers.files import shown
+from kpbench.faces.readers.files import file_sha256, os_errors, shown
 from kpbench.version import __version__
 
 ABOUT = "about.json"
@@ -86,6 +85,17 @@ def check_name(name: str) -> None:
         )
 
 
+def check_free(name: str, *, replace: bool) -> None:
+    """Refuses what is no plain name or is taken and not to be replaced.
+
+    Raises:
+        UsageError: as `check_name`, or there is an added data set of that name.
+    """
+    check_name(name)
+    if has(name) and not replace:
+        raise UsageError(f"a data set {name!r} is there already; choose another name, or give --replace")
+
+
 def names() -> list[str]:
     """The names of the added data sets, damaged ones among them.
 
@@ -93,12 +103,9 @@ def names() -> list[str]:
         UsageError: the library cannot be read.
     """
     folder = library_folder()
-    try:
+    with os_errors(f"read {shown(folder)}", "check KPBENCH_DATA"), suppress(FileNotFoundError, NotADirectoryError):
         return sorted(entry.name for entry in folder.iterdir() if (entry / ABOUT).is_file() and entry.name[0] != ".")
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise UsageError(f"cannot read {shown(folder)}: {error.strerror or error}; check KPBENCH_DATA") from None
+    return []
 
 
 def has(name: str) -> bool:
@@ -110,15 +117,19 @@ def has(name: str) -> bool:
         return False
 
 
+def _folder_of(name: str) -> Path:
+    if not has(name):
+        raise UsageError(f"no added data set {shown(name)!r}: {nearest(name, names())}")
+    return library_folder() / name
+
+
 def read_about(name: str) -> About:
     """What is known of an added data set.
 
     Raises:
         UsageError: there is none of that name, or its about.json is damaged.
     """
-    if not has(name):
-        raise UsageError(f"no added data set {shown(name)!r}: {nearest(name, names())}")
-    file = library_folder() / name / ABOUT
+    file = _folder_of(name) / ABOUT
     try:
         return About.model_validate_json(file.read_bytes())
     except (OSError, ValidationError, ValueError) as error:
@@ -168,21 +179,18 @@ def write(
     """
     check_name(name)
     with _locked() as folder:
-        if has(name) and not replace:
-            raise UsageError(taken(name))
+        check_free(name, replace=replace)
         draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder))
         try:
-            with (draft / "faces.npz").open("w+b") as stream:
+            with (draft / "faces.npz").open("wb") as stream:
                 write_parts(stream, parts)
-                stream.seek(0)
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
             about = About(
                 name=name,
                 source=source,
                 layout=layout,
                 content=content,
                 download=download,
-                faces=f"faces-{digest[:12]}.npz",
+                faces=f"faces-{file_sha256(draft / 'faces.npz')[:12]}.npz",
                 counts=count_parts(parts),
                 notes=parts.notes,
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -215,17 +223,11 @@ def remove(name: str) -> None:
     Raises:
         UsageError: there is none of that name, or the library cannot be written.
     """
-    if not has(name):
-        raise UsageError(f"no added data set {shown(name)!r}: {nearest(name, names())}")
+    place = _folder_of(name)
     with _locked() as folder:
         gone = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder))
-        (folder / name).rename(gone / name)  # at once for readers, however long the deleting takes
+        place.rename(gone / name)  # at once for readers, however long the deleting takes
         shutil.rmtree(gone)
-
-
-def taken(name: str) -> str:
-    """The refusal of a name that is taken."""
-    return f"a data set {name!r} is there already; choose another name, or give --replace"
 
 
 def count_parts(parts: Parts) -> dict[str, PartCounts]:
@@ -233,7 +235,7 @@ def count_parts(parts: Parts) -> dict[str, PartCounts]:
     return {
         part: PartCounts(
             faces=len(faces),
-            complete=int(np.isfinite(faces.keypoints).all(axis=(1, 2)).sum()),
+            complete=int(faces.complete().sum()),
             people=None if faces.subjects is None else len(np.unique(faces.subjects)),
         )
         for part, faces in parts.items()
@@ -244,16 +246,12 @@ def count_parts(parts: Parts) -> dict[str, PartCounts]:
 def _locked() -> Iterator[Path]:
     """The library's folder, for one writer at a time; what a killed one left is swept out."""
     folder = library_folder()
-    try:
+    with os_errors(f"write to {shown(folder)}", "make room, or set KPBENCH_DATA to a folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
-            for stale in folder.glob(f"{DRAFT}*"):
-                shutil.rmtree(stale, ignore_errors=True)
-            yield folder
-    except Timeout:
-        raise UsageError(f"another kpbench writes to {shown(folder)}; wait for it and try again") from None
-    except OSError as error:
-        why = error.strerror or error
-        raise UsageError(
-            f"cannot write to {shown(folder)}: {why}; make room, or set KPBENCH_DATA to a folder"
-        ) from None
+        try:
+            with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+                for stale in folder.glob(f"{DRAFT}*"):
+                    shutil.rmtree(stale, ignore_errors=True)
+                yield folder
+        except Timeout:
+            raise UsageError(f"another kpbench writes to {shown(folder)}; wait for it and try again") from None

@@ -4,24 +4,17 @@ import json
 import posixpath
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import KEYPOINTS, Faces
+from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import Parts, Progress
-from kpbench.faces.readers.coco_mapping import Mapped, check_names, mapped_points, read_mapping
+from kpbench.faces.readers.coco_mapping import Mapped, mapped_indices, mapped_points, read_mapping
 from kpbench.faces.readers.files import MAPPING, DataFile, contents
 from kpbench.faces.readers.image_csv import part_files
-from kpbench.faces.readers.picture_faces import Labelled, cut_faces, picture_notes, pictures_as_people
-from kpbench.faces.readers.picture_files import PictureFiles, pictures_of
-from kpbench.faces.readers.pictures import LARGEST_PICTURE
-
-VERSION = 1
-"""Raised when the same files are read into other arrays or notes, so that cached ones are not taken."""
+from kpbench.faces.readers.picture_faces import Labelled, PictureFiles, cut_parts, picture_notes, pictures_of
 
 EXPECTS = "pictures, a JSON of COCO keypoints and a mapping (--mapping FILE, or mapping.toml beside the JSON)"
 
@@ -67,13 +60,10 @@ def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
     if not tables:
         return {}
     found = tables | pictures_of(files)
-    beside = next((files[place] for name in tables if (place := _beside(name)) in files), None)
+    places = [posixpath.join(posixpath.dirname(name), "mapping.toml") for name in tables]
+    beside = next((files[place] for place in places if place in files), None)
     mapping = files.get(MAPPING, beside)
     return found if mapping is None else found | {MAPPING: mapping}
-
-
-def _beside(name: str) -> str:
-    return posixpath.join(posixpath.dirname(name), "mapping.toml")
 
 
 def _is_coco(file: DataFile) -> bool:
@@ -107,18 +97,11 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
         part: _labelled(files[name], name, part, mapped, files[MAPPING].where, pictures, done)
         for part, name in tables.items()
     }
-    with contents(largest=LARGEST_PICTURE) as content:
-        faces: dict[str, Faces] = {
-            part: cut_faces(found, content, progress, f"reading the pictures of {part}", done)
-            for part, found in labelled.items()
-        }
-    groups = pictures_as_people(labelled, done)
-    faces = {part: replace(found, subjects=groups.get(part)) for part, found in faces.items()}
+    faces = cut_parts(labelled, None, progress, done)
     notes = picture_notes(done)
-    if done["crowd"]:
-        notes.append(f"{done['crowd']:,} annotations of crowds passed over")
-    if done["bare"]:
-        notes.append(f"{done['bare']:,} annotations without one of the mapped keypoints passed over")
+    for kind, words in (("crowd", "of crowds"), ("bare", "without one of the mapped keypoints")):
+        if done[kind]:
+            notes.append(f"{done[kind]:,} annotations {words} passed over")
     if lacking := [name for name in KEYPOINTS if name not in mapped]:
         notes.append(f"the mapping has no {', '.join(lacking)}: no label there")
     return Parts(faces["train"], faces.get("val"), faces.get("test"), tuple(notes))
@@ -132,7 +115,7 @@ def _labelled(
     categories = {category.id: category.keypoints for category in coco.categories if category.keypoints}
     if not categories:
         raise UsageError(f"{file.where}: no category has keypoints; give annotations of keypoints")
-    indices = {key: check_names(mapped, names, where) for key, names in categories.items()}
+    sources = {key: mapped_indices(mapped, names, where) for key, names in categories.items()}
     found = []
     for number, annotation in enumerate(coco.annotations):
         place = f"{file.where}, annotation {number}"
@@ -149,7 +132,7 @@ def _labelled(
                 f"{place}: {len(flat)} numbers in keypoints, expected {3 * len(names)} finite ones "
                 "(x, y, visibility); correct or remove it"
             )
-        points = mapped_points(mapped, indices[annotation.category_id], flat)
+        points = mapped_points(sources[annotation.category_id], flat)
         if not np.isfinite(points).any():
             done["bare"] += 1
             continue
@@ -168,13 +151,10 @@ def _labelled(
 def _parse(file: DataFile) -> Coco:
     try:
         with contents(largest=LARGEST_JSON) as content:
-            raw: Any = json.loads(content(file))
-        return Coco.model_validate(raw)
+            return Coco.model_validate(json.loads(content(file)))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UsageError(
-            f"{file.where}: {place or 'the file'}: {first['msg']}; COCO's keypoints look otherwise"
-        ) from None
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise UsageError(f"{file.where}: {place}: {first['msg']}; COCO's keypoints look otherwise") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file.where}: cannot be read as JSON: {str(error)[:120]}") from None

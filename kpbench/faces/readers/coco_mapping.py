@@ -41,27 +41,24 @@ def read_mapping(file: DataFile) -> Mapped:
     return mapped
 
 
-def mapped_points(mapped: Mapped, at: Mapping[str, int], flat: NDArray[np.float64]) -> Points:
-    """The 15 points (15, 2) of an annotation's numbers (3 K,), x, y and visibility; NaN where one is not labelled.
-
-    Args:
-        at: the index, 0 to K - 1, of each name of the category.
-    """
-    numbers = flat.reshape(-1, 3)
-    known = np.where(numbers[:, 2:] > 0, numbers[:, :2], np.nan)
-    points = np.full((len(KEYPOINTS), 2), np.nan)
-    for name, sources in mapped.items():
-        points[KEYPOINTS.index(name)] = known[[at[source] for source in sources]].mean(axis=0)
-    return points
-
-
-def check_names(mapped: Mapped, names: Sequence[str], where: str) -> dict[str, int]:
-    """The index of each keypoint name of a category.
+def mapped_indices(mapped: Mapped, names: Sequence[str], where: str) -> dict[int, list[int]]:
+    """For each mapped one of the 15 keypoints the indices of its sources among a category's names.
 
     Raises:
-        UsageError: the mapping names one that the category does not have; `where` is the mapping.
+        UsageError: the mapping, which is at `where`, names a keypoint that the category does not have.
     """
     for source in (source for sources in mapped.values() for source in sources):
         if source not in names:
             raise UsageError(f"{where}: the category has no keypoint {source!a}: {nearest(source, names)}")
-    return {name: i for i, name in enumerate(names)}
+    at = {name: i for i, name in enumerate(names)}
+    return {KEYPOINTS.index(name): [at[source] for source in sources] for name, sources in mapped.items()}
+
+
+def mapped_points(indices: Mapping[int, list[int]], flat: NDArray[np.float64]) -> Points:
+    """The 15 points (15, 2) of an annotation's numbers (3 K,), x, y and visibility; NaN where one is not labelled."""
+    numbers = flat.reshape(-1, 3)
+    known = np.where(numbers[:, 2:] > 0, numbers[:, :2], np.nan)
+    points = np.full((len(KEYPOINTS), 2), np.nan)
+    for keypoint, sources in indices.items():
+        points[keypoint] = known[sources].mean(axis=0)
+    return points

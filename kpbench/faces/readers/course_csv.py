@@ -3,18 +3,19 @@
 import posixpath
 from collections.abc import Mapping
 
-from kpbench.errors import UsageError
-from kpbench.faces.faces import Faces
-from kpbench.faces.parts import Parts, Progress
-from kpbench.faces.readers.files import DataFile, shown
-from kpbench.faces.readers.keypoint_csv import carries_labels, read_keypoint_csv
-from kpbench.faces.readers.label_table import names_pictures
+import numpy as np
 
-VERSION = 1
-"""Raised when the same files are read into other arrays or notes, so that cached ones are not taken."""
+from kpbench.errors import UsageError
+from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
+from kpbench.faces.parts import Parts, Progress, silent
+from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table, refuse_value
+from kpbench.faces.readers.files import DataFile, shown
+from kpbench.faces.readers.image_csv import names_pictures
 
 EXPECTS = "training.csv, and val.csv and test.csv where there are such (course or Kaggle)"
 
+_PIXELS = SIZE * SIZE
+_GREY = {str(value): value for value in range(256)}
 _NAMES = {"train": "training.csv", "val": "val.csv", "test": "test.csv"}
 
 
@@ -49,12 +50,67 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     Raises:
         UsageError: as `read_keypoint_csv`.
     """
-    notes = []
-    faces: dict[str, Faces] = {}
-    labelled = {part: file for part, file in files.items() if part == "train" or carries_labels(file)}
-    for part, file in files.items():
-        if part in labelled:
-            faces[part] = read_keypoint_csv(file, progress=progress)
-        else:
-            notes.append(f"{file.name} has no keypoint columns (as Kaggle's test.csv) and is not used")
-    return Parts(faces["train"], faces.get("val"), faces.get("test"), notes=tuple(notes))
+    labelled = [part for part, file in files.items() if part == "train" or carries_labels(file)]
+    faces = {part: read_keypoint_csv(files[part], progress=progress) for part in labelled}
+    unused = [file.name for part, file in files.items() if part not in labelled]
+    notes = tuple(f"{name} has no keypoint columns (as Kaggle's test.csv) and is not used" for name in unused)
+    return Parts(faces["train"], faces.get("val"), faces.get("test"), notes)
+
+
+def carries_labels(file: DataFile) -> bool:
+    """Whether the header names at least one of the 30 coordinate columns (Kaggle's test.csv has none).
+
+    Raises:
+        UsageError: the file is empty or cannot be read.
+    """
+    return not set(COORDINATES).isdisjoint(read_table(file)[0])
+
+
+def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
+    """All rows of the file as faces, read row by row; a coordinate left empty is NaN.
+
+    Raises:
+        UsageError: with file, line, column and remedy: as `read_table` and `coordinate`; a column is missing or
+            there twice; a picture has not 9,216 whole numbers 0 to 255.
+    """
+    header, rows = read_table(file)
+    if missing := [name for name in (*COORDINATES, IMAGE) if name not in header]:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UsageError(
+            f"{file.where}, line 1: missing column {missing[0]}{more}; a keypoint CSV has {len(COORDINATES)} columns "
+            f"KEYPOINT_x, KEYPOINT_y and {IMAGE}, separated by commas"
+        )
+    *places, at_image = places_of(file, header, (*COORDINATES, IMAGE))
+    columns = list(zip(COORDINATES, places, strict=True))
+    images: list[bytes] = []
+    points: list[list[float]] = []
+    done = percent = 0
+    what = f"reading {file.name}"
+    progress(what, 0.0)
+    for line, row in rows:
+        points.append([coordinate(file, line, name, row[at]) for name, at in columns])
+        images.append(_picture(file, line, row[at_image]))
+        done += sum(map(len, row)) + len(row)
+        if (now := min(100 * done // max(file.size, 1), 99)) > percent:
+            percent = now
+            progress(what, percent / 100)
+    progress(what, 1.0)
+    pixels = np.frombuffer(b"".join(images), np.uint8).reshape(-1, 1, SIZE, SIZE)
+    return Faces(pixels, np.array(points, np.float32).reshape(-1, len(KEYPOINTS), 2))
+
+
+def _picture(file: DataFile, line: int, text: str) -> bytes:
+    values = text.split()
+    if len(values) != _PIXELS:
+        raise UsageError(
+            f"{file.where}, line {line}, column {IMAGE}: {len(values):,} grey values, expected {_PIXELS:,} "
+            f"({SIZE} x {SIZE}) separated by spaces; correct or remove the row"
+        )
+    try:
+        return bytes(map(_GREY.__getitem__, values))
+    except KeyError:
+        pass
+    for value in values:
+        if (value.lstrip("0") or "0") not in _GREY:
+            refuse_value(file, line, IMAGE, value, "is not a whole number 0 to 255")
+    return bytes(int(value) for value in values)

@@ -15,12 +15,15 @@ from PIL import Image
 from kpbench.errors import UsageError
 from kpbench.faces.drawn.shape import read_figures
 from kpbench.faces.faces import SIZE
-from kpbench.faces.readers.keypoint_csv import HIGHEST, LOWEST
+from kpbench.faces.readers.csv_table import HIGHEST, LOWEST
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 16_384
 """Pixels of the picture along a side of the square."""
 
 Points = NDArray[np.float64]
+Box = tuple[float, float, float, float]
+
+STILL = np.zeros(3)
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,17 @@ class Square:
 
     def move(self, points: Points) -> Points:
         """Where points (..., 2) of the picture lie in the 96x96 face."""
-        moved: Points = (points + 0.5 - np.array([self.left, self.top])) * (SIZE / self.side) - 0.5
-        return moved
+        return np.asarray((points + 0.5 - np.array([self.left, self.top])) * (SIZE / self.side) - 0.5)
 
 
-@dataclass(frozen=True)
-class Sway:
-    """How far a square leaves the one that centres its keypoints, in Kaggle's standard deviations."""
+def sway_of(grey: NDArray[np.uint8]) -> Points:
+    """How far the square leaves the one that centres its keypoints: x, y and scale (3,) in Kaggle's deviations.
 
-    x: float = 0.0
-    y: float = 0.0
-    scale: float = 0.0
-
-
-STILL = Sway()
-
-
-def sway_of(grey: NDArray[np.uint8]) -> Sway:
-    """A sway that follows from the picture alone: standard normal, clipped at 2.
-
-    Without it every face would have its keypoints' centre and spread at the same place, which a detector's faces
-    do not, and which makes the task easier than it is.
+    It follows from the picture alone: standard normal, clipped at 2. Without it every face would have its keypoints'
+    centre and spread at the same place, which a detector's faces do not, and which makes the task easier than it is.
     """
     digest = hashlib.sha256(f"{grey.shape}".encode() + grey.tobytes()).digest()
-    x, y, scale = np.random.default_rng(int.from_bytes(digest[:8], "big")).standard_normal(3).clip(-2, 2).tolist()
-    return Sway(x, y, scale)
+    return np.random.default_rng(int.from_bytes(digest[:8], "big")).standard_normal(3).clip(-2, 2)
 
 
 def crop(
@@ -65,8 +54,8 @@ def crop(
     points: Points,
     *,
     where: str,
-    box: tuple[float, float, float, float] | None = None,
-    sway: Sway = STILL,
+    box: Box | None = None,
+    sway: Points = STILL,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A face (96, 96) uint8 and its keypoints (15, 2) float32; a picture of 96x96 is given back as it is.
 
@@ -76,7 +65,7 @@ def crop(
         where: the picture, for messages.
         box: left, top, width and height of the face in pixels from the picture's edge; the square has its centre and
             its longer side. Without a box the keypoints say where the face is (`labelled_square`).
-        sway: moves and scales the square found from the keypoints.
+        sway: moves and scales the square found from the keypoints, as `sway_of`.
 
     What lies outside the picture repeats its edge; pillow's Lanczos filter resizes.
 
@@ -104,7 +93,7 @@ def crop(
     return _resample(grey, square), moved.astype(np.float32)
 
 
-def labelled_square(points: Points, width: int, height: int, sway: Sway) -> Square:
+def labelled_square(points: Points, width: int, height: int, sway: Points) -> Square:
     """The square in which the known keypoints have the centre and the RMS spread that Kaggle's have on average.
 
     Figures: mean and standard deviation of both over Kaggle's label rows, `kaggle` in `shape68.json`. Where fewer than
@@ -118,8 +107,8 @@ def labelled_square(points: Points, width: int, height: int, sway: Sway) -> Squa
     figures = read_figures()
     mean = figures["kaggle_mean"]
     centre = figures["kaggle_centre_mean"] + mean[known].mean(axis=0) - mean.mean(axis=0)
-    centre = centre + figures["kaggle_centre_sd"] * np.array([sway.x, sway.y])
-    target = float(figures["kaggle_spread_mean"]) * (1 + float(figures["kaggle_spread_cv"]) * sway.scale)
+    centre = centre + figures["kaggle_centre_sd"] * sway[:2]
+    target = float(figures["kaggle_spread_mean"]) * (1 + float(figures["kaggle_spread_cv"]) * float(sway[2]))
     side = SIZE * spread / (target * _spread(mean[known]) / _spread(mean))
     left, top = points[known].mean(axis=0) + 0.5 - (centre + 0.5) * side / SIZE
     return Square(float(left), float(top), side)

@@ -32,23 +32,29 @@ MAPPING = "/mapping"
 LONGEST_LINE = 1024**2
 """Characters in a line; a row of 9,216 grey values and 30 coordinates has at most 40,000."""
 
-_BROKEN_ZIP = (
-    zipfile.BadZipFile,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-)
+_BROKEN = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError, RuntimeError, struct.error)
+"""What reading a broken file or zip raises."""
 
 
 def shown(text: object) -> str:
     """`text` on one printable line."""
     line = str(text)
     return line if line.isprintable() else ascii(line)
+
+
+@contextmanager
+def os_errors(doing: str, remedy: str) -> Iterator[None]:
+    """Turns an OSError within into a UsageError: `cannot {doing}: why; {remedy}`."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot {doing}: {error.strerror or error}; {remedy}") from None
+
+
+def file_sha256(file: Path) -> str:
+    """The SHA-256 of a file on disk, in hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -81,52 +87,43 @@ def files_at(path: Path, *, deepest: int = 1) -> dict[str, DataFile]:
         UsageError: nothing is there, it cannot be read, the zip is broken, a member's path leaves the zip, or there
             are more than `MOST_FILES`.
     """
-    try:
-        if path.is_dir():
-            return _few(path, _in_folder(path, "", deepest))
-        if path.suffix.lower() == ".zip" and path.is_file():
-            return _few(path, _in_zip(path, deepest))
-        if path.is_file():
-            return {"": DataFile(path, path.stat().st_size)}
-    except OSError as error:
-        raise UsageError(f"cannot read {shown(path)}: {error.strerror or error}; check its permissions") from None
-    if path.exists():
-        raise UsageError(f"{shown(path)} is neither a folder nor a plain file: give a folder, a .zip or a .csv")
-    raise UsageError(f"no file or folder at {shown(path)}: check the path, or use the built-in data set 'synthetic'")
-
-
-def _few(path: Path, found: Iterator[tuple[str, DataFile]]) -> dict[str, DataFile]:
     files: dict[str, DataFile] = {}
-    for name, file in found:
-        files[name] = file
-        if len(files) > MOST_FILES:
-            raise UsageError(f"{shown(path)} holds more than {MOST_FILES:,} files; give the data set's own folder")
+    with os_errors(f"read {shown(path)}", "check its permissions"):
+        for name, file in _listed(path, deepest):
+            files[name] = file
+            if len(files) > MOST_FILES:
+                raise UsageError(f"{shown(path)} holds more than {MOST_FILES:,} files; give the data set's own folder")
     return dict(sorted(files.items()))
+
+
+def _listed(path: Path, deepest: int) -> Iterator[tuple[str, DataFile]]:
+    if path.is_dir():
+        yield from _in_folder(path, "", deepest)
+    elif path.suffix.lower() == ".zip" and path.is_file():
+        yield from _in_zip(path, deepest)
+    elif path.is_file():
+        yield "", DataFile(path, path.stat().st_size)
+    elif path.exists():
+        raise UsageError(f"{shown(path)} is neither a folder nor a plain file: give a folder, a .zip or a .csv")
+    else:
+        raise UsageError(
+            f"no file or folder at {shown(path)}: check the path, or use the built-in data set 'synthetic'"
+        )
 
 
 def _in_folder(folder: Path, above: str, deepest: int) -> Iterator[tuple[str, DataFile]]:
     for entry in os.scandir(folder):
         if entry.is_file():
             yield above + entry.name, DataFile(Path(entry.path), entry.stat().st_size)
-        elif deepest and _worth_looking(entry):
+        elif deepest and entry.is_dir() and not (entry.name.startswith(".") or entry.name == "__MACOSX"):
+            if not os.access(entry.path, os.R_OK | os.X_OK):
+                continue
             yield from _in_folder(Path(entry.path), f"{above}{entry.name}/", deepest - 1)
 
 
-def _worth_looking(entry: os.DirEntry[str]) -> bool:
-    odd = entry.name.startswith(".") or entry.name == "__MACOSX"
-    return entry.is_dir() and not odd and os.access(entry.path, os.R_OK | os.X_OK)
-
-
 def _in_zip(path: Path, deepest: int) -> Iterator[tuple[str, DataFile]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except _BROKEN_ZIP as error:
-        raise UsageError(
-            f"{shown(path)} is not a whole zip file ({shown(error)}): it may be cut short, fetch it again"
-        ) from None
     seen = set()
-    for member in members:
+    for member in zip_members(path, f"{shown(path)} is not a whole zip file", "fetch it again"):
         place = PurePosixPath(member.filename.replace("\\", "/"))
         if place.is_absolute() or ".." in place.parts or ":" in (place.parts or ("",))[0]:
             raise UsageError(
@@ -141,6 +138,15 @@ def _in_zip(path: Path, deepest: int) -> Iterator[tuple[str, DataFile]]:
         yield str(place), DataFile(path, member.file_size, member.filename)
 
 
+def zip_members(path: Path, fault: str, remedy: str) -> list[zipfile.ZipInfo]:
+    """What is in a zip; a UsageError of `fault` and `remedy` where it is broken."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except _BROKEN as error:
+        raise UsageError(f"{fault} ({shown(error)}): it may be cut short, {remedy}") from None
+
+
 def content_digest(files: Mapping[str, DataFile]) -> str:
     """SHA-256 over which files there are and the bytes on disk that hold them, in hex.
 
@@ -150,12 +156,9 @@ def content_digest(files: Mapping[str, DataFile]) -> str:
     total = hashlib.sha256()
     known: dict[Path, str] = {}
     for name, file in sorted(files.items()):
-        try:
-            if file.disk not in known:
-                with file.disk.open("rb") as stream:
-                    known[file.disk] = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise UsageError(f"cannot read {file.where}: {error.strerror or error}; check its permissions") from None
+        if file.disk not in known:
+            with os_errors(f"read {file.where}", "check its permissions"):
+                known[file.disk] = file_sha256(file.disk)
         total.update(f"{name}\0{file.member}\0{known[file.disk]}\n".encode(errors="surrogateescape"))
     return total.hexdigest()
 
@@ -169,14 +172,11 @@ def text_lines(file: DataFile) -> Iterator[str]:
     """
     number = 0
     try:
-        with ExitStack() as stack:
-            if file.member is None:
-                raw: IO[bytes] = stack.enter_context(file.disk.open("rb"))
-            else:
-                archive = stack.enter_context(zipfile.ZipFile(file.disk))
-                _refuse_unsafe(file, archive.getinfo(file.member))
-                raw = stack.enter_context(archive.open(file.member))
-            text = stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+        with (
+            ExitStack() as stack,
+            _opened(file, {}, stack) as raw,
+            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
+        ):
             while line := text.readline(LONGEST_LINE):
                 number += 1
                 if len(line) == LONGEST_LINE:
@@ -188,13 +188,10 @@ def text_lines(file: DataFile) -> Iterator[str]:
         raise UsageError(
             f"{file.where}, near line {number + 1}: not UTF-8 text (packed, or a picture?); save it as CSV in UTF-8"
         ) from None
-    except _BROKEN_ZIP as error:
+    except _BROKEN as error:
         if file.member is None:
             raise UsageError(f"cannot read {file.where} past line {number}: {shown(error)}") from None
-        raise UsageError(
-            f"{file.where}, near line {number + 1}: the zip is broken ({shown(error) or type(error).__name__}): "
-            "fetch it again"
-        ) from None
+        raise _broken_zip(f"{file.where}, near line {number + 1}", error) from None
 
 
 Content = Callable[[DataFile], bytes]
@@ -208,28 +205,34 @@ def contents(*, largest: int = LARGEST_MEMBER) -> Iterator[Content]:
     The function within raises UsageError: the file cannot be read or has more than `largest` bytes; in a zip also
     as `text_lines`.
     """
+    archives: dict[Path, zipfile.ZipFile] = {}
     with ExitStack() as stack:
-        archives: dict[Path, zipfile.ZipFile] = {}
 
         def content(file: DataFile) -> bytes:
             if file.size > largest:
                 raise UsageError(f"{file.where} has {file.size:,} bytes, more than the {largest:,} allowed")
             try:
-                if file.member is None:
-                    with file.disk.open("rb") as stream:
-                        return stream.read(file.size)
-                if file.disk not in archives:
-                    archives[file.disk] = stack.enter_context(zipfile.ZipFile(file.disk))
-                _refuse_unsafe(file, archives[file.disk].getinfo(file.member))
-                with archives[file.disk].open(file.member) as stream:
+                with _opened(file, archives, stack) as stream:
                     return stream.read(file.size)
-            except (*_BROKEN_ZIP, KeyError) as error:
+            except (*_BROKEN, KeyError) as error:
                 if file.member is None:
                     raise UsageError(f"cannot read {file.where}: {shown(error)}; check its permissions") from None
-                why = shown(error) or type(error).__name__
-                raise UsageError(f"{file.where}: the zip is broken ({why}): fetch it again") from None
+                raise _broken_zip(file.where, error) from None
 
         yield content
+
+
+def _opened(file: DataFile, archives: dict[Path, zipfile.ZipFile], stack: ExitStack) -> IO[bytes]:
+    if file.member is None:
+        return file.disk.open("rb")
+    if file.disk not in archives:
+        archives[file.disk] = stack.enter_context(zipfile.ZipFile(file.disk))
+    _refuse_unsafe(file, archives[file.disk].getinfo(file.member))
+    return archives[file.disk].open(file.member)
+
+
+def _broken_zip(where: str, error: Exception) -> UsageError:
+    return UsageError(f"{where}: the zip is broken ({shown(error) or type(error).__name__}): fetch it again")
 
 
 def _refuse_unsafe(file: DataFile, member: zipfile.ZipInfo) -> None:

@@ -2,21 +2,20 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from kpbench.errors import UsageError
-from kpbench.faces.faces import Faces
-from kpbench.faces.parts import Parts, Progress
-from kpbench.faces.readers.files import DataFile, contents, files_at
-from kpbench.faces.readers.label_table import label_rows, names_pictures
-from kpbench.faces.readers.people import people, shared_people_notes
-from kpbench.faces.readers.picture_faces import Labelled, cut_faces, picture_notes, pictures_as_people
-from kpbench.faces.readers.picture_files import PictureFiles, pictures_of
-from kpbench.faces.readers.pictures import LARGEST_PICTURE
+import numpy as np
 
-VERSION = 1
-"""Raised when the same files are read into other arrays or notes, so that cached ones are not taken."""
+from kpbench.errors import UsageError
+from kpbench.faces.drawn.shape import reduce_to_15
+from kpbench.faces.faces import KEYPOINTS
+from kpbench.faces.parts import PARTS, Parts, Progress
+from kpbench.faces.readers.crop import Points
+from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table
+from kpbench.faces.readers.files import DataFile, files_at
+from kpbench.faces.readers.people import people, shared_people_notes
+from kpbench.faces.readers.picture_faces import Labelled, PictureFiles, cut_parts, picture_notes, pictures_of
 
 EXPECTS = (
     "pictures and a CSV whose first column has their file names, followed by the 30 columns KEYPOINT_x, KEYPOINT_y or "
@@ -26,6 +25,45 @@ EXPECTS = (
 
 DEEPEST = 4
 """Folders below the top in which pictures are looked for."""
+
+NAME_COLUMNS = ("", "image", "file", "filename", "file_name", "image_path", "image_name", "path", "name", "unnamed: 0")
+"""Headers, in lower case, of the first column."""
+
+POINTS68 = tuple(str(number) for number in range(136))
+"""Columns of the 68-point scheme (iBUG order): x and y of a point after the other."""
+
+FARTHEST = 1e6
+"""Pixels; how far from its picture a keypoint may lie is checked when the picture is there."""
+
+
+def label_columns(header: Sequence[str]) -> tuple[str, ...]:
+    """The columns with labels in the header of a CSV that names pictures; empty where it is something else."""
+    if IMAGE in header or not header or header[0].lower() not in NAME_COLUMNS:
+        return ()
+    return next((names for names in (COORDINATES, POINTS68) if set(names) <= set(header)), ())
+
+
+def names_pictures(file: DataFile) -> bool:
+    """Whether the CSV has keypoints of picture files and no grey values; False where it cannot be read."""
+    try:
+        return bool(label_columns(read_table(file)[0]))
+    except UsageError:
+        return False
+
+
+def label_rows(file: DataFile) -> Iterator[tuple[str, str, Points]]:
+    """Where a row is, the picture's name in it and its 15 or 68 points (n, 2); an empty field is NaN.
+
+    Raises:
+        UsageError: with file, line, column and remedy: a column is there twice, a row is cut short, a coordinate is
+            no number, or there is no row.
+    """
+    header, rows = read_table(file)
+    names = label_columns(header)
+    columns = list(zip(names, places_of(file, header, names), strict=True))
+    for line, row in rows:
+        values = [coordinate(file, line, name, row[at], lowest=-FARTHEST, highest=FARTHEST) for name, at in columns]
+        yield f"{file.where}, line {line}", row[0].strip(), np.array(values).reshape(-1, 2)
 
 
 def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
@@ -49,21 +87,16 @@ def _is_csv(name: str) -> bool:
     return name.lower().endswith(".csv")
 
 
-def part_of(name: str) -> str:
-    """The part that a file's own name speaks of: test, val, or train where it says nothing."""
-    stem = posixpath.basename(name).lower()
-    return "test" if "test" in stem else "val" if "val" in stem else "train"
-
-
 def part_files(files: Mapping[str, DataFile], names: list[str]) -> dict[str, str]:
-    """The names by part, train first.
+    """The names by part, train first: a name with test or val in it is of that part.
 
     Raises:
         UsageError: two are of the same part, or none is of train.
     """
     parts: dict[str, str] = {}
     for name in sorted(names):
-        part = part_of(name)
+        stem = posixpath.basename(name).lower()
+        part = next((part for part in ("test", "val") if part in stem), "train")
         if part in parts:
             raise UsageError(
                 f"{files[name].where} and {files[parts[part]].where} are both of the {part} part; keep one of them"
@@ -72,7 +105,7 @@ def part_files(files: Mapping[str, DataFile], names: list[str]) -> dict[str, str
     if "train" not in parts:
         only = files[min(parts.values())].where
         raise UsageError(f"{only}: no file of the train part is with it; name that one training_keypoints")
-    return {part: parts[part] for part in ("train", "val", "test") if part in parts}
+    return {part: parts[part] for part in PARTS if part in parts}
 
 
 def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
@@ -85,30 +118,21 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     tables = part_files(files, [name for name in files if _is_csv(name)])
     rows = {part: list(label_rows(files[name])) for part, name in tables.items()}
     pictures = PictureFiles(files)
-    labelled = {
-        part: [
-            Labelled(
-                pictures.of(row.name, name, part, where := f"{files[name].where}, line {row.line}"), where, row.points
-            )
-            for row in rows[part]
-        ]
-        for part, name in tables.items()
-    }
-    numbers = people([row.name for part in tables for row in rows[part]])
+    labelled: dict[str, list[Labelled]] = {part: [] for part in tables}
+    reduced = False
+    for part, name in tables.items():
+        for where, wanted, points in rows[part]:
+            if len(points) != len(KEYPOINTS):
+                points, reduced = reduce_to_15(points), True
+            labelled[part].append(Labelled(pictures.of(wanted, name, part, where), where, points))
+    numbers = people([name for part in rows.values() for _, name, _ in part])
+    ends = np.cumsum([len(part) for part in rows.values()])[:-1]
+    subjects = None if numbers is None else dict(zip(rows, np.split(numbers, ends), strict=True))
     done: Counter[str] = Counter()
-    groups = pictures_as_people(labelled, done) if numbers is None else {}
-    faces: dict[str, Faces] = {}
-    start = 0
-    with contents(largest=LARGEST_PICTURE) as content:
-        for part in tables:
-            found = cut_faces(labelled[part], content, progress, f"reading the pictures of {part}", done)
-            end = start + len(found)
-            subjects = groups.get(part) if numbers is None else numbers[start:end].copy()
-            faces[part] = replace(found, subjects=subjects)
-            start = end
+    faces = cut_parts(labelled, subjects, progress, done)
     parts = Parts(faces["train"], faces.get("val"), faces.get("test"))
     notes = picture_notes(done)
-    if any(row.reduced for part in tables for row in rows[part]):
+    if reduced:
         notes.append("the 68 points were reduced to 15; an eye's centre is the mean of its six points")
     if numbers is not None:
         notes.append(f"people are taken from the file names (Person_Name_12.jpg): {len(set(numbers.tolist())):,}")

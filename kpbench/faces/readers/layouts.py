@@ -9,7 +9,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.library.cache import cached
 from kpbench.faces.parts import Parts, Progress
 from kpbench.faces.readers import coco_json, course_csv, image_csv, npz_file
-from kpbench.faces.readers.files import MAPPING, DataFile, content_digest, files_at, shown
+from kpbench.faces.readers.files import MAPPING, DataFile, content_digest, files_at, os_errors, shown
 
 Find = Callable[[Mapping[str, DataFile]], dict[str, DataFile]]
 """From all files, by relative name, the files of a layout, by names that its `read` knows; empty where the files are
@@ -25,28 +25,24 @@ class Layout:
 
     Attributes:
         expects: what `find` looks for, in words.
-        version: part of the cache key.
         deepest: how many folders below the top `find` looks.
         mapped: whether a mapping of keypoint names may be given.
+        version: part of the cache key; raised when the same files are read into other arrays or notes.
     """
 
     expects: str
-    version: int
     find: Find
     read: Read
     deepest: int = 1
     mapped: bool = False
+    version: int = 1
 
 
 LAYOUTS: dict[str, Layout] = {
-    "csv_files": Layout(course_csv.EXPECTS, course_csv.VERSION, course_csv.find, course_csv.read),
-    "image_csv": Layout(
-        image_csv.EXPECTS, image_csv.VERSION, image_csv.find, image_csv.read, deepest=image_csv.DEEPEST
-    ),
-    "coco_json": Layout(
-        coco_json.EXPECTS, coco_json.VERSION, coco_json.find, coco_json.read, deepest=image_csv.DEEPEST, mapped=True
-    ),
-    "npz_file": Layout(npz_file.EXPECTS, npz_file.VERSION, npz_file.find, npz_file.read),
+    "csv_files": Layout(course_csv.EXPECTS, course_csv.find, course_csv.read),
+    "image_csv": Layout(image_csv.EXPECTS, image_csv.find, image_csv.read, deepest=image_csv.DEEPEST),
+    "coco_json": Layout(coco_json.EXPECTS, coco_json.find, coco_json.read, deepest=image_csv.DEEPEST, mapped=True),
+    "npz_file": Layout(npz_file.EXPECTS, npz_file.find, npz_file.read),
 }
 
 
@@ -59,11 +55,7 @@ class Found:
     digest: str
 
     def read(self, progress: Progress) -> Parts:
-        """The parts, read anew.
-
-        Raises:
-            UsageError: the layout cannot read the files.
-        """
+        """The parts, read anew; UsageError where the layout cannot read the files."""
         return LAYOUTS[self.layout].read(self.files, progress)
 
 
@@ -103,11 +95,9 @@ def read_path(path: Path, progress: Progress) -> Parts:
 
 
 def _plain_file(path: Path) -> DataFile:
-    try:
+    with os_errors(f"read {shown(path)}", "check its permissions"):
         if path.is_file():
             return DataFile(path, path.stat().st_size)
-    except OSError as error:
-        raise UsageError(f"cannot read {shown(path)}: {error.strerror or error}; check its permissions") from None
     raise UsageError(f"no file at {shown(path)}: --mapping is the path of a TOML file")
 
 

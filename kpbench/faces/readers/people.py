@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -32,16 +33,14 @@ def people(names: Sequence[str]) -> NDArray[np.int64] | None:
         return None
     if any(_THINGS.fullmatch(person) for person in different):
         return None
-    number = {person: i for i, person in enumerate(different)}
-    return np.array([number[person] for person in persons], np.int64)
+    return np.unique(persons, return_inverse=True)[1].astype(np.int64)
 
 
 def shared_people_notes(parts: Parts) -> list[str]:
     """One sentence for each two parts that have people in common: a score on such a part is flattered."""
     known = [(name, set(faces.subjects.tolist())) for name, faces in parts.items() if faces.subjects is not None]
-    notes = []
-    for i, (one, those) in enumerate(known):
-        for other, these in known[i + 1 :]:
-            if both := len(those & these):
-                notes.append(f"{both:,} people are in both {one} and {other}, as the data bring it")
-    return notes
+    return [
+        f"{len(those & these):,} people are in both {one} and {other}, as the data bring it"
+        for (one, those), (other, these) in combinations(known, 2)
+        if those & these
+    ]

@@ -1,17 +1,22 @@
-"""Faces cut out of labelled picture files, one after the other, and what a person should know of it."""
+"""Faces cut out of labelled pictures, where a label's picture file is, and what was done to them, in words."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import posixpath
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
 from kpbench.faces.parts import Progress
-from kpbench.faces.readers.crop import Points, crop, sway_of
-from kpbench.faces.readers.files import Content, DataFile
-from kpbench.faces.readers.pictures import conversion_notes, read_picture
+from kpbench.faces.readers.crop import Box, Points, crop, sway_of
+from kpbench.faces.readers.files import DataFile, contents, shown
+from kpbench.faces.readers.pictures import LARGEST_PICTURE, SUFFIXES, Grey, conversion_notes, read_picture
+
+FOLDERS = {"train": ("training", "train"), "val": ("validation", "valid", "val"), "test": ("test", "testing")}
+"""Folders in which the pictures of a part are looked for, beside its labels; then those named for pictures."""
 
 Subjects = NDArray[np.int64]
 
@@ -23,36 +28,95 @@ class Labelled:
     file: DataFile
     where: str
     points: Points
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
 
-def cut_faces(
-    labelled: Sequence[Labelled], content: Content, progress: Progress, what: str, done: Counter[str]
-) -> Faces:
-    """The faces (N) without subjects; `done` counts pictures, conversions and cuts for `picture_notes`.
+def pictures_of(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
+    """The files whose names end as a picture's does."""
+    return {name: file for name, file in files.items() if name.lower().endswith(SUFFIXES)}
+
+
+class PictureFiles:
+    """The picture files of a data set, found by the names that labels give them; nothing outside is ever opened."""
+
+    def __init__(self, files: Mapping[str, DataFile]) -> None:
+        self._files = pictures_of(files)
+        self._by_base = defaultdict(list)
+        for name in self._files:
+            self._by_base[posixpath.basename(name)].append(name)
+
+    def of(self, wanted: str, labels: str, part: str, where: str) -> DataFile:
+        """The picture called `wanted` in the label file `labels` of a part.
+
+        First beside the labels, then in the folders of the part and of pictures there, then anywhere by its own name
+        where that is there once.
+
+        Raises:
+            UsageError: there is none, or several; the message begins with `where`.
+        """
+        beside, stem = posixpath.dirname(labels), posixpath.splitext(posixpath.basename(labels))[0]
+        place = posixpath.normpath(wanted.replace("\\", "/"))
+        for folder in ("", *FOLDERS[part], "images", "imgs", stem):
+            if file := self._files.get(posixpath.normpath(posixpath.join(beside, folder, place))):
+                return file
+        others = self._by_base.get(posixpath.basename(place), [])
+        if len(others) > 1:
+            raise UsageError(
+                f"{where}: {wanted!a} is there more than once ({shown(others[0])}, {shown(others[1])}); "
+                "write the folder before the name"
+            )
+        if not others:
+            raise UsageError(f"{where}: no picture {wanted!a} is there; add it or remove the row")
+        return self._files[others[0]]
+
+
+def cut_parts(
+    labelled: Mapping[str, Sequence[Labelled]],
+    subjects: Mapping[str, Subjects] | None,
+    progress: Progress,
+    done: Counter[str],
+) -> dict[str, Faces]:
+    """The faces of each part; `done` counts what `picture_notes` puts into words.
+
+    Args:
+        subjects: the person on each face; where None and a picture has several faces, the picture counts as one, so
+            that its faces do not come into two splits.
 
     Raises:
         UsageError: as `read_picture` and `crop`.
     """
-    images = np.empty((len(labelled), 1, SIZE, SIZE), np.uint8)
-    points = np.empty((len(labelled), len(KEYPOINTS), 2), np.float32)
-    for i, face in enumerate(labelled):
-        progress(what, i / len(labelled))
-        where = f"{face.where}, {face.file.name}"
-        grey = read_picture(content(face.file), where, done)
+    subjects = _pictures_as_people(labelled, done) if subjects is None else subjects
+    faces = {}
+    with contents(largest=LARGEST_PICTURE) as content:
+        for part, found in labelled.items():
+            places = (f"{face.where}, {face.file.name}" for face in found)
+            cuts = (
+                (read_picture(content(face.file), where, done), face.points, where, face.box)
+                for face, where in zip(found, places, strict=True)
+            )
+            cut = cut_faces(cuts, len(found), progress, f"reading the pictures of {part}", done)
+            faces[part] = replace(cut, subjects=subjects.get(part))
+    return faces
+
+
+def cut_faces(
+    cuts: Iterable[tuple[Grey, Points, str, Box | None]], n: int, progress: Progress, what: str, done: Counter[str]
+) -> Faces:
+    """The faces in `n` pictures (H, W) with their points, place for messages and box, as `crop` cuts them."""
+    images = np.empty((n, 1, SIZE, SIZE), np.uint8)
+    points = np.empty((n, len(KEYPOINTS), 2), np.float32)
+    progress(what, 0.0)
+    for i, (grey, labels, where, box) in enumerate(cuts):
         done["pictures"] += 1
         if grey.shape != (SIZE, SIZE):
-            done["cut by keypoints" if face.box is None else "cut by box"] += 1
-        images[i, 0], points[i] = crop(grey, face.points, where=where, box=face.box, sway=sway_of(grey))
-    progress(what, 1.0)
+            done["cut by keypoints" if box is None else "cut by box"] += 1
+        images[i, 0], points[i] = crop(grey, labels, where=where, box=box, sway=sway_of(grey))
+        progress(what, (i + 1) / n)
     return Faces(images, points)
 
 
-def pictures_as_people(labelled: Mapping[str, Sequence[Labelled]], done: Counter[str]) -> dict[str, Subjects]:
-    """For each part the number of each face's picture, in place of people nobody knows; empty where all have one face.
-
-    Several faces cut out of one picture, or one cut out twice, may not come into two splits; `done` counts them.
-    """
+def _pictures_as_people(labelled: Mapping[str, Sequence[Labelled]], done: Counter[str]) -> dict[str, Subjects]:
+    """For each part the number of each face's picture; empty where every picture has one face."""
     faces = Counter(face.file for part in labelled.values() for face in part)
     done["shared pictures"] = sum(count > 1 for count in faces.values())
     if not done["shared pictures"]:

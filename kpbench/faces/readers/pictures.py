@@ -1,4 +1,4 @@
-"""Pictures of any kind, in a file or an array, as grey uint8 (H, W); what was converted is told."""
+"""Pictures of any kind, in a file or an array, as grey uint8 (H, W); conversions are counted."""
 
 import io
 import warnings
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from kpbench.errors import UsageError
 
@@ -27,9 +27,6 @@ CONVERSIONS = {
     "float": "of floats 0 to 1, multiplied by 255 and rounded",
 }
 """What may be done to a picture, in words that follow `12 pictures`."""
-
-_SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
-_ORIENTATION = 0x0112
 
 Grey = NDArray[np.uint8]
 
@@ -51,7 +48,7 @@ def read_picture(content: bytes, where: str, done: Counter[str]) -> Grey:
             warnings.simplefilter("ignore")  # pillow's on odd tags
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                if picture.getexif().get(_ORIENTATION, 1) != 1:
+                if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
                     done["turned"] += 1
                 return _grey(picture, where, done)
     except UsageError:
@@ -68,7 +65,7 @@ def read_picture(content: bytes, where: str, done: Counter[str]) -> Grey:
 
 
 def _grey(picture: Image.Image, where: str, done: Counter[str]) -> Grey:
-    if picture.mode in _SIXTEEN or picture.mode == "I":
+    if picture.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
         values = np.asarray(picture).astype(np.int64)
         if values.min() < 0 or values.max() > 65_535:
             raise UsageError(f"{where}: 32-bit grey values, whose scale is unknown; save it with 8 or 16 bits")
@@ -85,7 +82,7 @@ def _grey(picture: Image.Image, where: str, done: Counter[str]) -> Grey:
     return np.array(picture.convert("L"))
 
 
-def _from_16(values: NDArray[np.integer]) -> Grey:
+def _from_16(values: NDArray[np.generic]) -> Grey:
     return ((values.astype(np.int64) + 128) // 257).astype(np.uint8)
 
 
@@ -114,7 +111,7 @@ def stack_conversion(images: NDArray[np.generic], where: str) -> str:
 def stacked_picture(image: NDArray[np.generic], conversion: str) -> Grey:
     """One picture (H, W) or (H, W, 3) of an array, after `stack_conversion`, as grey values (H, W)."""
     if conversion == "16 bit":
-        values = _from_16(image)  # type: ignore[arg-type]
+        values = _from_16(image)
     elif conversion == "float":
         values = np.rint(image.astype(np.float64) * 255).astype(np.uint8)
     else:

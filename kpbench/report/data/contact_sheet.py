@@ -1,9 +1,6 @@
 """Many faces on one picture, their keypoints drawn in."""
 
 import io
-import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,19 +62,6 @@ def png_bytes(sheet: Image.Image) -> bytes:
     stream = io.BytesIO()
     sheet.save(stream, "PNG", optimize=True)
     return stream.getvalue()
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Put a file at `path` in one step; OSError where its folder is missing or cannot be written."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _columns(count: int) -> int:

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.faces.checks.checks import CHECKS
-from kpbench.faces.checks.finding import Finding
 from kpbench.faces.checks.overview import Overview
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.plots.colours import COLOURS
 from kpbench.report.data import words
@@ -19,7 +18,7 @@ from kpbench.report.shell import TEMPLATES
 from kpbench.version import __version__
 
 FINDINGS = 40
-"""Findings of a check told on the page; the others are counted."""
+"""Findings of a check reported on the page; the others are counted."""
 
 PICTURES = 24
 """Faces drawn for a finding."""
@@ -59,7 +58,7 @@ class FindingLine:
 
 @dataclass(frozen=True)
 class CheckSection:
-    """What a check found with one severity; `more` findings are not told."""
+    """What a check found with one severity; `more` findings are not reported."""
 
     check: str
     title: str
@@ -72,15 +71,15 @@ class CheckSection:
 def check_page(name: str, findings: Sequence[Finding], pool: Pool, notes: Sequence[str]) -> str:
     """The page of `data check` as text; it draws no face of the sealed test."""
     sections = _sections(findings, pool)
-    told = {finding.check for finding in findings}
+    reported = {finding.check for finding in findings}
     return _page(
         "data_check.html",
         name=name,
         sections=sections,
         errors=any(finding.severity == "error" for finding in findings),
-        verdict=words.verdict(findings),
+        verdict=words.count_by_severity(findings),
         counts=words.split_counts(pool),
-        clean=[check.title for key, check in CHECKS.items() if key not in told],
+        clean=[check.title for key, check in CHECKS.items() if key not in reported],
         notes=notes,
         words=words.CHECKED,
     )

@@ -5,14 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from kpbench.faces.checks.checks import CHECKS
-from kpbench.faces.checks.finding import SEVERITIES, Finding
 from kpbench.faces.checks.overview import Overview, Range, SplitCounts
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import SEVERITIES, Finding, Pool
 
 WIDTH = 80
 
 FIRST = 3
-"""Findings of a check told as sentences."""
+"""Findings of a check written as sentences."""
 
 CONDITIONS = 12
 """Conditions listed; the built-in faces know 76."""
@@ -50,10 +49,10 @@ def check_lines(name: str, findings: Sequence[Finding], pool: Pool, notes: Seque
     clean = [check for check in CHECKS if check not in {finding.check for finding in findings}]
     yield ""
     yield from _wrapped(f"nothing found by {', '.join(clean)}" if clean else "every check found something")
-    yield verdict(findings)
+    yield count_by_severity(findings)
 
 
-def verdict(findings: Sequence[Finding]) -> str:
+def count_by_severity(findings: Sequence[Finding]) -> str:
     """Findings by severity, counted: `2 errors, no warning, 3 notes`."""
     counts = Counter(finding.severity for finding in findings)
     words = [f"{counts[severity] or 'no'} {severity}{'s' if counts[severity] > 1 else ''}" for severity in SEVERITIES]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kpbench.faces.checks.checks import CHECKS, has_errors, run_checks
-from kpbench.faces.checks.finding import Row
+from kpbench.faces.checks.pool import Row
 from kpbench.faces.faces import KEYPOINTS, Faces, mirrored_order
 from kpbench.faces.parts import Parts, silent
 from kpbench.faces.readers.layouts import read_path

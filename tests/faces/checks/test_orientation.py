@@ -4,9 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpbench.faces.checks.finding import Finding
 from kpbench.faces.checks.orientation import ORDERS, PAIRS, swapped, upside_down
-from kpbench.faces.checks.pool import Pool
+from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS, mirrored_order
 from tests.faces.checks.drawn import drawn_faces
 

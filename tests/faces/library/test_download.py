@@ -88,13 +88,6 @@ def test_a_later_start_continues_what_an_earlier_one_left(tmp_path, server, got,
     assert left(tmp_path) == ["faces.zip"]
 
 
-def test_what_a_killed_process_left_is_swept_out(tmp_path, server, got, content):
-    (tmp_path / "downloads" / "faces").mkdir(parents=True)
-    (tmp_path / "downloads" / "faces" / "tmpabc").write_bytes(b"")
-    got()
-    assert left(tmp_path) == ["faces.zip"]
-
-
 def test_ctrl_c_keeps_what_came(tmp_path, server, got, content, monkeypatch):
     monkeypatch.setattr(download, "PIECE", 4096)
 

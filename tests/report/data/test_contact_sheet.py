@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kpbench.faces.faces import KEYPOINTS, mirrored_order
-from kpbench.report.data.contact_sheet import SIDES, _columns, contact_sheet, png_bytes, side_of, write_bytes
+from kpbench.report.data.contact_sheet import SIDES, _columns, contact_sheet, png_bytes, side_of
+from kpbench.whole_file import write_whole
 from tests.course_files import blob_faces
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "faces.png"
@@ -54,13 +55,13 @@ def test_no_face_is_an_error():
 def test_a_file_is_whole_or_not_there(tmp_path):
     faces = blob_faces(2)
     content = png_bytes(contact_sheet(faces.images[:, 0], faces.keypoints))
-    write_bytes(tmp_path / "sheet.png", content)
+    write_whole(tmp_path / "sheet.png", content)
     assert Image.open(io.BytesIO((tmp_path / "sheet.png").read_bytes())).mode == "P"
     with pytest.raises(OSError, match="No such file"):
-        write_bytes(tmp_path / "no" / "sheet.png", content)
+        write_whole(tmp_path / "no" / "sheet.png", content)
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
-        write_bytes(tmp_path / "folder", content)
+        write_whole(tmp_path / "folder", content)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "sheet.png"]
 
 

@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 
-from kpbench.faces.checks.finding import Finding, Row
+from kpbench.faces.checks.checks import findings_of
 from kpbench.faces.checks.overview import overview, sample
-from kpbench.faces.checks.places import at_one_place, placeholder
+from kpbench.faces.checks.pool import Finding, Row
 from kpbench.faces.parts import Parts
 from kpbench.report.data.page import ALL_PICTURES, FINDINGS, check_page, show_page
-from kpbench.report.data.words import WIDTH, check_lines, show_lines, verdict
+from kpbench.report.data.words import WIDTH, check_lines, count_by_severity, show_lines
 from kpbench.report.face_pictures import png
 from tests.course_files import blob_faces
 from tests.faces.checks.drawn import changed, pool
@@ -29,7 +29,7 @@ def spoilt():
         labels[:, 10] = labels[:, 13]
 
     found = pool(Parts(changed(blob_faces(60), change), blob_faces(10, seed=1), changed(blob_faces(9, seed=2), change)))
-    return found, tuple(at_one_place(found))
+    return found, tuple(findings_of("at_one_place", found))
 
 
 def test_no_face_of_the_sealed_test_is_on_a_page(spoilt):
@@ -51,7 +51,7 @@ def test_no_face_of_the_sealed_test_is_on_a_page(spoilt):
 def test_a_split_off_test_is_sealed_too():
     found = pool(Parts(changed(blob_faces(60), lambda images, labels: labels[:, 10].fill(0))))
     sealed = {png(found.images[at]) for at in np.flatnonzero(found.split == "test")}
-    findings = tuple(placeholder(found))
+    findings = tuple(findings_of("placeholder", found))
     assert sealed
     assert len(findings) == 60
     page = check_page("blobs", findings, found, ())
@@ -96,4 +96,4 @@ def test_lines_fit_a_terminal(spoilt):
 
 def test_the_verdict_counts():
     kinds = ["error", "note", "note"]
-    assert verdict([Finding("blank", kind, "x") for kind in kinds]) == "1 error, no warning, 2 notes"
+    assert count_by_severity([Finding("blank", kind, "x") for kind in kinds]) == "1 error, no warning, 2 notes"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, Faces
+from kpbench.faces.readers.course_csv import carries_labels, read_keypoint_csv
+from kpbench.faces.readers.csv_table import COORDINATES, HIGHEST, LOWEST
 from kpbench.faces.readers.files import DataFile
-from kpbench.faces.readers.keypoint_csv import COORDINATES, HIGHEST, LOWEST, carries_labels, read_keypoint_csv
 from tests.course_files import COLUMNS, blob_faces, csv_rows, csv_text
 
 ROWS = csv_rows(blob_faces(3, seed=5))
