@@ -1,4 +1,4 @@
-"""A cell (one point of a search space), a run (a cell with a seed) and what a run leaves behind."""
+"""A cell (one point of a search space), and what a run (a cell with a seed) leaves behind."""
 
 import hashlib
 import json
@@ -25,23 +25,6 @@ class Value(BaseModel):
     """Base of the frozen values that cross the boundary to a file; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class Run(Value):
-    """One cell trained with one seed.
-
-    Attributes:
-        params: every parameter of the cell by dotted name (`network.depth`, `training.lr`, `family`).
-        seed: the block; data order, augmentation, initial weights and dropout are derived from it.
-    """
-
-    params: dict[str, Scalar]
-    seed: int
-
-    @property
-    def cell(self) -> str:
-        """The cell's identity."""
-        return cell_id(self.params)
 
 
 class EpochRecord(Value):

@@ -33,7 +33,7 @@ def test_every_word():
     significant = [tuple(p < 0.05 for p in one.p_adjusted) for one in found]
     assert significant == [(True, True), (True, True), (True, False), (False, False)]
     assert [one.ratios for one in found] == [(a.ratio, b.ratio) for a, b in zip(built_in, real, strict=True)]
-    assert found[0].intervals == tuple((one.ci.low, one.ci.high) for one in (built_in[0].evidence, real[0].evidence))
+    assert found[0].intervals == tuple((one.ci.low, one.ci.high) for one in (built_in[0], real[0]))
     assert found[0].same_direction
     assert not found[1].same_direction
     count = count_signs(found)
