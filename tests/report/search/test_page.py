@@ -161,9 +161,9 @@ def test_json_in_a_script_is_safe_and_says_the_same():
         safe_json([float("nan")])
 
 
-def test_five_thousand_trials_stay_under_six_megabytes():
+def test_five_thousand_trials_stay_under_three_megabytes():
     html = render(replace(study(tuned_rows(5000)), examples=examples(each=4)))
-    assert len(html.encode()) < 6_000_000
+    assert len(html.encode()) < 3_000_000
 
 
 def test_writing_replaces_the_page_in_one_step(tmp_path):
