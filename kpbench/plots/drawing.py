@@ -1,13 +1,13 @@
 """What a plot takes beside the rows and what it gives back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import plotly.graph_objects as go
 
 from kpbench.plots.colours import light
-from kpbench.plots.scores import ScoreAxis, drawable, rounded, show_score
+from kpbench.plots.scores import ScoreAxis, drawable, show_score
 
 Mark = Literal["line", "dot", "ring", "cross", "bar", "diamond", "square"]
 
@@ -74,12 +74,10 @@ class Drawing:
     notes: tuple[str, ...] = ()
 
 
-DASHES = ("dot", "dashdot", "longdash", "longdashdot")
-"""Dashes of the floors' lines, highest floor first; the pass mark is dashed."""
-
-
-def calm(figure: go.Figure, *, height: int, left: int = 52, right: int = 14, top: int = 12, bottom: int = 44) -> None:
-    """Give a figure the house's plain look; `height` and margins in pixels."""
+def calm(
+    figure: go.Figure, *, height: int, left: int = 52, right: int = 14, top: int = 12, bottom: int = 44
+) -> go.Figure:
+    """Give a figure the house's plain look; `height` and margins in pixels. Gives the figure back."""
     figure.update_layout(
         template=None,
         height=height,
@@ -99,6 +97,7 @@ def calm(figure: go.Figure, *, height: int, left: int = 52, right: int = 14, top
     )
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(gridcolor=light("grid"), linecolor=light("rule"), zeroline=False, fixedrange=True, ticks="")
+    return figure
 
 
 def score_layout(axis: ScoreAxis, *, title: str) -> dict[str, object]:
@@ -111,50 +110,3 @@ def score_layout(axis: ScoreAxis, *, title: str) -> dict[str, object]:
         "ticktext": [show_score(tick) for tick in axis.ticks],
         "title": {"text": title + (" (log scale)" if axis.log else ""), "standoff": 8},
     }
-
-
-def add_lines(
-    figure: go.Figure, lines: Sequence[tuple[float, str, str]], ends: tuple[float, float], *, upright: bool
-) -> None:
-    """Draw reference lines (score, colour role, dash) behind what follows, between the ends of the other axis."""
-    for score, role, dash in lines:
-        along, across = [rounded(score)] * 2, list(ends)
-        figure.add_scatter(
-            x=along if upright else across,
-            y=across if upright else along,
-            mode="lines",
-            line={"color": light(role), "width": 1.5, "dash": dash},
-            hoverinfo="skip",
-        )
-
-
-def reference_lines(
-    marks: Marks, axis: ScoreAxis, *, split: str
-) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
-    """The pass mark and the floors that lie on the axis as (score, colour role, dash), and the keys of all of them."""
-    return _on_axis([("pass mark", marks.pass_mark, "pass", "dash"), *_floors(marks.on(split))], axis)
-
-
-def floor_lines(
-    floor: Mapping[str, Mapping[str, float]], axis: ScoreAxis, *, split: str
-) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
-    """The floors alone, as `reference_lines`."""
-    return _on_axis(_floors(Marks(1.0, floor).on(split)), axis)
-
-
-def _floors(found: Mapping[str, float]) -> list[tuple[str, float, str, str]]:
-    return [(name, score, "floor", dash) for (name, score), dash in zip(found.items(), DASHES * 8, strict=False)]
-
-
-def _on_axis(
-    named: Sequence[tuple[str, float, str, str]], axis: ScoreAxis
-) -> tuple[list[tuple[float, str, str]], tuple[Key, ...]]:
-    lines = []
-    keys = []
-    for name, score, role, dash in named:
-        inside = axis.low <= score <= axis.high
-        if inside:
-            lines.append((score, role, dash))
-        beyond = "" if inside else ", off the axis"
-        keys.append(Key(f"{name} {show_score(score)}{beyond}", role, "line", dash))
-    return lines, tuple(keys)

@@ -26,9 +26,26 @@ class Factor:
     ranged: bool = False
     log: bool = False
 
-    def level(self, params: Mapping[str, Scalar]) -> Scalar | None:
-        """The level of this factor in a cell, or None."""
-        return params.get(self.name)
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of a range as `scaled` gives them."""
+        return self.scaled(self.levels[0]), self.scaled(self.levels[-1])
+
+    def scaled(self, value: Scalar | None) -> float:
+        """A number of a range where its axis is even: its logarithm or itself; NaN for an absent one."""
+        number = float(value) if value is not None else math.nan
+        return math.log(number) if self.log else number
+
+    def unscaled(self, value: float) -> float:
+        """The inverse of `scaled`."""
+        return math.exp(value) if self.log else value
+
+    def place(self, value: Scalar | None) -> int:
+        """The index of a value among the levels; True is not 1."""
+        return next(
+            at for at, level in enumerate(self.levels)
+            if level == value and isinstance(level, bool) == isinstance(value, bool)
+        )  # fmt: skip
 
 
 def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:

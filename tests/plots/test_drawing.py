@@ -1,6 +1,7 @@
 import math
 
-from kpbench.plots.drawing import Marks, reference_lines
+from kpbench.plots.drawing import Marks
+from kpbench.plots.references import reference_lines
 from kpbench.plots.scores import score_axis
 from tests.study_rows import FLOOR
 

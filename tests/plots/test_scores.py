@@ -10,7 +10,7 @@ from kpbench.plots.scores import (
     geometric_mean,
     score_axis,
     show_score,
-    spread,
+    thinned,
     unscored,
     val_score,
 )
@@ -115,9 +115,9 @@ def test_only_marks_near_the_scores_widen_the_axis():
 
 
 def test_thinning_is_even_and_keeps_both_ends():
-    assert spread(3, 10) == [0, 1, 2]
-    assert spread(0, 10) == []
-    kept = spread(5000, 100)
+    assert thinned(range(3), 10) == [0, 1, 2]
+    assert thinned([], 10) == []
+    kept = thinned(range(5000), 100)
     assert len(kept) == len(set(kept)) == 100
     assert kept[0] == 0 and kept[-1] == 4999
     assert max(b - a for a, b in pairwise(kept)) <= 51

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 
 import plotly.graph_objects as go
@@ -11,9 +10,10 @@ import plotly.graph_objects as go
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.plots.ablation.names import contrast_name
-from kpbench.plots.colours import DIVERGING, light
+from kpbench.plots.colours import DIVERGING
 from kpbench.plots.drawing import Drawing, Key, Panel, calm
 from kpbench.plots.scores import rounded
+from kpbench.plots.traces import add_trace, label, line_style, marker_style
 from kpbench.statistics.scale import log_margin
 from kpbench.statistics.slices import SliceContrast
 from kpbench.statistics.words import interval_text, number, p_text, percent
@@ -44,8 +44,7 @@ class KeypointMark:
     """
 
     name: str
-    x: float
-    y: float
+    place: tuple[float, float]
     found: SliceContrast
     ringed: bool
     step: int
@@ -77,8 +76,8 @@ def keypoint_marks(found: Analysis) -> tuple[tuple[str, tuple[KeypointMark, ...]
         (
             contrast_name(found, contrast),
             tuple(
-                KeypointMark(name.replace("_", " "), x, y, one, ringed, step_of(one.ratio, edges))
-                for name, (x, y), one, ringed in zip(
+                KeypointMark(name.replace("_", " "), place, one, ringed, step_of(one.ratio, edges))
+                for name, place, one, ringed in zip(
                     KEYPOINTS, MEAN_FACE, detail.keypoints, detail.marked(found.design.alpha), strict=True
                 )
             ),
@@ -122,57 +121,34 @@ def _step_words(edges: Sequence[float]) -> list[str]:
 
 
 def _panel(name: str, marks: Sequence[KeypointMark], *, large: bool) -> Panel:
-    figure = go.Figure()
+    figure = calm(go.Figure(), height=250 if large else 190, left=4, right=4, top=4, bottom=4)
     size = 15 if large else 11
     for joined in OUTLINE:
-        figure.add_scatter(
-            x=[MEAN_FACE[at][0] for at in joined],
-            y=[MEAN_FACE[at][1] for at in joined],
-            mode="lines",
-            line={"color": light("rule"), "width": 1.5, "shape": "spline"},
-            hoverinfo="skip",
-        )
+        add_trace(figure, [MEAN_FACE[at] for at in joined], line=line_style("rule", 1.5) | {"shape": "spline"})
     rings = [mark for mark in marks if mark.ringed]
     if rings:
-        figure.add_scatter(
-            x=[mark.x for mark in rings],
-            y=[mark.y for mark in rings],
-            mode="markers",
-            marker={"symbol": "circle-open", "size": size + 7, "color": light("ink"), "line": {"width": 1.5}},
-            hoverinfo="skip",
-        )
-    for step in range(-3, 4):
+        marker = marker_style("ink", size + 7, "circle-open") | {"line": {"width": 1.5}}
+        add_trace(figure, [mark.place for mark in rings], marker=marker)
+    for step, role in enumerate(DIVERGING, start=-3):
         mine = [mark for mark in marks if mark.step == step]
         if mine:
-            figure.add_scatter(
-                x=[mark.x for mark in mine],
-                y=[mark.y for mark in mine],
-                mode="markers",
-                marker={
-                    "symbol": "circle" if step == 0 else "diamond" if step < 0 else "square",
-                    "size": size if step < 0 else size - 2,
-                    "color": light(DIVERGING[step + 3]),
-                    "line": {"width": 0.75, "color": light("muted")},
-                },
-                hovertext=[_hover(mark) for mark in mine],
-                hoverinfo="text",
-            )
-    calm(figure, height=250 if large else 190, left=4, right=4, top=4, bottom=4)
+            symbol = "circle" if step == 0 else "diamond" if step < 0 else "square"
+            marker = marker_style(role, size if step < 0 else size - 2, symbol) | {"line": line_style("muted", 0.75)}
+            hover = [_hover(mark) for mark in mine]
+            add_trace(figure, [mark.place for mark in mine], marker=marker, hover=hover)
     figure.update_xaxes(range=[8, 88], visible=False, constrain="domain")
     figure.update_yaxes(range=[91, 22], visible=False, scaleanchor="x", constrain="domain")
     ratios = [mark.found.ratio for mark in marks]
-    told = ", ".join(mark.name for mark in rings) or "none"
-    alt = f"MSE ratio of each keypoint, {name}: {number(min(ratios))} to {number(max(ratios))}. Ringed: {told}."
-    return Panel(name, figure, alt, levels=(("Keypoint", "MSE ratio", "Interval", "p adjusted"), *map(_line, marks)))
-
-
-def _line(mark: KeypointMark) -> tuple[str, str, str, str]:
-    return mark.name, number(mark.found.ratio), interval_text(mark.found.ci), p_text(mark.found.p_adjusted)
+    ringed = ", ".join(mark.name for mark in rings) or "none"
+    alt = f"MSE ratio of each keypoint, {name}: {number(min(ratios))} to {number(max(ratios))}. Ringed: {ringed}."
+    body = (
+        (one.name, number(one.found.ratio), interval_text(one.found.ci), p_text(one.found.p_adjusted)) for one in marks
+    )
+    return Panel(name, figure, alt, levels=(("Keypoint", "MSE ratio", "Interval", "p adjusted"), *body))
 
 
 def _hover(mark: KeypointMark) -> str:
-    text = (
+    return label(
         f"{mark.name}: MSE {percent(mark.found.ratio)}, ratio {number(rounded(mark.found.ratio))}, "
         f"{interval_text(mark.found.ci)}, adjusted p {p_text(mark.found.p_adjusted)}"
     )
-    return escape(text, quote=False)

@@ -3,17 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Literal
 
 import plotly.graph_objects as go
 
-from kpbench.cell import RunResult
-from kpbench.plots.colours import RANKED, light
-from kpbench.plots.drawing import Drawing, Key, Marks, Panel, add_lines, calm, reference_lines, score_layout
-from kpbench.plots.factors import Factor, clipped, describe, varying
-from kpbench.plots.scores import drawable, rounded, score_axis, show_score, spread
+from kpbench.cell import RunResult, State
+from kpbench.plots.colours import RANKED
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
+from kpbench.plots.factors import Factor, describe, varying
+from kpbench.plots.references import add_lines, reference_lines
+from kpbench.plots.scores import drawable, rounded, score_axis, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
+from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
 from kpbench.statistics.scale import rmse_px
 
 MOST_CURVES = 150
@@ -22,8 +22,6 @@ MOST_CURVES = 150
 MOST_POINTS = 50
 """Points drawn of one curve."""
 
-Group = Literal["leading", "complete", "pruned", "failed"]
-
 RANK_DASHES = ("solid", "dot", "dash", "dashdot", "longdash")
 
 
@@ -31,21 +29,25 @@ RANK_DASHES = ("solid", "dot", "dash", "dashdot", "longdash")
 class Curve:
     """One run's validation scores by epoch; `place` counts the leading cells from 0 and is -1 for the others."""
 
-    group: Group
+    state: State
     place: int
     trial: int | None
     epochs: tuple[int, ...]
     scores: tuple[float, ...]
 
+    @property
+    def points(self) -> list[tuple[int, float]]:
+        """What is drawn: epoch and rounded score."""
+        return list(zip(self.epochs, map(rounded, self.scores), strict=True))
+
 
 @dataclass(frozen=True)
 class Curves:
-    """The curves to draw and how many there were to choose from."""
+    """The curves to draw, the leading cells, and how many curves of other cells there were."""
 
     drawn: tuple[Curve, ...]
     leaders: tuple[Standing, ...]
     others: int
-    others_drawn: int
 
 
 def learning_curves(rows: Sequence[RunResult], *, most: int = MOST_CURVES) -> Curves:
@@ -55,23 +57,16 @@ def learning_curves(rows: Sequence[RunResult], *, most: int = MOST_CURVES) -> Cu
     """
     leaders = tuple(cell for cell in standings(rows) if not math.isnan(cell.tuning_score))[: len(RANKED)]
     places = {cell.cell: place for place, cell in enumerate(leaders)}
-    leading: list[Curve] = []
-    others: list[Curve] = []
-    for row in rows:
-        if row.role != "trial":
-            continue
-        place = places.get(row.cell, -1) if row.state == "complete" else -1
+    curves = []
+    for row in (row for row in rows if row.role == "trial"):
         points = [(record.epoch, record.val_score) for record in row.curve if drawable(record.val_score)]
-        if not points:
-            continue
-        points = [points[index] for index in spread(len(points), MOST_POINTS)]
-        epochs, scores = zip(*points, strict=True)
-        group: Group = "leading" if place >= 0 else row.state
-        (leading if place >= 0 else others).append(Curve(group, place, row.trial, epochs, scores))
-    others.sort(key=lambda curve: curve.scores[-1])
-    chosen = [others[index] for index in spread(len(others), most)]
-    leading.sort(key=lambda curve: -curve.place)
-    return Curves((*chosen, *leading), leaders, len(others), len(chosen))
+        if points:
+            epochs, scores = zip(*thinned(points, MOST_POINTS), strict=True)
+            place = places.get(row.cell, -1) if row.state == "complete" else -1
+            curves.append(Curve(row.state, place, row.trial, epochs, scores))
+    others = sorted((curve for curve in curves if curve.place < 0), key=lambda curve: curve.scores[-1])
+    leading = sorted((curve for curve in curves if curve.place >= 0), key=lambda curve: -curve.place)
+    return Curves((*thinned(others, most), *leading), leaders, len(others))
 
 
 def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float, float], ...]:
@@ -81,19 +76,12 @@ def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float,
     """
     runs = [row for row in rows if row.cell == cell and row.state == "complete" and row.curve]
     found: dict[int, list[tuple[float, float]]] = {}
-    for row in runs:
-        for record in row.curve:
-            if math.isfinite(record.train_mse) and math.isfinite(record.val_mse):
-                found.setdefault(record.epoch, []).append((record.train_mse, record.val_mse))
-    return tuple(
-        (
-            epoch,
-            rmse_px(math.fsum(train for train, _ in pairs) / len(pairs)),
-            rmse_px(math.fsum(val for _, val in pairs) / len(pairs)),
-        )
-        for epoch, pairs in sorted(found.items())
-        if len(pairs) == len(runs)
-    )
+    for record in (record for row in runs for record in row.curve):
+        if math.isfinite(record.train_mse) and math.isfinite(record.val_mse):
+            found.setdefault(record.epoch, []).append((record.train_mse, record.val_mse))
+    whole = sorted((epoch, pairs) for epoch, pairs in found.items() if len(pairs) == len(runs))
+    means = ((epoch, [math.fsum(mses) / len(mses) for mses in zip(*pairs, strict=True)]) for epoch, pairs in whole)
+    return tuple((epoch, rmse_px(train), rmse_px(val)) for epoch, (train, val) in means)
 
 
 def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
@@ -102,20 +90,18 @@ def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     if not curves.drawn:
         return Drawing(notes=("No run has a learning curve yet.",))
     panels = [_score_panel(curves, marks, varying(rows))]
-    notes = []
-    if curves.others > curves.others_drawn:
-        notes.append(
-            f"Drawn: {curves.others_drawn} of the {curves.others:,} curves outside the five leading cells, "
-            "evenly spaced by last score."
-        )
+    drawn = sum(curve.place < 0 for curve in curves.drawn)
+    note = (
+        f"Drawn: {drawn} of the {curves.others:,} curves outside the five leading cells, evenly spaced by last score."
+    )
     best = marks.chosen or (curves.leaders[0].cell if curves.leaders else None)
     errors = best_errors(rows, best) if best else ()
     if len(errors) > 1:
         panels.append(_error_panel(errors))
-    return Drawing(tuple(panels), notes=tuple(notes))
+    return Drawing(tuple(panels), notes=(note,) if curves.others > drawn else ())
 
 
-LOOKS: dict[Group, tuple[str, str, str, str | None]] = {
+LOOKS: dict[State, tuple[str, str, str, str | None]] = {
     "complete": ("other complete runs", "other", "solid", None),
     "pruned": ("stopped early (at the bar)", "pruned", "dot", "line-ns-open"),
     "failed": ("failed (at the cross)", "failed", "dash", "x-thin-open"),
@@ -126,55 +112,36 @@ LOOKS: dict[Group, tuple[str, str, str, str | None]] = {
 def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Panel:
     lines_at = [marks.pass_mark, *marks.on("val").values()]
     axis = score_axis((score for curve in curves.drawn for score in curve.scores), marks=lines_at)
-    figure = go.Figure()
+    figure = calm(go.Figure(), height=400)
     lines, line_keys = reference_lines(marks, axis, split="val")
-    keys = [
-        Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place])
-        for place in range(len(curves.leaders))
-        if any(curve.place == place for curve in curves.drawn)
-    ]
-    calm(figure, height=400)
+    leading = [curve for curve in curves.drawn if curve.place >= 0]
+    places = sorted({curve.place for curve in leading})
+    keys = [Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place]) for place in places]
     ends = set_epochs(figure, [epoch for curve in curves.drawn for epoch in curve.epochs])
     add_lines(figure, lines, ends, upright=False)
-    for group, (label, role, dash, symbol) in LOOKS.items():
-        found = [curve for curve in curves.drawn if curve.group == group]
-        if not found:
-            continue
-        keys.append(Key(label, role, "line", dash))
-        figure.add_scatter(
-            x=[x for curve in found for x in (*curve.epochs, None)],
-            y=[y for curve in found for y in (*map(rounded, curve.scores), None)],
-            mode="lines",
-            line={"color": light(role), "width": 1, "dash": dash},
-            opacity=0.75,
-            hoverinfo="skip",
-        )
-        if symbol:
-            figure.add_scatter(
-                x=[curve.epochs[-1] for curve in found],
-                y=[rounded(curve.scores[-1]) for curve in found],
-                mode="markers",
-                marker={
-                    "symbol": symbol,
-                    "size": 6,
-                    "color": light(role),
-                    "line": {"width": 1.5, "color": light(role)},
-                },
-                text=[f"trial {curve.trial}, {group}<br>{show_score(curve.scores[-1])}" for curve in found],
+    for state, (words, role, dash, symbol) in LOOKS.items():
+        found = [curve for curve in curves.drawn if curve.place < 0 and curve.state == state]
+        if found:
+            keys.append(Key(words, role, "line", dash))
+            points = [point for curve in found for point in (*curve.points, GAP)]
+            add_trace(figure, points, line=line_style(role, 1, dash), opacity=0.75)
+        if found and symbol:
+            add_trace(
+                figure,
+                [curve.points[-1] for curve in found],
+                marker=marker_style(role, 6, symbol, edge=1.5),
+                text=[f"trial {curve.trial}, {state}<br>{show_score(curve.scores[-1])}" for curve in found],
                 hoverinfo="text",
             )
-    for curve in curves.drawn:
-        if curve.place < 0:
-            continue
+    for curve in leading:
         role = RANKED[curve.place]
-        leader = curves.leaders[curve.place]
-        what = escape(clipped(describe(leader.params, factors), length=90), quote=False)
-        figure.add_scatter(
-            x=list(curve.epochs),
-            y=[rounded(score) for score in curve.scores],
+        what = label(describe(curves.leaders[curve.place].params, factors), length=90)
+        add_trace(
+            figure,
+            curve.points,
+            line=line_style(role, 2.5, RANK_DASHES[curve.place]),
+            marker=marker_style(role, 8),
             mode="lines" if len(curve.epochs) > 1 else "markers",
-            line={"color": light(role), "width": 2.5, "dash": RANK_DASHES[curve.place]},
-            marker={"color": light(role), "size": 8},
             hovertext=f"<b>#{curve.place + 1}</b> {what}",
             hoverinfo="x+y+text",
         )
@@ -191,35 +158,29 @@ def set_epochs(figure: go.Figure, epochs: Sequence[int]) -> tuple[float, float]:
     room = 0.025 * (last - first) or 1
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 10**6) if (last - first) / step <= 8)
     ticks = sorted({first, *range(step * (first // step + 1), last + 1, step)})
-    figure.update_xaxes(
-        title={"text": "epoch", "standoff": 6}, range=[first - room, last + room], tickmode="array", tickvals=ticks
-    )
-    return first - room, last + room
+    ends = (first - room, last + room)
+    figure.update_xaxes(title={"text": "epoch", "standoff": 6}, range=list(ends), tickmode="array", tickvals=ticks)
+    return ends
 
 
 def _error_panel(errors: Sequence[tuple[int, float, float]]) -> Panel:
-    errors = [errors[index] for index in spread(len(errors), 4 * MOST_POINTS)]
-    figure = go.Figure()
+    errors = thinned(errors, 4 * MOST_POINTS)
+    figure = calm(go.Figure(), height=400)
     looks = ((1, "training", "second", "dash"), (2, "validation", "first", "solid"))
     for index, name, role, dash in looks:
-        figure.add_scatter(
-            x=[row[0] for row in errors],
-            y=[rounded(row[index]) for row in errors],
+        add_trace(
+            figure,
+            [(row[0], rounded(row[index])) for row in errors],
+            line=line_style(role, 2.5, dash),
             name=name,
-            mode="lines",
-            line={"color": light(role), "width": 2.5, "dash": dash},
             hovertemplate="%{y:.2f} px<extra>" + name + "</extra>",
         )
-    high = max(max(row[1], row[2]) for row in errors)
-    low = min(min(row[1], row[2]) for row in errors)
-    calm(figure, height=400)
+    both = [error for _, *pair in errors for error in pair]
     figure.update_layout(hovermode="x unified")
     set_epochs(figure, [row[0] for row in errors])
-    figure.update_yaxes(title={"text": "error, RMSE in pixels", "standoff": 8})
-    if high > 4 * low > 0:
-        figure.update_yaxes(type="log", title={"text": "error, RMSE in pixels (log scale)", "standoff": 8}, dtick="D2")
-    else:
-        figure.update_yaxes(rangemode="tozero")
+    log = max(both) > 4 * min(both) > 0
+    title = {"text": f"error, RMSE in pixels{' (log scale)' if log else ''}", "standoff": 8}
+    figure.update_yaxes(title=title, **({"type": "log", "dtick": "D2"} if log else {"rangemode": "tozero"}))
     last = errors[-1]
     alt = f"Error of the best cell by epoch: after epoch {last[0]} {last[1]:.2f} px on the training faces "
     alt += f"and {last[2]:.2f} px on the validation faces."

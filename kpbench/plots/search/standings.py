@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kpbench.cell import RunResult, Scalar
-from kpbench.plots.scores import counts, geometric_mean, val_score
+from kpbench.plots.scores import counts, geometric_mean, outcomes
 
 
 @dataclass(frozen=True)
@@ -61,24 +61,19 @@ def standings(rows: Sequence[RunResult]) -> tuple[Standing, ...]:
 
 
 def _standing(cell: str, rows: Sequence[RunResult]) -> Standing:
-    trials = [row for row in rows if row.role == "trial"]
     finals = [row for row in rows if row.role == "final"]
-    tuning = tuple(score for score in map(val_score, trials) if not math.isnan(score))
-    pruned = sum(row.state == "pruned" for row in trials)
-    test = tuple(
-        row.test_score
-        for row in finals
-        if row.state == "complete" and row.test_score is not None and counts(row.test_score)
-    )
+    tuning, pruned, failed = outcomes([row for row in rows if row.role == "trial"])
+    tests = [row.test_score for row in finals if row.state == "complete"]
+    test = tuple(score for score in tests if score is not None and counts(score))
     return Standing(
         cell=cell,
         params=dict(rows[0].params),
         tuning=tuning,
-        fresh=tuple(score for score in map(val_score, finals) if not math.isnan(score)),
+        fresh=outcomes(finals)[0],
         test=test,
         complete=len(tuning),
         pruned=pruned,
-        failed=len(trials) - len(tuning) - pruned,
+        failed=failed,
         finals_failed=len(finals) - len(test),
         parameters=next((row.parameters for row in rows if row.parameters is not None), None),
     )

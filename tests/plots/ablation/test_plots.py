@@ -5,7 +5,7 @@ import math
 import pytest
 
 from kpbench.faces.faces import KEYPOINTS
-from kpbench.plots.ablation.forest import forest_lines
+from kpbench.plots.ablation.forest import draw_forest
 from kpbench.plots.ablation.interaction import simple_ratios
 from kpbench.plots.ablation.keypoint_difference import (
     MEAN_FACE,
@@ -37,18 +37,21 @@ def lost(tmp_path_factory):
     return analysis(tmp_path_factory.mktemp("b") / "b", diverged=[(1, 2)], missing=[(2, 4)])
 
 
-def test_the_forest_holds_every_contrast_with_the_numbers_of_the_analysis(crossed):
-    lines = forest_lines(crossed)
-    assert [line.name for line in lines] == [
+def test_the_forest_draws_every_contrast_with_the_numbers_of_the_analysis(crossed):
+    figure = draw_forest(crossed).panels[0].figure
+    words = [note.text.removeprefix("<b>").removesuffix("</b>") for note in figure.layout.annotations]
+    assert words[::2] == [
         "norm batch against none", "norm spatial_batch against none",
         "dropout standard against none", "dropout spatial against none",
     ]  # fmt: skip
-    for line, contrast in zip(lines, crossed.contrasts, strict=True):
-        ci = contrast.evidence.ci
-        assert (line.ratio, line.low, line.high, line.word) == (contrast.ratio, ci.low, ci.high, contrast.verdict.word)
-    assert [line.faces for line in lines] == [detail.seeds_and_faces for detail in crossed.details]
-    assert [line.word for line in lines[:3]] == ["better", "better", "worse"]
-    assert lines[0].ratio == pytest.approx(math.exp(EFFECTS["network.norm=batch"]), rel=0.02)
+    assert words[1::2] == [contrast.verdict.word for contrast in crossed.contrasts]
+    assert words[1:6:2] == ["better", "better", "worse"]
+    for at, (contrast, detail) in enumerate(zip(crossed.contrasts, crossed.details, strict=True)):
+        faces, interval, mark = (trace.x for trace in figure.data if trace.y[0] == at and len(trace.x) < 5)
+        assert interval == pytest.approx((contrast.evidence.ci.low, contrast.evidence.ci.high), rel=1e-5)
+        assert faces == pytest.approx((detail.seeds_and_faces.low, detail.seeds_and_faces.high), rel=1e-5)
+        assert mark == pytest.approx((contrast.ratio,), rel=1e-5)
+    assert crossed.contrasts[0].ratio == pytest.approx(math.exp(EFFECTS["network.norm=batch"]), rel=0.02)
     assert effect_words(crossed, crossed.contrasts[0]) == "averaged over dropout"
 
 
@@ -72,8 +75,8 @@ def test_every_run_of_a_level_is_a_point(crossed, lost):
 
 def test_a_curve_is_the_geometric_mean_over_whole_blocks(lost):
     none, batch = (level_curve(lost, NORM, level) for level in ("none", "batch"))
-    assert none.epochs == tuple(range(1, 13)) and set(none.seeds) == {8}
-    assert set(batch.seeds) == {7}
+    assert none.at == tuple(range(1, 13)) and none.seeds == 8
+    assert batch.seeds == 7
     ends = [row.curve[-1].val_score for row in lost.rows if row.params[NORM] == "none" and row.role == "ablation"]
     assert none.mean[-1] == pytest.approx(geometric_mean(ends))
     assert (none.low[-1], none.high[-1]) == pytest.approx((min(ends), max(ends)))
@@ -86,7 +89,7 @@ def test_simple_ratios_recover_the_planted_interaction(crossed):
     assert math.log(found["spatial_batch", "none"].ratio) == pytest.approx(plain, abs=0.02)
     assert math.log(found["spatial_batch", "standard"].ratio) == pytest.approx(plain + 0.25, abs=0.02)
     one = found["batch", "none"]
-    assert one.low < one.ratio < one.high and one.n == 8
+    assert one.ci[0] < one.ratio < one.ci[1] and one.n == 8
 
 
 def test_shares_add_up_and_name_their_terms(crossed, lost):
@@ -127,7 +130,7 @@ def test_keypoints_stand_at_their_places_with_the_numbers_of_the_analysis(crosse
     marks = dict(keypoint_marks(crossed))
     assert list(marks)[1] == "norm spatial_batch against none"
     spatial = marks["norm spatial_batch against none"]
-    assert [(mark.x, mark.y) for mark in spatial] == list(MEAN_FACE)
+    assert [mark.place for mark in spatial] == list(MEAN_FACE)
     assert [mark.found for mark in spatial] == list(crossed.details[1].keypoints)
     assert all(mark.ringed for mark in spatial)
     for mine, detail in zip(marks.values(), crossed.details, strict=True):
@@ -169,8 +172,8 @@ def test_more_than_six_contrasts_are_drawn_small_and_rows_without_keypoints_not_
 def test_shift_curves_hold_the_scores_of_the_levels(crossed, tmp_path):
     level = crossed.levels[2]
     curve = shift_curve(level)
-    assert curve.shifts == SHIFTS and curve.seeds == 8
-    assert curve.scores == tuple(one.interval.score for one in level.measures[:-1])
-    assert all(low < score < high for low, score, high in zip(curve.low, curve.scores, curve.high, strict=True))
+    assert curve.at == SHIFTS and curve.seeds == 8
+    assert curve.mean == tuple(one.interval.score for one in level.measures[:-1])
+    assert all(low < score < high for low, score, high in zip(curve.low, curve.mean, curve.high, strict=True))
     assert [panel.title for panel in draw_measures(crossed).panels] == ["norm", "dropout"]
     assert not draw_measures(analysis(tmp_path / "a", details=False)).panels

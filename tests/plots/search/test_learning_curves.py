@@ -26,7 +26,7 @@ def test_the_five_leading_cells_are_marked_by_place_and_drawn_last():
 
 def test_no_more_curves_than_asked_for_and_the_number_is_told():
     curves = learning_curves(tuned_rows(120), most=20)
-    assert curves.others_drawn == 20 < curves.others
+    assert sum(curve.place < 0 for curve in curves.drawn) == 20 < curves.others
     assert len(curves.drawn) == 25
 
 
@@ -45,7 +45,7 @@ def test_epochs_without_a_finite_score_are_left_out():
 
 def test_pruned_runs_of_a_leading_cell_are_drawn_as_pruned():
     rows = [row({"a": 1}, seed=0), row({"a": 1}, seed=1, state="pruned", score=30.0)]
-    assert sorted(curve.group for curve in learning_curves(rows).drawn) == ["leading", "pruned"]
+    assert [(curve.state, curve.place) for curve in learning_curves(rows).drawn] == [("pruned", -1), ("complete", 0)]
 
 
 def test_the_best_cells_error_is_the_root_of_the_mean_mse_in_pixels():

@@ -8,7 +8,7 @@ from tests.study_rows import grid_rows, row, tuned_rows
 
 def test_one_line_a_cell_through_every_factor_to_its_score():
     found = parallel_lines(grid_rows(seeds=2))
-    assert [axis.title for axis in found.axes] == ["depth", "dropout", "norm", "score"]
+    assert [title for title, _ in found.axes] == ["depth", "dropout", "norm", "score"]
     assert found.cells == len(found.lines) == 36
     assert all(len(line.places) == 4 and all(0 <= place <= 1 for place in line.places) for line in found.lines)
     assert [line.rank for line in found.lines] == list(range(36, 0, -1))
@@ -24,12 +24,12 @@ def test_lines_of_one_level_stay_in_its_part_of_the_axis():
 def test_cells_that_lack_a_ranged_parameter_lie_below_its_range_at_a_tick():
     rows = tuned_rows(200)
     found = parallel_lines(rows)
-    at = [axis.title for axis in found.axes].index("dropout_rate")
+    at = [title for title, _ in found.axes].index("dropout_rate")
     lacking = {row.cell for row in rows if "network.dropout_rate" not in row.params}
     low = {line.places[at] for line in found.lines if line.cell in lacking}
     others = {line.places[at] for line in found.lines if line.cell not in lacking}
     assert max(low) < min(others)
-    assert "absent" in [text for _, text in found.axes[at].ticks]
+    assert "absent" in [text for _, text in found.axes[at][1]]
 
 
 def test_many_cells_are_thinned_but_the_first_and_the_chosen_stay():

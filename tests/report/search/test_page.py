@@ -110,7 +110,7 @@ def test_a_page_is_readable_by_machines_for_people(full):
     assert links and set(links) <= set(ids)
 
 
-def test_the_page_tells_the_verdict_the_floor_and_how_to_reproduce(full):
+def test_the_page_tells_the_headline_the_floor_and_how_to_reproduce(full):
     found = study(grid_rows())
     for words in ("on the sealed test: above the pass mark of 100", "95 % interval", "ridge on pixels", "mean face",
                   "kpbench search --space cnn_small", "9a0be2f0c1d44e11", "torch 2.13.0", "Xeon", "opened once",
