@@ -1,5 +1,6 @@
 """What a plot takes beside the rows and what it gives back."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,19 +18,19 @@ class Marks:
     """The scores every score axis shows for orientation.
 
     Attributes:
-        pass_mark: the score a submission needs.
+        pass_mark: the score a submission needs; NaN for none.
         floor: what a method without a network reaches: name -> split (`val`, `test`) -> score.
         chosen: identity of the cell the study names as its best; None for the first of the standings.
     """
 
-    pass_mark: float
+    pass_mark: float = math.nan
     floor: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     chosen: str | None = None
 
     def on(self, split: str) -> dict[str, float]:
         """The floors known on a split, highest first: name -> score, those that are positive numbers."""
         known = {name: scores[split] for name, scores in self.floor.items() if drawable(scores.get(split))}
-        return {name: known[name] for name in sorted(known, key=lambda name: -known[name])}
+        return dict(sorted(known.items(), key=lambda item: -item[1]))
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,20 @@ def calm(
     return figure
 
 
+def tick_layout(ticks: Mapping[float, str], *, ends: tuple[float, float], title: str, log: bool) -> dict[str, object]:
+    """The layout of a plotly axis with named ticks."""
+    return {
+        "type": "log" if log else "linear",
+        "range": [math.log10(end) for end in ends] if log else list(ends),
+        "tickmode": "array",
+        "tickvals": list(ticks),
+        "ticktext": list(ticks.values()),
+        "title": {"text": title, "standoff": 8},
+    }
+
+
 def score_layout(axis: ScoreAxis, *, title: str) -> dict[str, object]:
     """The layout of a plotly axis that shows scores."""
-    return {
-        "type": "log" if axis.log else "linear",
-        "range": list(axis.span()),
-        "tickmode": "array",
-        "tickvals": list(axis.ticks),
-        "ticktext": [show_score(tick) for tick in axis.ticks],
-        "title": {"text": title + (" (log scale)" if axis.log else ""), "standoff": 8},
-    }
+    ticks = {tick: show_score(tick) for tick in axis.ticks}
+    title += " (log scale)" if axis.log else ""
+    return tick_layout(ticks, ends=(axis.low, axis.high), title=title, log=axis.log)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import plotly.graph_objects as go
 
 from kpbench.plots.colours import light
-from kpbench.plots.drawing import Key
+from kpbench.plots.drawing import Key, tick_layout
 from kpbench.plots.scores import rounded
 from kpbench.plots.traces import add_trace, line_style
 
@@ -46,15 +46,8 @@ def on_axis(value: float, low: float, high: float) -> float:
 
 def ratio_layout(low: float, high: float, *, title: str) -> dict[str, object]:
     """The layout of a plotly axis that shows ratios."""
-    ticks = ratio_ticks(low, high)
-    return {
-        "type": "log",
-        "range": [math.log10(low), math.log10(high)],
-        "tickmode": "array",
-        "tickvals": list(ticks),
-        "ticktext": [f"{tick:g}" for tick in ticks],
-        "title": {"text": title, "standoff": 8},
-    }
+    ticks = {tick: f"{tick:g}" for tick in ratio_ticks(low, high)}
+    return tick_layout(ticks, ends=(low, high), title=title, log=True)
 
 
 def band_key(sesoi: float) -> Key:

@@ -13,7 +13,6 @@ Item = TypeVar("Item")
 FAR = 4.0
 """Scores that span more than this factor get a logarithmic axis."""
 
-
 NEAR = 2.5
 """A mark within this factor of the scores is shown on their axis; one further away would squeeze them."""
 
@@ -81,10 +80,6 @@ class ScoreAxis:
     log: bool
     ticks: tuple[float, ...]
 
-    def span(self) -> tuple[float, float]:
-        """The ends as plotly wants them: powers of ten on a logarithmic axis."""
-        return (math.log10(self.low), math.log10(self.high)) if self.log else (self.low, self.high)
-
     def place(self, score: float) -> float:
         """Where a score lies between the ends, 0 to 1."""
         if self.log:
@@ -138,15 +133,12 @@ def _even_ticks(low: float, high: float) -> tuple[float, ...]:
 
 def thinned(items: Sequence[Item], most: int) -> list[Item]:
     """At most `most` of the items, evenly spaced and with both ends."""
-    if len(items) <= most:
-        return list(items)
-    if most < 2:
-        return list(items[:most])
-    return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
+    count = min(most, len(items))
+    return [items[round(index * (len(items) - 1) / max(count - 1, 1))] for index in range(count)]
 
 
 def outcomes(rows: Sequence[RunResult]) -> tuple[tuple[float, ...], int, int]:
-    """How runs ended: the usable scores of the complete ones, how many were pruned, and how many gave no score."""
+    """How runs ended: the usable scores of the complete ones, how many were pruned, how many gave no usable score."""
     scores = tuple(score for score in map(val_score, rows) if not math.isnan(score))
     pruned = sum(row.state == "pruned" for row in rows)
     return scores, pruned, len(rows) - len(scores) - pruned
@@ -155,9 +147,3 @@ def outcomes(rows: Sequence[RunResult]) -> tuple[tuple[float, ...], int, int]:
 def jitter(index: int) -> float:
     """A shift in -0.5 to 0.5 for the point of an index: evenly spread, the same each time (the golden ratio)."""
     return (index * 0.6180339887498949) % 1 - 0.5
-
-
-def unscored(rows: Sequence[RunResult]) -> tuple[int, int]:
-    """Complete rows that cannot be drawn: how many have no usable score, how many an infinite one (MSE 0)."""
-    scores = [row.val_score for row in rows if row.state == "complete"]
-    return sum(not counts(score) for score in scores), scores.count(math.inf)

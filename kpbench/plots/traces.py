@@ -34,12 +34,9 @@ def line_style(role: str, width: float, dash: str | None = None) -> dict[str, An
 
 def marker_style(role: str, size: float, symbol: str | None = None, *, edge: float | None = None) -> dict[str, Any]:
     """A marker as plotly takes it; `size` and the width of its `edge` in pixels."""
-    style: dict[str, Any] = {"color": light(role), "size": size}
-    if symbol is not None:
-        style["symbol"] = symbol
-    if edge is not None:
-        style["line"] = {"width": edge, "color": light(role)}
-    return style
+    line = None if edge is None else line_style(role, edge)
+    style = {"color": light(role), "size": size, "symbol": symbol, "line": line}
+    return {name: value for name, value in style.items() if value is not None}
 
 
 def add_trace(
@@ -57,8 +54,7 @@ def add_trace(
         more: what else plotly's `add_scatter` takes; a `hovertemplate` or `hoverinfo` there stands.
     """
     places = list(points)
-    drawn = {"line": line, "marker": marker}
-    trace: dict[str, Any] = {name: style for name, style in drawn.items() if style is not None}
+    trace: dict[str, Any] = {name: style for name, style in (("line", line), ("marker", marker)) if style is not None}
     trace["mode"] = "+".join(f"{name}s" for name in trace)
     if hover is not None:
         trace |= {"hovertext": hover, "hoverinfo": "text"}

@@ -72,47 +72,37 @@ def draw_interaction(found: Analysis) -> Drawing:
 
 
 def _panel(found: Analysis, factor: str, other: str, ratios: Sequence[SimpleRatio]) -> Panel:
-    names = factor_names(found.design)
-    levels, others = found.design.factors[factor], found.design.factors[other]
+    names, design = factor_names(found.design), found.design
+    levels, others = design.factors[factor], design.factors[other]
     figure = calm(go.Figure(), height=360, left=58)
     ends = (-0.4, len(levels) - 0.6)
     known = [(one.ratio, *(one.ci or ())) for one in ratios if one.ratio is not None]
-    low, high = ratio_ends(itertools.chain(*known), sesoi=found.design.sesoi)
-    add_band(figure, found.design.sesoi, ends, upright=False)
+    low, high = ratio_ends(itertools.chain(*known), sesoi=design.sesoi)
+    add_band(figure, design.sesoi, ends, upright=False)
     keys = []
     for place, at in enumerate(others):
         role, dash = level_look(place)
         shift = 0.1 * (place - (len(others) - 1) / 2) * min(1.0, 4 / len(others))
         mine = [one for one in ratios if one.at == at and one.ratio is not None]
-        x = [round(levels.index(one.level) + shift, 3) for one in mine]
-        for where, one in zip(x, mine, strict=True):
+        points = []
+        for one in mine:
+            x = round(levels.index(one.level) + shift, 3)
+            points.append((x, on_axis(one.ratio or 1.0, low, high)))
             if one.ci is not None:
-                bar = [(where, on_axis(end, low, high)) for end in one.ci]
-                add_trace(figure, bar, line=line_style(role, 1.5))
-        add_trace(
-            figure,
-            [(where, on_axis(one.ratio or 1.0, low, high)) for where, one in zip(x, mine, strict=True)],
-            line=line_style(role, 2.5, dash),
-            marker=marker_style(role, 8),
-            hover=[f"{one.ratio:.3g}, {one.n} seeds" for one in mine],
-        )
+                add_trace(figure, [(x, on_axis(end, low, high)) for end in one.ci], line=line_style(role, 1.5))
+        hover = [f"{one.ratio:.3g}, {one.n} seeds" for one in mine]
+        add_trace(figure, points, line=line_style(role, 2.5, dash), marker=marker_style(role, 8), hover=hover)
         keys.append(Key(f"{names[other]} {show_level(at)}", role, "line", dash))
     title = {"text": label(names[factor]), "standoff": 8}
     figure.update_xaxes(range=list(ends), title=title, showgrid=False, **name_ticks(map(show_level, levels), length=13))
     figure.update_yaxes(**ratio_layout(low, high, title="MSE ratio (log scale)"))
     head = (names[factor], names[other], "MSE ratio", "interval", "seeds")
-    body = [
-        (
-            show_level(one.level),
-            show_level(one.at),
-            "–" if one.ratio is None else f"{one.ratio:.3g}",
-            "–" if one.ci is None else f"{one.ci[0]:.3g} to {one.ci[1]:.3g}",
-            str(one.n),
-        )
-        for one in ratios
-        if one.level != found.design.baseline[factor]
-    ]
-    alt = f"MSE ratio of each level of {names[factor]} to {show_level(found.design.baseline[factor])}, a line for each "
-    alt += f"level of {names[other]}."
-    title_text = f"{names[factor]} at each {names[other]}"
-    return Panel(title_text, figure, alt, key=tuple(keys), least_width=70 * len(levels), levels=(head, *body))
+    body = []
+    for one in (one for one in ratios if one.level != design.baseline[factor]):
+        ratio = "–" if one.ratio is None else f"{one.ratio:.3g}"
+        interval = "–" if one.ci is None else f"{one.ci[0]:.3g} to {one.ci[1]:.3g}"
+        body.append((show_level(one.level), show_level(one.at), ratio, interval, str(one.n)))
+    baseline = show_level(design.baseline[factor])
+    alt = f"MSE ratio of each level of {names[factor]} to {baseline}, a line for each level of {names[other]}."
+    heading = f"{names[factor]} at each {names[other]}"
+    return Panel(heading, figure, alt, key=tuple(keys), least_width=70 * len(levels), levels=(head, *body))

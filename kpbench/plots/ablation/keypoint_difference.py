@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
@@ -31,12 +31,13 @@ OUTLINE = ((9, 8), (6, 7), (5, 1, 4), (2, 0, 3), (12, 13, 11, 14, 12))
 STEEPEST = 0.9
 """The share of all ratios, by their distance from 1, that the inner steps of the colour scale span."""
 
+SHAPES = "Diamonds: a lower MSE than at the baseline; squares: a higher one; circles: within the effect of interest."
+
 LARGE = 6
 """Up to this many panels are drawn large."""
 
 
-@dataclass(frozen=True)
-class KeypointMark:
+class KeypointMark(NamedTuple):
     """One keypoint of one contrast: where it is drawn, what is known of it, and its step on the colour scale.
 
     Attributes:
@@ -69,55 +70,35 @@ def step_of(ratio: float, edges: Sequence[float]) -> int:
     return far if ratio > 1.0 else -far
 
 
-def keypoint_marks(found: Analysis) -> tuple[tuple[str, tuple[KeypointMark, ...]], ...]:
-    """For each contrast with at least two usable seeds its name and its 15 keypoints, on one colour scale."""
-    edges = _edges(found)
-    return tuple(
-        (
-            contrast_name(found, contrast),
-            tuple(
-                KeypointMark(name.replace("_", " "), place, one, ringed, step_of(one.ratio, edges))
-                for name, place, one, ringed in zip(
-                    KEYPOINTS, MEAN_FACE, detail.keypoints, detail.marked(found.design.alpha), strict=True
-                )
-            ),
-        )
-        for contrast, detail in zip(found.contrasts, found.details, strict=True)
-        if detail.keypoints
-    )
+def keypoint_marks(found: Analysis) -> tuple[list[tuple[str, list[KeypointMark]]], tuple[float, float, float]]:
+    """For each contrast with at least two usable seeds its name and 15 keypoints, and the edges of the colour scale."""
+    edges = scale_edges((one.ratio for detail in found.details for one in detail.keypoints), sesoi=found.design.sesoi)
+    marks = []
+    for contrast, detail in zip(found.contrasts, found.details, strict=True):
+        if detail.keypoints:
+            ringed = detail.marked(found.design.alpha)
+            mine = [
+                KeypointMark(name.replace("_", " "), place, one, ring, step_of(one.ratio, edges))
+                for name, place, one, ring in zip(KEYPOINTS, MEAN_FACE, detail.keypoints, ringed, strict=True)
+            ]
+            marks.append((contrast_name(found, contrast), mine))
+    return marks, edges
 
 
 def draw_keypoint_difference(found: Analysis) -> Drawing:
     """One face a contrast: colour is the ratio on one scale, a ring marks what holds after adjustment."""
-    marks = keypoint_marks(found)
+    marks, edges = keypoint_marks(found)
     if not marks:
         return Drawing(notes=("No contrast has two seeds whose rows hold the errors of single keypoints.",))
-    edges = _edges(found)
     panels = tuple(_panel(name, mine, large=len(marks) <= LARGE) for name, mine in marks)
-    keys = [Key(text, role, "square") for text, role in zip(_step_words(edges), DIVERGING, strict=True)]
+    ends = [number(end) for end in (*(1.0 / edge for edge in reversed(edges)), *edges)]
+    steps = (f"MSE ratio below {ends[0]}", *(f"{low} to {high}" for low, high in pairwise(ends)), f"above {ends[-1]}")
+    keys = [Key(text, role, "square") for text, role in zip(steps, DIVERGING, strict=True)]
     if any(mark.ringed for _, mine in marks for mark in mine):
         keys.append(Key(f"adjusted p below {found.design.alpha:g}", "ink", "ring"))
-    notes = [
-        "Diamonds: a lower MSE than at the baseline; squares: a higher one; circles: within the effect of interest."
-    ]
-    without = len(found.contrasts) - len(marks)
-    if without:
-        notes.append(
-            f"{without} of {len(found.contrasts)} contrasts have fewer than two seeds with errors of keypoints."
-        )
-    return Drawing(panels, tuple(keys), tuple(notes))
-
-
-def _edges(found: Analysis) -> tuple[float, float, float]:
-    ratios = [one.ratio for detail in found.details for one in detail.keypoints]
-    return scale_edges(ratios, sesoi=found.design.sesoi)
-
-
-def _step_words(edges: Sequence[float]) -> list[str]:
-    ends = [1.0 / edge for edge in reversed(edges)] + list(edges)
-    texts = [number(end) for end in ends]
-    between = [f"{low} to {high}" for low, high in pairwise(texts)]
-    return [f"MSE ratio below {texts[0]}", *between, f"above {texts[-1]}"]
+    of = len(found.contrasts)
+    without = f"{of - len(marks)} of {of} contrasts have fewer than two seeds with errors of keypoints."
+    return Drawing(panels, tuple(keys), (SHAPES, without) if of > len(marks) else (SHAPES,))
 
 
 def _panel(name: str, marks: Sequence[KeypointMark], *, large: bool) -> Panel:

@@ -11,9 +11,9 @@ from kpbench.analysis.ablation.levels import counting_cells
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.ablation.names import factor_names, level_look
 from kpbench.plots.colours import light
-from kpbench.plots.drawing import Drawing, Key, Panel, calm, score_layout
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import show_level
-from kpbench.plots.references import Line, add_lines, floor_axis
+from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, drawable, geometric_mean, rounded, show_score, thinned
 from kpbench.plots.search.learning_curves import MOST_POINTS, set_epochs
 from kpbench.plots.traces import add_trace, line_style, marker_style
@@ -50,8 +50,7 @@ def add_curves(
     for _, curve, role, _ in drawn:
         around = [*zip(curve.at, curve.low, strict=True), *reversed([*zip(curve.at, curve.high, strict=True)])]
         band = [(x, rounded(min(max(score, axis.low), axis.high))) for x, score in around]
-        fill: dict[str, Any] = {"fill": "toself", "fillcolor": light(role), "opacity": 0.16}
-        add_trace(figure, band, line=line_style(role, 0), **fill)
+        add_trace(figure, band, line=line_style(role, 0), fill="toself", fillcolor=light(role), opacity=0.16)
     keys = []
     for at, curve, role, dash in drawn:
         name = f"{show_level(curve.level)}{' (baseline)' if at == 0 else ''}, {seeds_text(curve.seeds)}"
@@ -97,7 +96,7 @@ def draw_level_curves(found: Analysis) -> Drawing:
     if not drawn:
         return Drawing(notes=("No level has a block whose every run is complete, so there are no learning curves.",))
     scores = (score for mine in drawn.values() for curve in mine for score in (*curve.low, *curve.high))
-    axis, floors, floor_keys = floor_axis(scores, found.floor, split="val")
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="val", log=True)
     panels = tuple(_panel(names[factor], mine, axis, floors) for factor, mine in drawn.items())
     planned = len(found.design.blocks)
     short = [
@@ -114,14 +113,12 @@ def _panel(name: str, curves: Sequence[LevelCurve], axis: ScoreAxis, floors: Seq
     figure = calm(go.Figure(), height=360)
     ends = set_epochs(figure, [epoch for curve in curves for epoch in curve.at])
     add_lines(figure, floors, ends, upright=False)
-    keys = add_curves(
-        figure,
-        curves,
-        axis,
-        size=8,
-        more=lambda curve: {"mode": "lines" if len(curve.at) > 1 else "markers", "hoverinfo": "x+y"},
-    )
+    keys = add_curves(figure, curves, axis, size=8, more=_look)
     figure.update_yaxes(**score_layout(axis, title="validation score"))
     ended = "; ".join(f"{show_level(curve.level)} {show_score(curve.mean[-1])}" for curve in curves if curve.at)
     alt = f"Validation score by epoch and level of {name}, geometric mean and range over seeds. At the end: {ended}."
     return Panel(name, figure, alt, key=keys)
+
+
+def _look(curve: LevelCurve) -> dict[str, str]:
+    return {"mode": "lines" if len(curve.at) > 1 else "markers", "hoverinfo": "x+y"}

@@ -8,9 +8,9 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.analysis.ablation.levels import Level, shift_of
 from kpbench.plots.ablation.level_curves import LevelCurve, add_curves
 from kpbench.plots.ablation.names import factor_names
-from kpbench.plots.drawing import Drawing, Key, Panel, calm, score_layout
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import show_level
-from kpbench.plots.references import Line, add_lines, floor_axis
+from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, show_score
 from kpbench.plots.traces import label
 
@@ -38,12 +38,12 @@ def draw_measures(found: Analysis) -> Drawing:
     if not drawn:
         return Drawing(notes=("No network was scored on shifted faces.",))
     scores = (score for mine in drawn.values() for curve in mine for score in (*curve.low, *curve.high) if score < 1e12)
-    axis, floors, floor_keys = floor_axis(scores, found.floor, split="test")
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="test", log=True)
     names = factor_names(found.design)
     panels = tuple(_panel(names[factor], mine, axis, floors) for factor, mine in drawn.items())
     keys = tuple(Key(f"{key.label}, unshifted", key.colour, key.mark, key.dash) for key in floor_keys)
-    confidence = f"{100 * (1 - found.design.alpha):g}"
-    return Drawing(panels, keys, (f"Geometric mean over seeds; the band is its {confidence} % interval.",))
+    note = f"Geometric mean over seeds; the band is its {100 * (1 - found.design.alpha):g} % interval."
+    return Drawing(panels, keys, (note,))
 
 
 def _panel(name: str, curves: Sequence[LevelCurve], axis: ScoreAxis, floors: Sequence[Line]) -> Panel:

@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import contrast_name, factor_names
-from kpbench.plots.drawing import Drawing, Key, Panel, calm, score_layout
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import show_level
-from kpbench.plots.references import Line, add_lines, floor_axis
+from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, drawable, geometric_mean, rounded, show_score
 from kpbench.plots.traces import GAP, add_trace, line_style, marker_style, name_ticks
 from kpbench.statistics.blocks import BlockTable
@@ -23,19 +23,22 @@ PAIR = 150
 """Least pixels for one contrast."""
 
 
-@dataclass(frozen=True)
-class Slope:
-    """One block of a contrast: the scores of baseline and level, each the geometric mean over its cells.
+class Slope(NamedTuple):
+    """One block of a contrast, baseline first, level second.
 
     Attributes:
-        baseline_failed, level_failed: a run there diverged and counts with the mean face's MSE.
+        scores: each the geometric mean over its cells.
+        failed: whether a run there diverged and counts with the mean face's MSE.
     """
 
     block: int
-    baseline: float
-    level: float
-    baseline_failed: bool
-    level_failed: bool
+    scores: tuple[float, float]
+    failed: tuple[bool, bool]
+
+    @property
+    def higher(self) -> bool:
+        """Whether the level scores higher than the baseline."""
+        return self.scores[1] > self.scores[0]
 
 
 def slopes(table: BlockTable, contrast: Contrast) -> tuple[Slope, ...]:
@@ -45,14 +48,10 @@ def slopes(table: BlockTable, contrast: Contrast) -> tuple[Slope, ...]:
     logs = [differences(table, np.where(mine, np.abs(weights), 0.0)) for mine in cells]
     failed = [np.any(table.failed[mine], axis=0).tolist() for mine in cells]
     return tuple(
-        Slope(block, score_from_mse(math.exp(before)), score_from_mse(math.exp(after)), *lost)
-        for block, before, after, *lost in zip(table.blocks, *logs, *failed, strict=True)
+        Slope(block, (score_from_mse(math.exp(before)), score_from_mse(math.exp(after))), lost)
+        for block, before, after, lost in zip(table.blocks, *logs, zip(*failed, strict=True), strict=True)
         if not (math.isnan(before) or math.isnan(after))
     )
-
-
-Pair = tuple[Contrast, tuple[Slope, ...]]
-"""A contrast with its slopes."""
 
 
 def draw_paired_slopes(found: Analysis) -> Drawing:
@@ -60,26 +59,28 @@ def draw_paired_slopes(found: Analysis) -> Drawing:
     pairs = [(contrast, slopes(found.table, contrast)) for contrast in found.contrasts]
     if not any(lines for _, lines in pairs):
         return Drawing(notes=("No block has run for both sides of a contrast yet.",))
-    scores = (score for _, lines in pairs for line in lines for score in (line.baseline, line.level))
-    axis, floors, floor_keys = floor_axis(scores, found.floor, split="test")
-    panels = []
-    for factor in dict.fromkeys(contrast.factor for contrast, _ in pairs):
-        mine = [(contrast, lines) for contrast, lines in pairs if contrast.factor == factor and lines]
-        if mine:
-            panels.append(_panel(found, mine, axis, floors))
+    scores = (score for _, lines in pairs for line in lines for score in line.scores)
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="test", log=True)
+    by_factor: dict[str, list[tuple[Contrast, Sequence[Slope]]]] = {}
+    for contrast, lines in pairs:
+        if lines:
+            by_factor.setdefault(contrast.factor, []).append((contrast, lines))
+    panels = tuple(_panel(found, mine, axis, floors) for mine in by_factor.values())
     keys = [
         Key("a block in which the level scores higher", "second", "line"),
         Key("a block in which it does not", "first", "line", "dash"),
         Key("geometric mean over blocks", "ink", "diamond"),
     ]
-    if any(line.baseline_failed or line.level_failed for _, lines in pairs for line in lines):
+    if any(any(line.failed) for _, lines in pairs for line in lines):
         keys.append(Key("a run of the block diverged, with the mean face's MSE", "failed", "cross"))
     empty = [contrast_name(found, contrast) for contrast, lines in pairs if not lines]
     notes = (f"Without a complete block, not drawn: {', '.join(empty)}.",) if empty else ()
-    return Drawing(tuple(panels), (*keys, *floor_keys), notes)
+    return Drawing(panels, (*keys, *floor_keys), notes)
 
 
-def _panel(found: Analysis, pairs: Sequence[Pair], axis: ScoreAxis, floors: Sequence[Line]) -> Panel:
+def _panel(
+    found: Analysis, pairs: Sequence[tuple[Contrast, Sequence[Slope]]], axis: ScoreAxis, floors: Sequence[Line]
+) -> Panel:
     figure = calm(go.Figure(), height=360, left=58)
     ends = (-0.45, 2 * len(pairs) - 0.55)
     add_lines(figure, floors, ends, upright=False)
@@ -91,38 +92,36 @@ def _panel(found: Analysis, pairs: Sequence[Pair], axis: ScoreAxis, floors: Sequ
     figure.update_xaxes(range=list(ends), showgrid=False, **ticks)
     figure.update_yaxes(**score_layout(axis, title="test score"))
     higher = "; ".join(
-        f"{contrast_name(found, contrast)}: higher in {sum(one.level > one.baseline for one in lines)} of {len(lines)}"
+        f"{contrast_name(found, contrast)}: higher in {sum(line.higher for line in lines)} of {len(lines)}"
         for contrast, lines in pairs
     )
     head = ("contrast", "block", "baseline", "level")
     body = [
-        (contrast_name(found, contrast), str(line.block), show_score(line.baseline), show_score(line.level))
+        (contrast_name(found, contrast), str(line.block), *map(show_score, line.scores))
         for contrast, lines in pairs
         for line in lines
     ]
     alt = f"Test scores of baseline and level in each block. {higher}."
-    width = 70 + PAIR * len(pairs)
+    width = 70 + PAIR * len(pairs) if len(pairs) > 1 else 0
     name = factor_names(found.design)[pairs[0][0].factor]
-    return Panel(name, figure, alt, least_width=width if len(pairs) > 1 else 0, levels=(head, *body))
+    return Panel(name, figure, alt, least_width=width, levels=(head, *body))
 
 
 def _add_slopes(figure: go.Figure, start: float, lines: Sequence[Slope]) -> None:
     ends = (start + 0.1, start + 0.9)
-    drawn = [line for line in lines if drawable(line.baseline) and drawable(line.level)]
+    drawn = [line for line in lines if all(map(drawable, line.scores))]
     for higher, role, dash in ((True, "second", "solid"), (False, "first", "dash")):
-        mine = [line for line in drawn if (line.level > line.baseline) == higher]
+        mine = [line for line in drawn if line.higher == higher]
         if mine:
-            pairs = (zip(ends, (rounded(line.baseline), rounded(line.level)), strict=True) for line in mine)
             add_trace(
                 figure,
-                [point for pair in pairs for point in (*pair, GAP)],
+                [point for line in mine for point in (*zip(ends, map(rounded, line.scores), strict=True), GAP)],
                 line=line_style(role, 1.25, dash),
                 marker=marker_style(role, 5),
                 text=[text for line in mine for text in (f"block {line.block}", f"block {line.block}", "")],
                 hovertemplate="%{text}: %{y}<extra></extra>",
             )
-    lost = [(ends[0], line.baseline, line.block) for line in drawn if line.baseline_failed]
-    lost += [(ends[1], line.level, line.block) for line in drawn if line.level_failed]
+    lost = [(ends[at], line.scores[at], line.block) for at in (0, 1) for line in drawn if line.failed[at]]
     if lost:
         add_trace(
             figure,
@@ -131,7 +130,7 @@ def _add_slopes(figure: go.Figure, start: float, lines: Sequence[Slope]) -> None
             text=[f"block {block}: a run diverged" for _, _, block in lost],
             hoverinfo="text",
         )
-    means = [geometric_mean(line.baseline for line in drawn), geometric_mean(line.level for line in drawn)]
+    means = [geometric_mean(line.scores[at] for line in drawn) for at in (0, 1)]
     if all(map(drawable, means)):
         add_trace(
             figure,

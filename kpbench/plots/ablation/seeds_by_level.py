@@ -1,7 +1,6 @@
 """Every seed's test score by level, with the geometric mean and its interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,9 +8,9 @@ import plotly.graph_objects as go
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.analysis.ablation.levels import Level, counting_cells
 from kpbench.plots.ablation.names import factor_names
-from kpbench.plots.drawing import Drawing, Key, Panel, calm, score_layout
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import show_level
-from kpbench.plots.references import Line, add_lines, floor_axis
+from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, drawable, jitter, rounded, show_score
 from kpbench.plots.traces import add_trace, line_style, marker_style, name_ticks
 from kpbench.task.score import score_from_mse
@@ -20,21 +19,15 @@ LABEL = 16
 """Letters of a level's name on the axis."""
 
 
-@dataclass(frozen=True)
-class SeedPoint:
-    """One run: its block, its cell's position, its test score; `failed` counts with the mean face's."""
-
-    block: int
-    cell: int
-    score: float
-    failed: bool
+SeedPoint = tuple[int, float, bool]
+"""One run: its block, its test score, and whether it diverged and has the mean face's."""
 
 
 def seed_points(found: Analysis, level: Level) -> tuple[SeedPoint, ...]:
     """The runs that speak for a level, by block and cell; those that are missing are left out."""
     table = found.table
     return tuple(
-        SeedPoint(block, cell, score_from_mse(float(table.mse[cell, at])), bool(table.failed[cell, at]))
+        (block, score_from_mse(float(table.mse[cell, at])), bool(table.failed[cell, at]))
         for at, block in enumerate(table.blocks)
         for cell in counting_cells(found.design, level.factor, level.level)
         if not np.isnan(table.mse[cell, at])
@@ -44,18 +37,18 @@ def seed_points(found: Analysis, level: Level) -> tuple[SeedPoint, ...]:
 def draw_seeds_by_level(found: Analysis) -> Drawing:
     """One panel a factor, one line a level: a point a run, a bar at the mean with its interval."""
     points = [(level, seed_points(found, level)) for level in found.levels]
-    scores = [point.score for _, mine in points for point in mine if drawable(point.score)]
+    scores = [score for _, mine in points for _, score, _ in mine if drawable(score)]
     if not scores:
         return Drawing(notes=("No run has a test score yet.",))
     intervals = [level.interval for level, _ in points if level.interval is not None]
     ends = [end for one in intervals for end in (one.low, one.high) if end is not None]
-    axis, floors, floor_keys = floor_axis(scores, found.floor, split="test", marks=ends)
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="test", log=True, also=ends)
     panels = tuple(
         _panel(factor_names(found.design)[factor], [pair for pair in points if pair[0].factor == factor], axis, floors)
         for factor in found.design.factors
     )
     keys = [Key("one run", "run", "dot"), Key("geometric mean with its 95 % interval over seeds", "first", "bar")]
-    if any(point.failed for _, mine in points for point in mine):
+    if any(failed for _, mine in points for _, _, failed in mine):
         keys.append(Key("diverged, with the mean face's score", "failed", "cross"))
     return Drawing(panels, (*keys, *floor_keys))
 
@@ -79,18 +72,17 @@ def _panel(
 
 
 def _add_level(figure: go.Figure, at: int, level: Level, points: Sequence[SeedPoint]) -> None:
-    looks = (
-        (False, marker_style("run", 7, "circle", edge=0) | {"opacity": 0.6}),
-        (True, marker_style("failed", 9, "x-thin", edge=2) | {"opacity": 1}),
-    )
-    for failed, marker in looks:
-        mine = [(index, p) for index, p in enumerate(points) if p.failed == failed and drawable(p.score)]
+    ordinary = marker_style("run", 7, "circle", edge=0) | {"opacity": 0.6}
+    diverged = marker_style("failed", 9, "x-thin", edge=2) | {"opacity": 1}
+    placed = [(block, score, failed, at + 0.55 * jitter(index)) for index, (block, score, failed) in enumerate(points)]
+    for lost, marker, words in ((False, ordinary, ""), (True, diverged, ", diverged")):
+        mine = [(rounded(score), y, block) for block, score, failed, y in placed if failed == lost and drawable(score)]
         if mine:
             add_trace(
                 figure,
-                [(rounded(p.score), round(at + 0.55 * jitter(index), 2)) for index, p in mine],
+                [(score, round(y, 2)) for score, y, _ in mine],
                 marker=marker,
-                text=[f"block {point.block}" + (", diverged" if failed else "") for _, point in mine],
+                text=[f"block {block}{words}" for _, _, block in mine],
                 hovertemplate="%{text}: %{x}<extra></extra>",
             )
     interval = level.interval

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Mark, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import describe, varying
-from kpbench.plots.references import Line, add_lines, reference_lines
-from kpbench.plots.scores import ScoreAxis, drawable, rounded, score_axis, show_score, unscored
+from kpbench.plots.references import Line, add_lines, reference_axis
+from kpbench.plots.scores import ScoreAxis, drawable, geometric_mean, outcomes, rounded, show_score
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style, name_ticks
 from kpbench.statistics.words import seeds_text
@@ -54,7 +54,7 @@ def leaderboard_lines(rows: Sequence[RunResult], marks: Marks, *, top: int = TOP
     lines = []
     for place, cell in enumerate(standings(rows), start=1):
         if cell.fresh or cell.test or cell.cell == marks.chosen or (place <= top and not math.isnan(cell.tuning_score)):
-            scores = {"tuning": cell.tuning_score, "fresh": cell.fresh_score, "test": cell.test_score}
+            scores = {name: geometric_mean(getattr(cell, name)) for name in SERIES}
             lines.append(LeaderboardLine(f"#{place}", scores, place, describe(cell.params, factors), cell))
     for name, known in marks.floor.items():
         score = known.get("val", math.nan)
@@ -70,8 +70,7 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     if not cells:
         return Drawing(notes=("No cell has a complete run yet, so there is no leaderboard.",))
     scores = [score for line in lines for name in SERIES for score in (line.scores[name], *line.seeds(name))]
-    axis = score_axis(scores, marks=[marks.pass_mark])
-    references, reference_keys = reference_lines(Marks(marks.pass_mark), axis, split="val")
+    axis, references, reference_keys = reference_axis(scores, Marks(marks.pass_mark), split="val")
     keys = []
     for name, (mark, role, words, _) in SERIES.items():
         seeds = any(line.seeds(name) for line in cells)
@@ -79,7 +78,7 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
             keys.append(Key("sealed-test score", role, mark))
         elif seeds or name == "tuning":
             keys.append(Key(words, role, mark))
-    infinite = unscored(rows)[1]
+    infinite = outcomes(rows)[0].count(math.inf)
     notes = (f"{infinite} runs with an infinite score (MSE 0) have no place on the axis.",) if infinite else ()
     alt = f"Scores of {len(cells)} leading cells and {len(marks.floor)} floors. "
     alt += f"First: {cells[0].what or 'the only cell'} with validation score {show_score(cells[0].scores['tuning'])}."
@@ -97,8 +96,7 @@ def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Seque
     for nudge, (name, (mark, role, _, _)) in zip((0.0, -0.16, 0.16), SERIES.items(), strict=True):
         several = [(at, line.seeds(name)) for at, line in enumerate(lines) if len(line.seeds(name)) > 1]
         points = [(rounded(score), at + nudge) for at, seeds in several for score in seeds if drawable(score)]
-        marker = marker_style(role, 4, "circle") | {"opacity": 0.45}
-        add_trace(figure, points, marker=marker)
+        add_trace(figure, points, marker=marker_style(role, 4, "circle") | {"opacity": 0.45})
         means = [(at, line) for at, line in enumerate(lines) if drawable(line.scores[name])]
         ring = mark == "ring"
         add_trace(

@@ -4,14 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import plotly.graph_objects as go
 
 from kpbench.cell import RunResult, State
 from kpbench.plots.colours import RANKED
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import Factor, describe, varying
-from kpbench.plots.references import add_lines, reference_lines
-from kpbench.plots.scores import drawable, rounded, score_axis, show_score, thinned
+from kpbench.plots.factors import describe, varying
+from kpbench.plots.references import add_lines, reference_axis
+from kpbench.plots.scores import drawable, rounded, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
 from kpbench.statistics.scale import rmse_px
@@ -41,19 +42,13 @@ class Curve:
         return list(zip(self.epochs, map(rounded, self.scores), strict=True))
 
 
-@dataclass(frozen=True)
-class Curves:
-    """The curves to draw, the leading cells, and how many curves of other cells there were."""
+def learning_curves(
+    rows: Sequence[RunResult], *, most: int = MOST_CURVES
+) -> tuple[list[Curve], tuple[Standing, ...], int]:
+    """The curves of the trials to draw, the five leading cells, and how many curves of other cells there were.
 
-    drawn: tuple[Curve, ...]
-    leaders: tuple[Standing, ...]
-    others: int
-
-
-def learning_curves(rows: Sequence[RunResult], *, most: int = MOST_CURVES) -> Curves:
-    """The curves of the trials: all of the five leading cells', and at most `most` of the others, evenly by last score.
-
-    Epochs whose score is not a positive finite number are left out; a run without any such epoch has no curve.
+    Drawn are all curves of the leading cells, last, and at most `most` of the others, evenly by last score. Epochs
+    whose score is not a positive finite number are left out; a run without any such epoch has no curve.
     """
     leaders = tuple(cell for cell in standings(rows) if not math.isnan(cell.tuning_score))[: len(RANKED)]
     places = {cell.cell: place for place, cell in enumerate(leaders)}
@@ -66,7 +61,7 @@ def learning_curves(rows: Sequence[RunResult], *, most: int = MOST_CURVES) -> Cu
             curves.append(Curve(row.state, place, row.trial, epochs, scores))
     others = sorted((curve for curve in curves if curve.place < 0), key=lambda curve: curve.scores[-1])
     leading = sorted((curve for curve in curves if curve.place >= 0), key=lambda curve: -curve.place)
-    return Curves((*thinned(others, most), *leading), leaders, len(others))
+    return [*thinned(others, most), *leading], leaders, len(others)
 
 
 def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float, float], ...]:
@@ -75,30 +70,26 @@ def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float,
     Epochs that not every one of these runs reached with finite losses are left out.
     """
     runs = [row for row in rows if row.cell == cell and row.state == "complete" and row.curve]
-    found: dict[int, list[tuple[float, float]]] = {}
-    for record in (record for row in runs for record in row.curve):
-        if math.isfinite(record.train_mse) and math.isfinite(record.val_mse):
-            found.setdefault(record.epoch, []).append((record.train_mse, record.val_mse))
-    whole = sorted((epoch, pairs) for epoch, pairs in found.items() if len(pairs) == len(runs))
-    means = ((epoch, [math.fsum(mses) / len(mses) for mses in zip(*pairs, strict=True)]) for epoch, pairs in whole)
-    return tuple((epoch, rmse_px(train), rmse_px(val)) for epoch, (train, val) in means)
+    curves = [{record.epoch: (record.train_mse, record.val_mse) for record in row.curve} for row in runs]
+    shared = sorted(set.intersection(*map(set, curves))) if curves else []
+    means = ((epoch, np.mean([curve[epoch] for curve in curves], axis=0).tolist()) for epoch in shared)
+    return tuple((epoch, rmse_px(train), rmse_px(val)) for epoch, (train, val) in means if np.isfinite(train + val))
 
 
 def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """Validation score by epoch, the five leading cells in colour, and training beside validation error of the best."""
-    curves = learning_curves(rows)
-    if not curves.drawn:
+    curves, leaders, others = learning_curves(rows)
+    if not curves:
         return Drawing(notes=("No run has a learning curve yet.",))
-    panels = [_score_panel(curves, marks, varying(rows))]
-    drawn = sum(curve.place < 0 for curve in curves.drawn)
-    note = (
-        f"Drawn: {drawn} of the {curves.others:,} curves outside the five leading cells, evenly spaced by last score."
-    )
-    best = marks.chosen or (curves.leaders[0].cell if curves.leaders else None)
+    factors = varying(rows)
+    panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], marks)]
+    drawn = sum(curve.place < 0 for curve in curves)
+    note = f"Drawn: {drawn} of the {others:,} curves outside the five leading cells, evenly spaced by last score."
+    best = marks.chosen or (leaders[0].cell if leaders else None)
     errors = best_errors(rows, best) if best else ()
     if len(errors) > 1:
         panels.append(_error_panel(errors))
-    return Drawing(tuple(panels), notes=(note,) if curves.others > drawn else ())
+    return Drawing(tuple(panels), notes=(note,) if others > drawn else ())
 
 
 LOOKS: dict[State, tuple[str, str, str, str | None]] = {
@@ -109,18 +100,17 @@ LOOKS: dict[State, tuple[str, str, str, str | None]] = {
 """For the curves behind the leading ones: label, colour role, dash and the mark at their end."""
 
 
-def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Panel:
-    lines_at = [marks.pass_mark, *marks.on("val").values()]
-    axis = score_axis((score for curve in curves.drawn for score in curve.scores), marks=lines_at)
+def _score_panel(curves: Sequence[Curve], leaders: Sequence[str], marks: Marks) -> Panel:
+    scores = (score for curve in curves for score in curve.scores)
+    axis, lines, line_keys = reference_axis(scores, marks, split="val")
     figure = calm(go.Figure(), height=400)
-    lines, line_keys = reference_lines(marks, axis, split="val")
-    leading = [curve for curve in curves.drawn if curve.place >= 0]
+    leading = [curve for curve in curves if curve.place >= 0]
     places = sorted({curve.place for curve in leading})
     keys = [Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place]) for place in places]
-    ends = set_epochs(figure, [epoch for curve in curves.drawn for epoch in curve.epochs])
+    ends = set_epochs(figure, [epoch for curve in curves for epoch in curve.epochs])
     add_lines(figure, lines, ends, upright=False)
     for state, (words, role, dash, symbol) in LOOKS.items():
-        found = [curve for curve in curves.drawn if curve.place < 0 and curve.state == state]
+        found = [curve for curve in curves if curve.place < 0 and curve.state == state]
         if found:
             keys.append(Key(words, role, "line", dash))
             points = [point for curve in found for point in (*curve.points, GAP)]
@@ -135,19 +125,18 @@ def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Pan
             )
     for curve in leading:
         role = RANKED[curve.place]
-        what = label(describe(curves.leaders[curve.place].params, factors), length=90)
         add_trace(
             figure,
             curve.points,
             line=line_style(role, 2.5, RANK_DASHES[curve.place]),
             marker=marker_style(role, 8),
             mode="lines" if len(curve.epochs) > 1 else "markers",
-            hovertext=f"<b>#{curve.place + 1}</b> {what}",
+            hovertext=f"<b>#{curve.place + 1}</b> {label(leaders[curve.place], length=90)}",
             hoverinfo="x+y+text",
         )
     figure.update_yaxes(**score_layout(axis, title="validation score"))
-    best = max(curves.drawn, key=lambda curve: curve.scores[-1])
-    alt = f"Validation score by epoch of {len(curves.drawn)} runs; the highest ends at {show_score(best.scores[-1])} "
+    best = max(curves, key=lambda curve: curve.scores[-1])
+    alt = f"Validation score by epoch of {len(curves)} runs; the highest ends at {show_score(best.scores[-1])} "
     alt += f"after epoch {best.epochs[-1]}."
     return Panel("Validation score by epoch", figure, alt, key=(*keys, *line_keys))
 

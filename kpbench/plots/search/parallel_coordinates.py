@@ -8,10 +8,11 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult
 from kpbench.plots.colours import STEPS, light
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm
-from kpbench.plots.factors import Factor, short_names, show_level, show_number, varying
+from kpbench.plots.factors import Factor, show_level, show_number, varying
 from kpbench.plots.scores import drawable, score_axis, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style
+from kpbench.statistics.words import short_names
 
 MOST_LINES = 300
 """Lines drawn."""
@@ -19,11 +20,15 @@ MOST_LINES = 300
 ABSENT = 0.04
 """Where the cells that lack a ranged parameter lie on its axis."""
 
+APART = (
+    "Lines that share a level are set apart there in order of their score. Cells without a complete run are not drawn."
+)
+
 WIDTH = 118
 """Pixels between two axes before the plot is scrolled sideways."""
 
-Ticks = tuple[tuple[float, str], ...]
-"""Places on an axis, 0 to 1, with their texts."""
+Axis = tuple[str, list[tuple[float, str]]]
+"""An axis: its title, and its ticks as places from 0 to 1 with their texts."""
 
 
 @dataclass(frozen=True)
@@ -36,46 +41,41 @@ class Line:
     score: float
 
 
-@dataclass(frozen=True)
-class Lines:
-    """The axes by title, the lines to draw from low to high score, and how many cells there were."""
+def parallel_lines(
+    rows: Sequence[RunResult], *, most: int = MOST_LINES, keep: str | None = None
+) -> tuple[list[Axis], list[Line], int]:
+    """The axes, the lines to draw from low to high score, and how many cells there were.
 
-    axes: tuple[tuple[str, Ticks], ...]
-    lines: tuple[Line, ...]
-    cells: int
-
-
-def parallel_lines(rows: Sequence[RunResult], *, most: int = MOST_LINES, keep: str | None = None) -> Lines:
-    """The cells with a finite tuning score as lines: at most `most`, evenly spaced by rank, and the cell `keep`.
-
-    Lines that share a level are set a little apart there, in order of their score, so that none hides another.
+    The lines are the cells with a finite tuning score as lines: at most `most`, evenly spaced by rank, and the
+    cell `keep`. Lines that share a level are set a little apart there, in order of their score, so that none hides
+    another.
     """
     factors = varying([row for row in rows if row.role == "trial"])
     ranked = [(rank, cell) for rank, cell in enumerate(standings(rows), start=1) if drawable(cell.tuning_score)]
     chosen = [index for index, (_, cell) in enumerate(ranked) if cell.cell == keep]
     scale = score_axis(cell.tuning_score for _, cell in ranked)
-    names = short_names(factors)
+    names = short_names(factor.name for factor in factors)
     axes = [
         (names[factor.name], _ticks(factor, absent=any(factor.name not in cell.params for _, cell in ranked)))
         for factor in factors
     ]
-    axes.append(("score", tuple((scale.place(tick), show_score(tick)) for tick in scale.ticks)))
+    axes.append(("score", [(scale.place(tick), show_score(tick)) for tick in scale.ticks]))
     lines = []
     for rank, cell in (ranked[index] for index in sorted({*chosen, *thinned(range(len(ranked)), most)})):
         share = scale.place(cell.tuning_score)
         places = (*(_place(factor, cell, share) for factor in factors), share)
         lines.append(Line(rank, cell.cell, places, cell.tuning_score))
-    return Lines(tuple(axes), tuple(sorted(lines, key=lambda line: line.score)), len(ranked))
+    return axes, sorted(lines, key=lambda line: line.score), len(ranked)
 
 
-def _ticks(factor: Factor, *, absent: bool) -> Ticks:
+def _ticks(factor: Factor, *, absent: bool) -> list[tuple[float, str]]:
     if not factor.ranged:
         count = len(factor.levels)
-        return tuple(((index + 0.5) / count, show_level(level)) for index, level in enumerate(factor.levels))
+        return [((index + 0.5) / count, show_level(level)) for index, level in enumerate(factor.levels)]
     low, high = factor.ends
-    shares = (0, 0.5, 1)
-    ticks = ((_up(share), show_number(factor.unscaled(low + share * (high - low)), digits=2)) for share in shares)
-    return (((ABSENT, show_level(None)),) if absent else ()) + tuple(ticks)
+    values = {share: factor.unscaled(low + share * (high - low)) for share in (0, 0.5, 1)}
+    ticks = [(_up(share), show_number(value, digits=2)) for share, value in values.items()]
+    return [(ABSENT, show_level(None)), *ticks] if absent else ticks
 
 
 def _up(share: float) -> float:
@@ -95,54 +95,48 @@ def _place(factor: Factor, cell: Standing, share: float) -> float:
 
 def draw_parallel_coordinates(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One line a cell, darker for a higher score, the best cell thick and in its own colour."""
-    found = parallel_lines(rows, keep=marks.chosen)
-    if len(found.axes) < 2:
+    axes, lines, cells = parallel_lines(rows, keep=marks.chosen)
+    if len(axes) < 2:
         return Drawing(notes=("No parameter varies among the runs so far.",))
-    if not found.lines:
+    if not lines:
         return Drawing(notes=("No cell has a score to draw.",))
     figure = calm(go.Figure(), height=420, left=38, right=52, top=40, bottom=14)
-    best = next((line for line in found.lines if line.cell == marks.chosen), found.lines[-1])
-    low, high = found.lines[0].places[-1], found.lines[-1].places[-1]
+    best = next((line for line in lines if line.cell == marks.chosen), lines[-1])
+    low, high = lines[0].places[-1], lines[-1].places[-1]
     by_role: dict[str, list[Line]] = {role: [] for role in STEPS}
-    for line in found.lines:
+    for line in lines:
         share = (line.places[-1] - low) / (high - low) if high > low else 1.0
         if line is not best:
             by_role[STEPS[min(len(STEPS) - 1, int(len(STEPS) * share))]].append(line)
     for role, inside in by_role.items():
-        _add(figure, inside, role, width=1.5, opacity=0.85 if len(found.lines) < 100 else 0.6)
+        _add(figure, inside, role, width=1.5, opacity=0.85 if len(lines) < 100 else 0.6)
     _add(figure, [best], "first", width=4, opacity=1.0)
-    _axes(figure, found.axes)
+    _axes(figure, axes)
     keys = (
         Key(f"best cell (#{best.rank})", "first", "line"),
-        Key(f"low score ({show_score(found.lines[0].score)})", STEPS[0], "line"),
-        Key(f"high score ({show_score(found.lines[-1].score)})", STEPS[-1], "line"),
+        Key(f"low score ({show_score(lines[0].score)})", STEPS[0], "line"),
+        Key(f"high score ({show_score(lines[-1].score)})", STEPS[-1], "line"),
     )
-    notes = [
-        "Lines that share a level are set apart there in order of their score. "
-        "Cells without a complete run are not drawn."
-    ]
-    if found.cells > len(found.lines):
-        notes.append(f"Drawn: {len(found.lines)} of {found.cells:,} cells, evenly spaced by rank.")
-    alt = f"Parallel coordinates of {len(found.lines)} cells over {len(found.axes) - 1} parameters and the score."
-    panel = Panel("", figure, alt, least_width=WIDTH * len(found.axes))
-    return Drawing((panel,), keys if len(found.lines) > 1 else keys[:1], tuple(notes))
+    fewer = (f"Drawn: {len(lines)} of {cells:,} cells, evenly spaced by rank.",) if cells > len(lines) else ()
+    alt = f"Parallel coordinates of {len(lines)} cells over {len(axes) - 1} parameters and the score."
+    panel = Panel("", figure, alt, least_width=WIDTH * len(axes))
+    return Drawing((panel,), keys if len(lines) > 1 else keys[:1], (APART, *fewer))
 
 
 def _add(figure: go.Figure, lines: Sequence[Line], role: str, *, width: float, opacity: float) -> None:
     if not lines:
         return
-    axes = len(lines[0].places)
     add_trace(
         figure,
         [point for line in lines for point in (*((at, round(y, 3)) for at, y in enumerate(line.places)), GAP)],
         line=line_style(role, width) | {"shape": "spline", "smoothing": 0.35},
         opacity=opacity,
-        text=[f"#{line.rank}: {show_score(line.score)}" for line in lines for _ in range(axes + 1)],
+        text=[f"#{line.rank}: {show_score(line.score)}" for line in lines for _ in (*line.places, None)],
         hoverinfo="text",
     )
 
 
-def _axes(figure: go.Figure, axes: Sequence[tuple[str, Ticks]]) -> None:
+def _axes(figure: go.Figure, axes: Sequence[Axis]) -> None:
     ink = light("ink")
     for at, (title, _) in enumerate(axes):
         line = {"color": light("muted"), "width": 1.5}

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress, pairwise
 
+import numpy as np
 import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import Factor, short_names, show_level, show_number, varying
-from kpbench.plots.references import Line, add_lines, reference_lines
+from kpbench.plots.factors import Factor, show_level, show_number, varying
+from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
     drawable,
@@ -17,13 +19,12 @@ from kpbench.plots.scores import (
     jitter,
     outcomes,
     rounded,
-    score_axis,
     show_score,
     thinned,
-    unscored,
     val_score,
 )
 from kpbench.plots.traces import add_trace, label, line_style, marker_style, name_ticks
+from kpbench.statistics.words import short_names
 
 MOST_POINTS = 1200
 """Points drawn in one panel; the means are always of all runs."""
@@ -63,12 +64,12 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
     A range is cut into five parts; the runs that do not have the parameter are a group of their own without a place.
     """
     names = {at: (show_level(level), float(at)) for at, level in enumerate(factor.levels)}
-    low, high = factor.ends if factor.ranged else (0.0, 0.0)
-    width = (high - low) / BINS
     if factor.ranged:
-        edges = [low + at * width for at in range(BINS)]
-        texts = [[show_number(factor.unscaled(edge)) for edge in (start, start + width)] for start in edges]
-        names = {at: (" to ".join(texts[at]), factor.unscaled(start + width / 2)) for at, start in enumerate(edges)}
+        edges = np.linspace(*factor.ends, BINS + 1).tolist()
+        names = {
+            at: (" to ".join(show_number(factor.unscaled(edge)) for edge in part), factor.unscaled(sum(part) / 2))
+            for at, part in enumerate(pairwise(edges))
+        }
         names[BINS] = (show_level(None), math.nan)
     groups: dict[int, list[RunResult]] = {at: [] for at in names}
     for row in rows:
@@ -77,7 +78,8 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
             if not factor.ranged:
                 at = factor.place(value)
             else:
-                at = BINS if value is None else min(BINS - 1, int((factor.scaled(value) - low) / width))
+                part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
+                at = BINS if value is None else min(BINS - 1, int(part))
             groups[at].append(row)
     found = []
     for at, group in groups.items():
@@ -102,35 +104,27 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     if not any(row.state == "complete" for row in shown):
         return Drawing(notes=("No run is complete with a score, so there is nothing to compare.",))
     drawn = thinned(shown, MOST_POINTS)
-    axis = score_axis(map(_last_score, shown), marks=[marks.pass_mark, *marks.on("val").values()])
-    lines, line_keys = reference_lines(marks, axis, split="val")
-    names = short_names(factors)
+    axis, lines, line_keys = reference_axis(map(_last_score, shown), marks, split="val")
+    names = short_names(factor.name for factor in factors)
     widths = [_label_width(factor) for factor in factors]
     left = max([ALIGNED[0], *(width for width in widths if width <= ALIGNED[1])])
-    panels = []
-    for factor, width in zip(factors, widths, strict=True):
-        levels = by_level(trials, factor)
-        figure = _figure(factor, levels, drawn, axis, lines)
-        figure.update_layout(margin_l=max(left, width))
-        panels.append(Panel(names[factor.name], figure, _alt(factor, levels), levels=_table(factor, levels)))
+    panels = tuple(
+        _panel(factor, names[factor.name], max(left, width), trials, drawn, axis, lines)
+        for factor, width in zip(factors, widths, strict=True)
+    )
     keys = [Key("complete run", "run", "dot"), Key("geometric mean of complete runs", "first", "bar")]
     if any(row.state == "pruned" for row in drawn):
         keys.insert(1, Key("stopped early, last score, not in the mean", "pruned", "cross"))
-    notes = []
-    if len(shown) > len(drawn):
-        notes.append(
-            f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs."
-        )
-    lost, infinite = unscored(trials)
-    failed = sum(row.state == "failed" for row in trials) + lost
-    if failed:
-        notes.append(f"{failed:,} runs have no score and are in no mean; the tables count them by level.")
-    if infinite:
-        notes.append(
-            f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
-            "the mean of their level is infinite."
-        )
-    return Drawing(tuple(panels), (*keys, *line_keys), tuple(notes))
+    scores, _, failed = outcomes(trials)
+    infinite = scores.count(math.inf)
+    sentences = (
+        f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs.",
+        f"{failed:,} runs have no score and are in no mean; the tables count them by level.",
+        f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
+        "the mean of their level is infinite.",
+    )
+    notes = tuple(compress(sentences, (len(shown) > len(drawn), failed, infinite)))
+    return Drawing(panels, (*keys, *line_keys), notes)
 
 
 def _last_score(row: RunResult) -> float:
@@ -140,10 +134,13 @@ def _last_score(row: RunResult) -> float:
     return row.val_score if row.val_score is not None else math.nan
 
 
-def _figure(
-    factor: Factor, levels: Sequence[Level], drawn: Sequence[RunResult], axis: ScoreAxis, lines: Sequence[Line]
-) -> go.Figure:
-    figure = calm(go.Figure(), height=320 if factor.ranged else 78 + max(120, 34 * len(factor.levels)))
+def _panel(
+    factor: Factor, name: str, left: int, trials: Sequence[RunResult], drawn: Sequence[RunResult],
+    axis: ScoreAxis, lines: Sequence[Line],
+) -> Panel:  # fmt: skip
+    levels = by_level(trials, factor)
+    height = 320 if factor.ranged else 78 + max(120, 34 * len(factor.levels))
+    figure = calm(go.Figure(), height=height, left=left)
     ends = _ends(factor)
     add_lines(figure, lines, ends, upright=True)
     _points(figure, factor, drawn)
@@ -158,22 +155,15 @@ def _figure(
     else:
         ticks = name_ticks(map(show_level, factor.levels), length=LABEL)
         figure.update_yaxes(range=list(ends), showgrid=False, **ticks)
-    return figure
-
-
-def _alt(factor: Factor, levels: Sequence[Level]) -> str:
     ranked = sorted((level for level in levels if level.complete), key=lambda level: -level.mean)
     means = (f"{level.name}: mean {show_score(level.mean)} over {level.complete} runs" for level in ranked[:6])
-    return f"Validation score by {factor.name}. {'; '.join(means)}."
-
-
-def _table(factor: Factor, levels: Sequence[Level]) -> tuple[tuple[str, ...], ...]:
+    alt = f"Validation score by {factor.name}. {'; '.join(means)}."
     head = ("part of the range" if factor.ranged else "level", "runs", "mean", "best", "stopped early", "failed")
     body = (
         (one.name, f"{one.complete:,}", *map(show_score, (one.mean, one.best)), f"{one.pruned:,}", f"{one.failed:,}")
         for one in levels
     )
-    return head, *body
+    return Panel(name, figure, alt, levels=(head, *body))
 
 
 def _ends(factor: Factor) -> tuple[float, float]:
@@ -213,13 +203,10 @@ def _points(figure: go.Figure, factor: Factor, drawn: Sequence[RunResult]) -> No
 
 def _means(figure: go.Figure, factor: Factor, levels: Sequence[Level]) -> None:
     found = [level for level in levels if drawable(level.mean) and not math.isnan(level.place)]
-    marker = marker_style("first", 16 if factor.ranged else 26, "line-ns-open", edge=3)
+    hover = [label(f"{level.name}: mean {show_score(level.mean)} of {level.complete}") for level in found]
+    points = [(rounded(level.mean), rounded(level.place)) for level in found]
     if factor.ranged:
-        marker["line"] = {"width": 3}
-    add_trace(
-        figure,
-        [(rounded(level.mean), rounded(level.place) if factor.ranged else level.place) for level in found],
-        line=line_style("first", 2) if factor.ranged else None,
-        marker=marker,
-        hover=[label(f"{level.name}: mean {show_score(level.mean)} of {level.complete}") for level in found],
-    )
+        marker = marker_style("first", 16, "line-ns-open") | {"line": {"width": 3}}
+        add_trace(figure, points, line=line_style("first", 2), marker=marker, hover=hover)
+    else:
+        add_trace(figure, points, marker=marker_style("first", 26, "line-ns-open", edge=3), hover=hover)

@@ -16,7 +16,7 @@ class Standing:
         tuning: validation scores of the complete trials, by which the cell was chosen.
         fresh: validation scores of the final runs, whose seeds played no part in the choice.
         test: sealed-test scores of the final runs.
-        complete, pruned, failed: number of trials that ended so; complete counts those with a usable score.
+        pruned, failed: number of trials that ended so; those without a usable score are failed.
         finals_failed: number of final runs without a usable sealed-test score.
         parameters: trainable values, or None where no run got far enough to count them.
     """
@@ -26,7 +26,6 @@ class Standing:
     tuning: tuple[float, ...]
     fresh: tuple[float, ...]
     test: tuple[float, ...]
-    complete: int
     pruned: int
     failed: int
     finals_failed: int
@@ -36,16 +35,6 @@ class Standing:
     def tuning_score(self) -> float:
         """Geometric mean of the tuning scores over the seeds that completed; NaN for none."""
         return geometric_mean(self.tuning)
-
-    @property
-    def fresh_score(self) -> float:
-        """Geometric mean of the fresh validation scores; NaN for none."""
-        return geometric_mean(self.fresh)
-
-    @property
-    def test_score(self) -> float:
-        """Geometric mean of the sealed-test scores; NaN for none."""
-        return geometric_mean(self.test)
 
 
 def standings(rows: Sequence[RunResult]) -> tuple[Standing, ...]:
@@ -71,7 +60,6 @@ def _standing(cell: str, rows: Sequence[RunResult]) -> Standing:
         tuning=tuning,
         fresh=outcomes(finals)[0],
         test=test,
-        complete=len(tuning),
         pruned=pruned,
         failed=failed,
         finals_failed=len(finals) - len(test),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kpbench.plots.factors import describe, varying
-from kpbench.plots.scores import counts, error_pixels, show_score
+from kpbench.plots.scores import counts, error_pixels, geometric_mean, show_score
 from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
 from kpbench.statistics.words import plural
@@ -131,7 +131,7 @@ def winners_curse(study: ReportInput) -> str:
             f"The best cell's {show_score(best.val_score)} was also what it was chosen by. "
             "Without runs on fresh seeds, how much of it is luck is not known."
         )
-    fresh = found.fresh_score
+    fresh = geometric_mean(found.fresh)
     seeds = plural(len(found.fresh), "fresh seed")
     text = (
         f"The best cell had validation score {show_score(best.val_score)} when it was chosen and {show_score(fresh)} "

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Marks
-from kpbench.plots.factors import Factor, short_names, show_level, varying
-from kpbench.plots.scores import show_score
+from kpbench.plots.factors import Factor, show_level, varying
+from kpbench.plots.scores import geometric_mean, show_score
 from kpbench.plots.search.leaderboard import leaderboard_lines
 from kpbench.plots.search.standings import Standing, standings
-from kpbench.statistics.words import plural
+from kpbench.statistics.words import plural, short_names
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Mar
         cell=cell.cell,
         tuning=show_score(cell.tuning_score),
         seeds=str(len(cell.tuning)),
-        fresh=show_score(cell.fresh_score) if cell.fresh else "",
-        test=show_score(cell.test_score) if cell.test else "",
+        fresh=show_score(geometric_mean(cell.fresh)) if cell.fresh else "",
+        test=show_score(geometric_mean(cell.test)) if cell.test else "",
         finals=finals,
         parameters="" if cell.parameters is None else f"{cell.parameters:,}",
-        state=f"complete, {state}" if state and cell.complete else state or "complete",
+        state=f"complete, {state}" if state and cell.tuning else state or "complete",
         chosen=cell.cell == marks.chosen,
     )
 
@@ -114,5 +114,5 @@ def pruned_sentence(rows: Sequence[RunResult]) -> str:
 
 def parameter_names(rows: Sequence[RunResult]) -> dict[str, str]:
     """For each factor the printed name and the full name it stands for."""
-    names = short_names(varying([row for row in rows if row.role == "trial"]))
+    names = short_names(factor.name for factor in varying([row for row in rows if row.role == "trial"]))
     return {short: full for full, short in names.items()}
