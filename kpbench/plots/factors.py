@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kpbench.cell import RunResult, Scalar
-from kpbench.statistics import words
+from kpbench.statistics.words import short_names
 
 MANY = 8
 """A number with more different values than this is a range, not a list of levels."""
@@ -26,9 +26,23 @@ class Factor:
     ranged: bool = False
     log: bool = False
 
-    def level(self, params: Mapping[str, Scalar]) -> Scalar | None:
-        """The level of this factor in a cell, or None."""
-        return params.get(self.name)
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of a range as `scaled` gives them."""
+        return self.scaled(self.levels[0]), self.scaled(self.levels[-1])
+
+    def scaled(self, value: Scalar | None) -> float:
+        """A number of a range where its axis is even: its logarithm or itself; NaN for an absent one."""
+        number = float(value) if value is not None else math.nan
+        return math.log(number) if self.log else number
+
+    def unscaled(self, value: float) -> float:
+        """The inverse of `scaled`."""
+        return math.exp(value) if self.log else value
+
+    def place(self, value: Scalar | None) -> int:
+        """The index of a value among the levels; True is not 1."""
+        return [(level, isinstance(level, bool)) for level in self.levels].index((value, isinstance(value, bool)))
 
 
 def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
@@ -41,16 +55,12 @@ def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
 def _factor(name: str, rows: Sequence[RunResult]) -> Factor:
     found = {(isinstance(value, bool), value): value for value in (row.params.get(name) for row in rows)}
     levels = sorted(found.values(), key=_order)
-    numbers = [float(value) for value in levels if isinstance(value, int | float) and _is_number(value)]
-    others = [value for value in levels if value is not None and not _is_number(value)]
-    if len(numbers) > MANY and not others:
+    present = [value for value in levels if value is not None]
+    numbers = [value for value in present if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) > MANY and len(numbers) == len(present) and all(map(math.isfinite, numbers)):
         log = numbers[0] > 0 and numbers[-1] / numbers[0] >= 30
-        return Factor(name, tuple(value for value in levels if value is not None), ranged=True, log=log)
+        return Factor(name, tuple(present), ranged=True, log=log)
     return Factor(name, tuple(levels))
-
-
-def _is_number(value: Scalar | None) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _order(value: Scalar | None) -> tuple[int, float, str]:
@@ -83,16 +93,10 @@ def show_number(value: float, *, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
-def short_names(factors: Sequence[Factor]) -> dict[str, str]:
-    """For each factor the name to print: the short one unless two factors share it."""
-    return words.short_names(factor.name for factor in factors)
-
-
 def describe(params: Mapping[str, Scalar], factors: Sequence[Factor]) -> str:
     """What sets a cell apart, in one line: `depth 4, dropout spatial, norm batch`."""
-    names = short_names(factors)
-    present = [factor for factor in factors if factor.name in params]
-    return ", ".join(f"{names[factor.name]} {show_level(params[factor.name])}" for factor in present)
+    names = short_names(factor.name for factor in factors)
+    return ", ".join(f"{name} {show_level(params[full])}" for full, name in names.items() if full in params)
 
 
 def clipped(text: str, *, length: int) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 import plotly.graph_objects as go
 
 from kpbench.plots.colours import light
-from kpbench.plots.drawing import Key
+from kpbench.plots.drawing import Key, tick_layout
 from kpbench.plots.scores import rounded
+from kpbench.plots.traces import add_trace, line_style
 
 WIDEST = 1e3
 """Ratios further than this factor from 1 are not drawn to the end."""
@@ -38,17 +39,15 @@ def ratio_ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(tick for tick in sets[-1] if low <= tick <= high)
 
 
+def on_axis(value: float, low: float, high: float) -> float:
+    """A ratio moved to the nearer end of the axis where it lies outside, six significant digits."""
+    return rounded(min(max(value, low), high), digits=6)
+
+
 def ratio_layout(low: float, high: float, *, title: str) -> dict[str, object]:
     """The layout of a plotly axis that shows ratios."""
-    ticks = ratio_ticks(low, high)
-    return {
-        "type": "log",
-        "range": [math.log10(low), math.log10(high)],
-        "tickmode": "array",
-        "tickvals": list(ticks),
-        "ticktext": [f"{tick:g}" for tick in ticks],
-        "title": {"text": title, "standoff": 8},
-    }
+    ticks = {tick: f"{tick:g}" for tick in ratio_ticks(low, high)}
+    return tick_layout(ticks, ends=(low, high), title=title, log=True)
 
 
 def band_key(sesoi: float) -> Key:
@@ -59,20 +58,7 @@ def band_key(sesoi: float) -> Key:
 def add_band(figure: go.Figure, sesoi: float, ends: tuple[float, float], *, upright: bool) -> None:
     """Draw the smallest-effect band and the line at 1 behind what follows, between the ends of the other axis."""
     low, high = rounded(1 / (1 + sesoi)), rounded(1 + sesoi)
-    along, across = [low, high, high, low, low], [ends[0], ends[0], ends[1], ends[1], ends[0]]
-    figure.add_scatter(
-        x=along if upright else across,
-        y=across if upright else along,
-        mode="lines",
-        fill="toself",
-        fillcolor=light("rule"),
-        line={"width": 0, "color": light("rule")},
-        hoverinfo="skip",
-    )
-    figure.add_scatter(
-        x=[1, 1] if upright else list(ends),
-        y=list(ends) if upright else [1, 1],
-        mode="lines",
-        line={"color": light("muted"), "width": 1.5},
-        hoverinfo="skip",
-    )
+    corners = [(low, ends[0]), (high, ends[0]), (high, ends[1]), (low, ends[1]), (low, ends[0])]
+    band = corners if upright else [(y, x) for x, y in corners]
+    add_trace(figure, band, line=line_style("rule", 0), fill="toself", fillcolor=light("rule"))
+    add_trace(figure, [(1, end) if upright else (end, 1) for end in ends], line=line_style("muted", 1.5))

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kpbench.cell import RunResult
 from kpbench.statistics.scale import rmse_px
 
+Item = TypeVar("Item")
+
 FAR = 4.0
 """Scores that span more than this factor get a logarithmic axis."""
-
 
 NEAR = 2.5
 """A mark within this factor of the scores is shown on their axis; one further away would squeeze them."""
@@ -78,10 +80,6 @@ class ScoreAxis:
     log: bool
     ticks: tuple[float, ...]
 
-    def span(self) -> tuple[float, float]:
-        """The ends as plotly wants them: powers of ten on a logarithmic axis."""
-        return (math.log10(self.low), math.log10(self.high)) if self.log else (self.low, self.high)
-
     def place(self, score: float) -> float:
         """Where a score lies between the ends, 0 to 1."""
         if self.log:
@@ -133,19 +131,19 @@ def _even_ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(rounded(index * step, digits=10) for index in range(first, last + 1))
 
 
-def spread(count: int, cap: int) -> list[int]:
-    """At most `cap` of the indices 0 .. count - 1, evenly spaced and with both ends."""
-    if count <= cap:
-        return list(range(count))
-    if cap < 2:
-        return list(range(cap))
-    return [round(index * (count - 1) / (cap - 1)) for index in range(cap)]
+def thinned(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` of the items, evenly spaced and with both ends."""
+    count = min(most, len(items))
+    return [items[round(index * (len(items) - 1) / max(count - 1, 1))] for index in range(count)]
 
 
-def unscored(rows: Sequence[RunResult]) -> tuple[int, int]:
-    """Complete rows that cannot be drawn: how many have no usable score, how many an infinite one (MSE 0)."""
-    complete = [row for row in rows if row.state == "complete"]
-    return (
-        sum(not counts(row.val_score) for row in complete),
-        sum(row.val_score == math.inf for row in complete),
-    )
+def outcomes(rows: Sequence[RunResult]) -> tuple[tuple[float, ...], int, int]:
+    """How runs ended: the usable scores of the complete ones, how many were pruned, how many gave no usable score."""
+    scores = tuple(score for score in map(val_score, rows) if not math.isnan(score))
+    pruned = sum(row.state == "pruned" for row in rows)
+    return scores, pruned, len(rows) - len(scores) - pruned
+
+
+def jitter(index: int) -> float:
+    """A shift in -0.5 to 0.5 for the point of an index: evenly spread, the same each time (the golden ratio)."""
+    return (index * 0.6180339887498949) % 1 - 0.5

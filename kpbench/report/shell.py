@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,8 +14,10 @@ from plotly.offline import get_plotlyjs
 from kpbench.plots.colours import COLOURS
 from kpbench.plots.drawing import Drawing
 from kpbench.plots.scores import show_score
+from kpbench.report.packing import packed
 from kpbench.report.tables import heading, show
 from kpbench.statistics.words import plural
+from kpbench.version import __version__
 
 TEMPLATES = Environment(
     loader=PackageLoader("kpbench.report"),
@@ -30,21 +32,24 @@ TEMPLATES.filters |= {"show": show, "heading": heading, "score": show_score, "pl
 def whole_page(template: str, drawings: Mapping[str, Drawing], **context: object) -> str:
     """A page as text, offline and self-contained, from a template that extends `base.html`.
 
-    Every text is escaped. The page's own policy forbids any script but its two own and any request.
+    Every text is escaped. The page's own policy forbids any request and any script but two: the page's own, and the
+    plotting library, which the page's own unpacks and inserts.
 
     Args:
         drawings: plot id -> drawing; the template places each.
         context: what else the template names.
     """
-    library = _script(get_plotlyjs())
-    program = _script(TEMPLATES.get_template("page.js").render())
+    library, library_bytes, library_hash = _library()
+    program = Markup(TEMPLATES.get_template("page.js").render())
     return TEMPLATES.get_template(template).render(
         drawings=drawings,
         colours=COLOURS,
-        kpbench_version=_version(),
+        kpbench_version=__version__,
         library=library,
+        library_bytes=library_bytes,
         program=program,
-        policy=_policy(library, program),
+        policy=f"default-src 'none'; script-src {library_hash} {_hash(program)}; style-src 'unsafe-inline'; "
+        "img-src data: blob:",
         figures=safe_json(_figures(drawings)),
         shades=safe_json({colour.light: colour.dark for colour in COLOURS.values()}),
         **context,
@@ -74,26 +79,15 @@ def _figures(drawings: Mapping[str, Drawing]) -> dict[str, Any]:
     return figures
 
 
-def _script(text: str) -> Markup:
-    """A script of ours as the body of its element; ValueError where it would close the element early."""
-    if "</script" in text.lower() or "<!--" in text:
-        text = text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    return Markup(text)
+@cache
+def _library() -> tuple[Markup, int, str]:
+    """The plotting library packed, the bytes of its stream, and the hash of its text."""
+    text = get_plotlyjs()
+    library, size = packed(text)
+    return Markup(library), size, _hash(text)
 
 
-def _policy(*scripts: Markup) -> str:
-    """What the browser may do with the page: run these scripts, use its own styles and pictures, request nothing."""
-    hashes = " ".join(map(_hash, scripts))
-    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:"
-
-
-def _hash(script: Markup) -> str:
-    digest = hashlib.sha256(str(script).encode()).digest()
+def _hash(script: str) -> str:
+    """A script's hash as a policy names it."""
+    digest = hashlib.sha256(script.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _version() -> str:
-    try:
-        return version("kpbench")
-    except PackageNotFoundError:
-        return "unknown"

@@ -3,15 +3,16 @@ from itertools import pairwise
 
 import pytest
 
+from kpbench.plots.drawing import score_layout
 from kpbench.plots.scores import (
     counts,
     drawable,
     error_pixels,
     geometric_mean,
+    outcomes,
     score_axis,
     show_score,
-    spread,
-    unscored,
+    thinned,
     val_score,
 )
 from tests.study_rows import row
@@ -58,10 +59,11 @@ def test_infinity_counts_but_is_not_drawn():
     assert not any(map(counts, (None, math.nan, 0.0, -1.0)))
 
 
-def test_complete_runs_that_cannot_be_drawn_are_counted():
+def test_runs_without_a_usable_score_are_counted():
     rows = [row({"a": 1}, score=score) for score in (5.0, math.nan, None, math.inf, 0.0)]
     rows.append(row({"a": 1}, score=None, state="failed"))
-    assert unscored(rows) == (3, 1)
+    rows.append(row({"a": 1}, score=7.0, state="pruned"))
+    assert outcomes(rows) == ((5.0, math.inf), 1, 4)
 
 
 def test_a_score_in_pixels():
@@ -88,7 +90,8 @@ def test_the_axis_is_logarithmic_only_where_scores_span_far():
     assert near.low < 120 and near.high > 200
     far = score_axis([2.0, 200.0])
     assert far.log
-    assert far.span() == (math.log10(far.low), math.log10(far.high))
+    layout = score_layout(far, title="score")
+    assert layout["type"] == "log" and layout["range"] == [math.log10(far.low), math.log10(far.high)]
     assert far.place(far.low) == pytest.approx(0)
     assert far.place(far.high) == pytest.approx(1)
     assert far.place(20.0) == pytest.approx(0.5)
@@ -115,9 +118,9 @@ def test_only_marks_near_the_scores_widen_the_axis():
 
 
 def test_thinning_is_even_and_keeps_both_ends():
-    assert spread(3, 10) == [0, 1, 2]
-    assert spread(0, 10) == []
-    kept = spread(5000, 100)
+    assert thinned(range(3), 10) == [0, 1, 2]
+    assert thinned([], 10) == []
+    kept = thinned(range(5000), 100)
     assert len(kept) == len(set(kept)) == 100
     assert kept[0] == 0 and kept[-1] == 4999
     assert max(b - a for a, b in pairwise(kept)) <= 51

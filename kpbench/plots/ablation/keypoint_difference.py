@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
+from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.plots.ablation.names import contrast_name
-from kpbench.plots.colours import DIVERGING, light
+from kpbench.plots.colours import DIVERGING
 from kpbench.plots.drawing import Drawing, Key, Panel, calm
 from kpbench.plots.scores import rounded
+from kpbench.plots.traces import add_trace, label, line_style, marker_style
 from kpbench.statistics.scale import log_margin
 from kpbench.statistics.slices import SliceContrast
 from kpbench.statistics.words import interval_text, number, p_text, percent
@@ -31,12 +31,13 @@ OUTLINE = ((9, 8), (6, 7), (5, 1, 4), (2, 0, 3), (12, 13, 11, 14, 12))
 STEEPEST = 0.9
 """The share of all ratios, by their distance from 1, that the inner steps of the colour scale span."""
 
+SHAPES = "Diamonds: a lower MSE than at the baseline; squares: a higher one; circles: within the effect of interest."
+
 LARGE = 6
 """Up to this many panels are drawn large."""
 
 
-@dataclass(frozen=True)
-class KeypointMark:
+class KeypointMark(NamedTuple):
     """One keypoint of one contrast: where it is drawn, what is known of it, and its step on the colour scale.
 
     Attributes:
@@ -44,8 +45,7 @@ class KeypointMark:
     """
 
     name: str
-    x: float
-    y: float
+    place: tuple[float, float]
     found: SliceContrast
     ringed: bool
     step: int
@@ -70,109 +70,66 @@ def step_of(ratio: float, edges: Sequence[float]) -> int:
     return far if ratio > 1.0 else -far
 
 
-def keypoint_marks(found: Analysis) -> tuple[tuple[str, tuple[KeypointMark, ...]], ...]:
-    """For each contrast with at least two usable seeds its name and its 15 keypoints, on one colour scale."""
-    edges = _edges(found)
-    return tuple(
-        (
-            contrast_name(found, contrast),
-            tuple(
-                KeypointMark(name.replace("_", " "), x, y, one, ringed, step_of(one.ratio, edges))
-                for name, (x, y), one, ringed in zip(
-                    KEYPOINTS, MEAN_FACE, detail.keypoints, detail.marked(found.design.alpha), strict=True
-                )
-            ),
-        )
-        for contrast, detail in zip(found.contrasts, found.details, strict=True)
-        if detail.keypoints
-    )
+def keypoint_marks(found: Analysis) -> tuple[list[tuple[str, list[KeypointMark]]], tuple[float, float, float]]:
+    """For each contrast with at least two usable seeds its name and 15 keypoints, and the edges of the colour scale."""
+    edges = scale_edges((one.ratio for detail in found.details for one in detail.keypoints), sesoi=found.design.sesoi)
+    marks = []
+    for contrast, detail in zip(found.contrasts, found.details, strict=True):
+        if detail.keypoints:
+            ringed = detail.marked(found.design.alpha)
+            mine = [
+                KeypointMark(name.replace("_", " "), place, one, ring, step_of(one.ratio, edges))
+                for name, place, one, ring in zip(KEYPOINTS, MEAN_FACE, detail.keypoints, ringed, strict=True)
+            ]
+            marks.append((contrast_name(found, contrast), mine))
+    return marks, edges
 
 
 def draw_keypoint_difference(found: Analysis) -> Drawing:
     """One face a contrast: colour is the ratio on one scale, a ring marks what holds after adjustment."""
-    marks = keypoint_marks(found)
+    marks, edges = keypoint_marks(found)
     if not marks:
         return Drawing(notes=("No contrast has two seeds whose rows hold the errors of single keypoints.",))
-    edges = _edges(found)
     panels = tuple(_panel(name, mine, large=len(marks) <= LARGE) for name, mine in marks)
-    keys = [Key(text, role, "square") for text, role in zip(_step_words(edges), DIVERGING, strict=True)]
+    ends = [number(end) for end in (*(1.0 / edge for edge in reversed(edges)), *edges)]
+    steps = (f"MSE ratio below {ends[0]}", *(f"{low} to {high}" for low, high in pairwise(ends)), f"above {ends[-1]}")
+    keys = [Key(text, role, "square") for text, role in zip(steps, DIVERGING, strict=True)]
     if any(mark.ringed for _, mine in marks for mark in mine):
         keys.append(Key(f"adjusted p below {found.design.alpha:g}", "ink", "ring"))
-    notes = [
-        "Diamonds: a lower MSE than at the baseline; squares: a higher one; circles: within the effect of interest."
-    ]
-    without = len(found.contrasts) - len(marks)
-    if without:
-        notes.append(
-            f"{without} of {len(found.contrasts)} contrasts have fewer than two seeds with errors of keypoints."
-        )
-    return Drawing(panels, tuple(keys), tuple(notes))
-
-
-def _edges(found: Analysis) -> tuple[float, float, float]:
-    ratios = [one.ratio for detail in found.details for one in detail.keypoints]
-    return scale_edges(ratios, sesoi=found.design.sesoi)
-
-
-def _step_words(edges: Sequence[float]) -> list[str]:
-    ends = [1.0 / edge for edge in reversed(edges)] + list(edges)
-    texts = [number(end) for end in ends]
-    between = [f"{low} to {high}" for low, high in pairwise(texts)]
-    return [f"MSE ratio below {texts[0]}", *between, f"above {texts[-1]}"]
+    of = len(found.contrasts)
+    without = f"{of - len(marks)} of {of} contrasts have fewer than two seeds with errors of keypoints."
+    return Drawing(panels, tuple(keys), (SHAPES, without) if of > len(marks) else (SHAPES,))
 
 
 def _panel(name: str, marks: Sequence[KeypointMark], *, large: bool) -> Panel:
-    figure = go.Figure()
+    figure = calm(go.Figure(), height=250 if large else 190, left=4, right=4, top=4, bottom=4)
     size = 15 if large else 11
     for joined in OUTLINE:
-        figure.add_scatter(
-            x=[MEAN_FACE[at][0] for at in joined],
-            y=[MEAN_FACE[at][1] for at in joined],
-            mode="lines",
-            line={"color": light("rule"), "width": 1.5, "shape": "spline"},
-            hoverinfo="skip",
-        )
+        add_trace(figure, [MEAN_FACE[at] for at in joined], line=line_style("rule", 1.5) | {"shape": "spline"})
     rings = [mark for mark in marks if mark.ringed]
     if rings:
-        figure.add_scatter(
-            x=[mark.x for mark in rings],
-            y=[mark.y for mark in rings],
-            mode="markers",
-            marker={"symbol": "circle-open", "size": size + 7, "color": light("ink"), "line": {"width": 1.5}},
-            hoverinfo="skip",
-        )
-    for step in range(-3, 4):
+        marker = marker_style("ink", size + 7, "circle-open") | {"line": {"width": 1.5}}
+        add_trace(figure, [mark.place for mark in rings], marker=marker)
+    for step, role in enumerate(DIVERGING, start=-3):
         mine = [mark for mark in marks if mark.step == step]
         if mine:
-            figure.add_scatter(
-                x=[mark.x for mark in mine],
-                y=[mark.y for mark in mine],
-                mode="markers",
-                marker={
-                    "symbol": "circle" if step == 0 else "diamond" if step < 0 else "square",
-                    "size": size if step < 0 else size - 2,
-                    "color": light(DIVERGING[step + 3]),
-                    "line": {"width": 0.75, "color": light("muted")},
-                },
-                hovertext=[_hover(mark) for mark in mine],
-                hoverinfo="text",
-            )
-    calm(figure, height=250 if large else 190, left=4, right=4, top=4, bottom=4)
+            symbol = "circle" if step == 0 else "diamond" if step < 0 else "square"
+            marker = marker_style(role, size if step < 0 else size - 2, symbol) | {"line": line_style("muted", 0.75)}
+            hover = [_hover(mark) for mark in mine]
+            add_trace(figure, [mark.place for mark in mine], marker=marker, hover=hover)
     figure.update_xaxes(range=[8, 88], visible=False, constrain="domain")
     figure.update_yaxes(range=[91, 22], visible=False, scaleanchor="x", constrain="domain")
     ratios = [mark.found.ratio for mark in marks]
-    told = ", ".join(mark.name for mark in rings) or "none"
-    alt = f"MSE ratio of each keypoint, {name}: {number(min(ratios))} to {number(max(ratios))}. Ringed: {told}."
-    return Panel(name, figure, alt, levels=(("Keypoint", "MSE ratio", "Interval", "p adjusted"), *map(_line, marks)))
-
-
-def _line(mark: KeypointMark) -> tuple[str, str, str, str]:
-    return mark.name, number(mark.found.ratio), interval_text(mark.found.ci), p_text(mark.found.p_adjusted)
+    ringed = ", ".join(mark.name for mark in rings) or "none"
+    alt = f"MSE ratio of each keypoint, {name}: {number(min(ratios))} to {number(max(ratios))}. Ringed: {ringed}."
+    body = (
+        (one.name, number(one.found.ratio), interval_text(one.found.ci), p_text(one.found.p_adjusted)) for one in marks
+    )
+    return Panel(name, figure, alt, levels=(("Keypoint", "MSE ratio", "Interval", "p adjusted"), *body))
 
 
 def _hover(mark: KeypointMark) -> str:
-    text = (
+    return label(
         f"{mark.name}: MSE {percent(mark.found.ratio)}, ratio {number(rounded(mark.found.ratio))}, "
         f"{interval_text(mark.found.ci)}, adjusted p {p_text(mark.found.p_adjusted)}"
     )
-    return escape(text, quote=False)

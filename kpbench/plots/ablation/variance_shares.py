@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import plotly.graph_objects as go
 
@@ -10,8 +9,8 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Panel, calm
-from kpbench.plots.factors import clipped
 from kpbench.plots.scores import rounded
+from kpbench.plots.traces import add_trace, line_style, marker_style, name_ticks
 
 KINDS = {"block": "seed (block)", "residual": "residual"}
 ROLES = {"factor": "second", "interaction": "fourth", "block": "other", "residual": "other"}
@@ -32,39 +31,32 @@ def shares(found: Analysis) -> tuple[Share, ...]:
     """The terms in their order: factors, interactions, block, residual; none for a design that is not complete."""
     names = factor_names(found.design)
     return tuple(
-        Share(
-            KINDS.get(term.kind) or " × ".join(names[name] for name in term.factors),
-            term.kind,
-            term.df,
-            100 * term.share,
-            100 * term.noise_share,
-        )
+        Share(name, term.kind, term.df, 100 * term.share, 100 * term.noise_share)
         for term in found.variance
+        for name in [KINDS.get(term.kind) or " × ".join(names[name] for name in term.factors)]
     )
 
 
 def draw_variance_shares(found: Analysis) -> Drawing:
     """A bar a term, a diamond at the share of noise alone."""
     terms = shares(found)
-    if not terms:
-        why = (
-            "The study is not complete, so its variance is not decomposed yet."
-            if found.design.crossed
-            else "No factors were crossed: the variance of one factor at a time has no exact decomposition."
-        )
+    if not found.design.crossed:
+        why = "No factors were crossed: the variance of one factor at a time has no exact decomposition."
         return Drawing(notes=(why,))
+    if not terms:
+        return Drawing(notes=("The study is not complete, so its variance is not decomposed yet.",))
     keys = (
         Key("factor", "second", "square"),
         Key("interaction", "fourth", "square"),
         Key("seeds and residual", "other", "square"),
         Key("share of noise alone", "ink", "diamond"),
     )
-    told = "; ".join(f"{term.name} {term.percent:.1f} %" for term in terms)
-    return Drawing((Panel("", _figure(terms), f"Share of the variation of log MSE. {told}."),), keys)
+    parts = "; ".join(f"{term.name} {term.percent:.1f} %" for term in terms)
+    return Drawing((Panel("", _figure(terms), f"Share of the variation of log MSE. {parts}."),), keys)
 
 
 def _figure(terms: Sequence[Share]) -> go.Figure:
-    figure = go.Figure()
+    figure = calm(go.Figure(), height=72 + 34 * len(terms), left=10)
     for role in dict.fromkeys(ROLES.values()):  # one colour a trace: the page exchanges no colour within a list
         mine = [(at, term) for at, term in enumerate(terms) if ROLES[term.kind] == role]
         if mine:
@@ -80,24 +72,15 @@ def _figure(terms: Sequence[Share]) -> go.Figure:
                 hoverinfo="skip",
             )
     marked = [(at, term) for at, term in enumerate(terms) if term.kind != "residual"]  # the residual is the noise
-    figure.add_scatter(
-        x=[rounded(term.noise_percent) for _, term in marked],
-        y=[at for at, _ in marked],
-        mode="markers",
-        marker={"symbol": "diamond", "size": 9, "color": light("ink"), "line": {"width": 1.5, "color": light("paper")}},
-        hovertext=[f"noise alone {term.noise_percent:.1f} %" for _, term in marked],
-        hoverinfo="text",
+    add_trace(
+        figure,
+        [(rounded(term.noise_percent), at) for at, term in marked],
+        marker=marker_style("ink", 9, "diamond") | {"line": line_style("paper", 1.5)},
+        hover=[f"noise alone {term.noise_percent:.1f} %" for _, term in marked],
     )
-    calm(figure, height=72 + 34 * len(terms), left=10)
     figure.update_layout(barmode="overlay")
     longest = max(max(term.percent, term.noise_percent) for term in terms)
     figure.update_xaxes(range=[0, 1.2 * longest], title={"text": "share of the variation, %", "standoff": 8}, nticks=6)
-    figure.update_yaxes(
-        range=[len(terms) - 0.5, -0.5],
-        tickmode="array",
-        tickvals=list(range(len(terms))),
-        ticktext=[escape(clipped(term.name, length=20), quote=False) for term in terms],
-        showgrid=False,
-        automargin=True,
-    )
+    ticks = name_ticks((term.name for term in terms), length=20)
+    figure.update_yaxes(range=[len(terms) - 0.5, -0.5], showgrid=False, automargin=True, **ticks)
     return figure

@@ -3,17 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Literal
 
+import numpy as np
 import plotly.graph_objects as go
 
-from kpbench.cell import RunResult
-from kpbench.plots.colours import RANKED, light
-from kpbench.plots.drawing import Drawing, Key, Marks, Panel, add_lines, calm, reference_lines, score_layout
-from kpbench.plots.factors import Factor, clipped, describe, varying
-from kpbench.plots.scores import drawable, rounded, score_axis, show_score, spread
+from kpbench.cell import RunResult, State
+from kpbench.plots.colours import RANKED
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
+from kpbench.plots.factors import describe, varying
+from kpbench.plots.references import add_lines, reference_axis
+from kpbench.plots.scores import drawable, rounded, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
+from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
 from kpbench.statistics.scale import rmse_px
 
 MOST_CURVES = 150
@@ -22,8 +23,6 @@ MOST_CURVES = 150
 MOST_POINTS = 50
 """Points drawn of one curve."""
 
-Group = Literal["leading", "complete", "pruned", "failed"]
-
 RANK_DASHES = ("solid", "dot", "dash", "dashdot", "longdash")
 
 
@@ -31,47 +30,38 @@ RANK_DASHES = ("solid", "dot", "dash", "dashdot", "longdash")
 class Curve:
     """One run's validation scores by epoch; `place` counts the leading cells from 0 and is -1 for the others."""
 
-    group: Group
+    state: State
     place: int
     trial: int | None
     epochs: tuple[int, ...]
     scores: tuple[float, ...]
 
-
-@dataclass(frozen=True)
-class Curves:
-    """The curves to draw and how many there were to choose from."""
-
-    drawn: tuple[Curve, ...]
-    leaders: tuple[Standing, ...]
-    others: int
-    others_drawn: int
+    @property
+    def points(self) -> list[tuple[int, float]]:
+        """What is drawn: epoch and rounded score."""
+        return list(zip(self.epochs, map(rounded, self.scores), strict=True))
 
 
-def learning_curves(rows: Sequence[RunResult], *, most: int = MOST_CURVES) -> Curves:
-    """The curves of the trials: all of the five leading cells', and at most `most` of the others, evenly by last score.
+def learning_curves(
+    rows: Sequence[RunResult], *, most: int = MOST_CURVES
+) -> tuple[list[Curve], tuple[Standing, ...], int]:
+    """The curves of the trials to draw, the five leading cells, and how many curves of other cells there were.
 
-    Epochs whose score is not a positive finite number are left out; a run without any such epoch has no curve.
+    Drawn are all curves of the leading cells, last, and at most `most` of the others, evenly by last score. Epochs
+    whose score is not a positive finite number are left out; a run without any such epoch has no curve.
     """
     leaders = tuple(cell for cell in standings(rows) if not math.isnan(cell.tuning_score))[: len(RANKED)]
     places = {cell.cell: place for place, cell in enumerate(leaders)}
-    leading: list[Curve] = []
-    others: list[Curve] = []
-    for row in rows:
-        if row.role != "trial":
-            continue
-        place = places.get(row.cell, -1) if row.state == "complete" else -1
+    curves = []
+    for row in (row for row in rows if row.role == "trial"):
         points = [(record.epoch, record.val_score) for record in row.curve if drawable(record.val_score)]
-        if not points:
-            continue
-        points = [points[index] for index in spread(len(points), MOST_POINTS)]
-        epochs, scores = zip(*points, strict=True)
-        group: Group = "leading" if place >= 0 else row.state
-        (leading if place >= 0 else others).append(Curve(group, place, row.trial, epochs, scores))
-    others.sort(key=lambda curve: curve.scores[-1])
-    chosen = [others[index] for index in spread(len(others), most)]
-    leading.sort(key=lambda curve: -curve.place)
-    return Curves((*chosen, *leading), leaders, len(others), len(chosen))
+        if points:
+            epochs, scores = zip(*thinned(points, MOST_POINTS), strict=True)
+            place = places.get(row.cell, -1) if row.state == "complete" else -1
+            curves.append(Curve(row.state, place, row.trial, epochs, scores))
+    others = sorted((curve for curve in curves if curve.place < 0), key=lambda curve: curve.scores[-1])
+    leading = sorted((curve for curve in curves if curve.place >= 0), key=lambda curve: -curve.place)
+    return [*thinned(others, most), *leading], leaders, len(others)
 
 
 def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float, float], ...]:
@@ -80,42 +70,29 @@ def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float,
     Epochs that not every one of these runs reached with finite losses are left out.
     """
     runs = [row for row in rows if row.cell == cell and row.state == "complete" and row.curve]
-    found: dict[int, list[tuple[float, float]]] = {}
-    for row in runs:
-        for record in row.curve:
-            if math.isfinite(record.train_mse) and math.isfinite(record.val_mse):
-                found.setdefault(record.epoch, []).append((record.train_mse, record.val_mse))
-    return tuple(
-        (
-            epoch,
-            rmse_px(math.fsum(train for train, _ in pairs) / len(pairs)),
-            rmse_px(math.fsum(val for _, val in pairs) / len(pairs)),
-        )
-        for epoch, pairs in sorted(found.items())
-        if len(pairs) == len(runs)
-    )
+    curves = [{record.epoch: (record.train_mse, record.val_mse) for record in row.curve} for row in runs]
+    shared = sorted(set.intersection(*map(set, curves))) if curves else []
+    means = ((epoch, np.mean([curve[epoch] for curve in curves], axis=0).tolist()) for epoch in shared)
+    return tuple((epoch, rmse_px(train), rmse_px(val)) for epoch, (train, val) in means if np.isfinite(train + val))
 
 
 def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """Validation score by epoch, the five leading cells in colour, and training beside validation error of the best."""
-    curves = learning_curves(rows)
-    if not curves.drawn:
+    curves, leaders, others = learning_curves(rows)
+    if not curves:
         return Drawing(notes=("No run has a learning curve yet.",))
-    panels = [_score_panel(curves, marks, varying(rows))]
-    notes = []
-    if curves.others > curves.others_drawn:
-        notes.append(
-            f"Drawn: {curves.others_drawn} of the {curves.others:,} curves outside the five leading cells, "
-            "evenly spaced by last score."
-        )
-    best = marks.chosen or (curves.leaders[0].cell if curves.leaders else None)
+    factors = varying(rows)
+    panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], marks)]
+    drawn = sum(curve.place < 0 for curve in curves)
+    note = f"Drawn: {drawn} of the {others:,} curves outside the five leading cells, evenly spaced by last score."
+    best = marks.chosen or (leaders[0].cell if leaders else None)
     errors = best_errors(rows, best) if best else ()
     if len(errors) > 1:
         panels.append(_error_panel(errors))
-    return Drawing(tuple(panels), notes=tuple(notes))
+    return Drawing(tuple(panels), notes=(note,) if others > drawn else ())
 
 
-LOOKS: dict[Group, tuple[str, str, str, str | None]] = {
+LOOKS: dict[State, tuple[str, str, str, str | None]] = {
     "complete": ("other complete runs", "other", "solid", None),
     "pruned": ("stopped early (at the bar)", "pruned", "dot", "line-ns-open"),
     "failed": ("failed (at the cross)", "failed", "dash", "x-thin-open"),
@@ -123,64 +100,43 @@ LOOKS: dict[Group, tuple[str, str, str, str | None]] = {
 """For the curves behind the leading ones: label, colour role, dash and the mark at their end."""
 
 
-def _score_panel(curves: Curves, marks: Marks, factors: Sequence[Factor]) -> Panel:
-    lines_at = [marks.pass_mark, *marks.on("val").values()]
-    axis = score_axis((score for curve in curves.drawn for score in curve.scores), marks=lines_at)
-    figure = go.Figure()
-    lines, line_keys = reference_lines(marks, axis, split="val")
-    keys = [
-        Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place])
-        for place in range(len(curves.leaders))
-        if any(curve.place == place for curve in curves.drawn)
-    ]
-    calm(figure, height=400)
-    ends = set_epochs(figure, [epoch for curve in curves.drawn for epoch in curve.epochs])
+def _score_panel(curves: Sequence[Curve], leaders: Sequence[str], marks: Marks) -> Panel:
+    scores = (score for curve in curves for score in curve.scores)
+    axis, lines, line_keys = reference_axis(scores, marks, split="val")
+    figure = calm(go.Figure(), height=400)
+    leading = [curve for curve in curves if curve.place >= 0]
+    places = sorted({curve.place for curve in leading})
+    keys = [Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place]) for place in places]
+    ends = set_epochs(figure, [epoch for curve in curves for epoch in curve.epochs])
     add_lines(figure, lines, ends, upright=False)
-    for group, (label, role, dash, symbol) in LOOKS.items():
-        found = [curve for curve in curves.drawn if curve.group == group]
-        if not found:
-            continue
-        keys.append(Key(label, role, "line", dash))
-        figure.add_scatter(
-            x=[x for curve in found for x in (*curve.epochs, None)],
-            y=[y for curve in found for y in (*map(rounded, curve.scores), None)],
-            mode="lines",
-            line={"color": light(role), "width": 1, "dash": dash},
-            opacity=0.75,
-            hoverinfo="skip",
-        )
-        if symbol:
-            figure.add_scatter(
-                x=[curve.epochs[-1] for curve in found],
-                y=[rounded(curve.scores[-1]) for curve in found],
-                mode="markers",
-                marker={
-                    "symbol": symbol,
-                    "size": 6,
-                    "color": light(role),
-                    "line": {"width": 1.5, "color": light(role)},
-                },
-                text=[f"trial {curve.trial}, {group}<br>{show_score(curve.scores[-1])}" for curve in found],
+    for state, (words, role, dash, symbol) in LOOKS.items():
+        found = [curve for curve in curves if curve.place < 0 and curve.state == state]
+        if found:
+            keys.append(Key(words, role, "line", dash))
+            points = [point for curve in found for point in (*curve.points, GAP)]
+            add_trace(figure, points, line=line_style(role, 1, dash), opacity=0.75)
+        if found and symbol:
+            add_trace(
+                figure,
+                [curve.points[-1] for curve in found],
+                marker=marker_style(role, 6, symbol, edge=1.5),
+                text=[f"trial {curve.trial}, {state}<br>{show_score(curve.scores[-1])}" for curve in found],
                 hoverinfo="text",
             )
-    for curve in curves.drawn:
-        if curve.place < 0:
-            continue
+    for curve in leading:
         role = RANKED[curve.place]
-        leader = curves.leaders[curve.place]
-        what = escape(clipped(describe(leader.params, factors), length=90), quote=False)
-        figure.add_scatter(
-            x=list(curve.epochs),
-            y=[rounded(score) for score in curve.scores],
+        add_trace(
+            figure,
+            curve.points,
+            line=line_style(role, 2.5, RANK_DASHES[curve.place]),
+            marker=marker_style(role, 8),
             mode="lines" if len(curve.epochs) > 1 else "markers",
-            line={"color": light(role), "width": 2.5, "dash": RANK_DASHES[curve.place]},
-            marker={"color": light(role), "size": 8},
-            hovertext=f"<b>#{curve.place + 1}</b> {what}",
+            hovertext=f"<b>#{curve.place + 1}</b> {label(leaders[curve.place], length=90)}",
             hoverinfo="x+y+text",
         )
     figure.update_yaxes(**score_layout(axis, title="validation score"))
-    best = max(curves.drawn, key=lambda curve: curve.scores[-1])
-    alt = f"Validation score by epoch of {len(curves.drawn)} runs; the highest ends at {show_score(best.scores[-1])} "
+    best = max(curves, key=lambda curve: curve.scores[-1])
+    alt = f"Validation score by epoch of {len(curves)} runs; the highest ends at {show_score(best.scores[-1])} "
     alt += f"after epoch {best.epochs[-1]}."
     return Panel("Validation score by epoch", figure, alt, key=(*keys, *line_keys))
 
@@ -191,35 +147,29 @@ def set_epochs(figure: go.Figure, epochs: Sequence[int]) -> tuple[float, float]:
     room = 0.025 * (last - first) or 1
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 10**6) if (last - first) / step <= 8)
     ticks = sorted({first, *range(step * (first // step + 1), last + 1, step)})
-    figure.update_xaxes(
-        title={"text": "epoch", "standoff": 6}, range=[first - room, last + room], tickmode="array", tickvals=ticks
-    )
-    return first - room, last + room
+    ends = (first - room, last + room)
+    figure.update_xaxes(title={"text": "epoch", "standoff": 6}, range=list(ends), tickmode="array", tickvals=ticks)
+    return ends
 
 
 def _error_panel(errors: Sequence[tuple[int, float, float]]) -> Panel:
-    errors = [errors[index] for index in spread(len(errors), 4 * MOST_POINTS)]
-    figure = go.Figure()
+    errors = thinned(errors, 4 * MOST_POINTS)
+    figure = calm(go.Figure(), height=400)
     looks = ((1, "training", "second", "dash"), (2, "validation", "first", "solid"))
     for index, name, role, dash in looks:
-        figure.add_scatter(
-            x=[row[0] for row in errors],
-            y=[rounded(row[index]) for row in errors],
+        add_trace(
+            figure,
+            [(row[0], rounded(row[index])) for row in errors],
+            line=line_style(role, 2.5, dash),
             name=name,
-            mode="lines",
-            line={"color": light(role), "width": 2.5, "dash": dash},
             hovertemplate="%{y:.2f} px<extra>" + name + "</extra>",
         )
-    high = max(max(row[1], row[2]) for row in errors)
-    low = min(min(row[1], row[2]) for row in errors)
-    calm(figure, height=400)
+    both = [error for _, *pair in errors for error in pair]
     figure.update_layout(hovermode="x unified")
     set_epochs(figure, [row[0] for row in errors])
-    figure.update_yaxes(title={"text": "error, RMSE in pixels", "standoff": 8})
-    if high > 4 * low > 0:
-        figure.update_yaxes(type="log", title={"text": "error, RMSE in pixels (log scale)", "standoff": 8}, dtick="D2")
-    else:
-        figure.update_yaxes(rangemode="tozero")
+    log = max(both) > 4 * min(both) > 0
+    title = {"text": f"error, RMSE in pixels{' (log scale)' if log else ''}", "standoff": 8}
+    figure.update_yaxes(title=title, **({"type": "log", "dtick": "D2"} if log else {"rangemode": "tozero"}))
     last = errors[-1]
     alt = f"Error of the best cell by epoch: after epoch {last[0]} {last[1]:.2f} px on the training faces "
     alt += f"and {last[2]:.2f} px on the validation faces."

@@ -3,25 +3,28 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from itertools import compress, pairwise
 
+import numpy as np
 import plotly.graph_objects as go
 
-from kpbench.cell import RunResult, Scalar
-from kpbench.plots.colours import light
-from kpbench.plots.drawing import Drawing, Key, Marks, Panel, add_lines, calm, reference_lines, score_layout
-from kpbench.plots.factors import Factor, clipped, short_names, show_level, show_number, varying
+from kpbench.cell import RunResult
+from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
+from kpbench.plots.factors import Factor, show_level, show_number, varying
+from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
     drawable,
     geometric_mean,
+    jitter,
+    outcomes,
     rounded,
-    score_axis,
     show_score,
-    spread,
-    unscored,
+    thinned,
     val_score,
 )
+from kpbench.plots.traces import add_trace, label, line_style, marker_style, name_ticks
+from kpbench.statistics.words import short_names
 
 MOST_POINTS = 1200
 """Points drawn in one panel; the means are always of all runs."""
@@ -34,8 +37,6 @@ LABEL = 19
 
 ALIGNED = (52, 112)
 """Panels share a left margin of that many pixels, between the two; a panel with longer names has its own."""
-
-GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True)
@@ -62,54 +63,32 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
 
     A range is cut into five parts; the runs that do not have the parameter are a group of their own without a place.
     """
-    trials = [row for row in rows if row.role == "trial"]
-    if not factor.ranged:
-        groups = [(show_level(level), float(index), [row for row in trials if _same(factor.level(row.params), level)])
-                  for index, level in enumerate(factor.levels)]  # fmt: skip
-    else:
-        groups = []
-        ends = [_scaled(factor.levels[0], factor), _scaled(factor.levels[-1], factor)]
-        width = (ends[1] - ends[0]) / BINS
-        for index in range(BINS):
-            low = ends[0] + index * width
-            inside = [row for row in trials if _part(factor.level(row.params), factor, ends[0], width) == index]
-            name = f"{show_number(_unscaled(low, factor))} to {show_number(_unscaled(low + width, factor))}"
-            groups.append((name, _unscaled(low + width / 2, factor), inside))
-        groups.append((show_level(None), math.nan, [row for row in trials if factor.level(row.params) is None]))
-    return tuple(_level(name, place, found) for name, place, found in groups if found)
-
-
-def _same(value: Scalar | None, level: Scalar | None) -> bool:
-    return value == level and isinstance(value, bool) == isinstance(level, bool)
-
-
-def _scaled(value: Scalar | None, factor: Factor) -> float:
-    number = float(value) if value is not None else math.nan
-    return math.log(number) if factor.log else number
-
-
-def _unscaled(value: float, factor: Factor) -> float:
-    return math.exp(value) if factor.log else value
-
-
-def _part(value: Scalar | None, factor: Factor, low: float, width: float) -> int:
-    if value is None:
-        return -1
-    return min(BINS - 1, int((_scaled(value, factor) - low) / width))
-
-
-def _level(name: str, place: float, rows: Sequence[RunResult]) -> Level:
-    scores = [score for score in map(val_score, rows) if not math.isnan(score)]
-    pruned = sum(row.state == "pruned" for row in rows)
-    return Level(
-        name=name,
-        place=place,
-        mean=geometric_mean(scores),
-        best=max(scores, default=math.nan),
-        complete=len(scores),
-        pruned=pruned,
-        failed=len(rows) - len(scores) - pruned,
-    )
+    names = {at: (show_level(level), float(at)) for at, level in enumerate(factor.levels)}
+    if factor.ranged:
+        edges = np.linspace(*factor.ends, BINS + 1).tolist()
+        names = {
+            at: (" to ".join(show_number(factor.unscaled(edge)) for edge in part), factor.unscaled(sum(part) / 2))
+            for at, part in enumerate(pairwise(edges))
+        }
+        names[BINS] = (show_level(None), math.nan)
+    groups: dict[int, list[RunResult]] = {at: [] for at in names}
+    for row in rows:
+        if row.role == "trial":
+            value = row.params.get(factor.name)
+            if not factor.ranged:
+                at = factor.place(value)
+            else:
+                part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
+                at = BINS if value is None else min(BINS - 1, int(part))
+            groups[at].append(row)
+    found = []
+    for at, group in groups.items():
+        if group:
+            scores, pruned, failed = outcomes(group)
+            found.append(
+                Level(*names[at], geometric_mean(scores), max(scores, default=math.nan), len(scores), pruned, failed)
+            )
+    return tuple(found)
 
 
 def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
@@ -118,47 +97,34 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     factors = varying(trials)
     if not factors:
         return Drawing(notes=("No parameter varies among the runs so far.",))
-    shown = sorted((row for row in trials if drawable(_last_score(row))), key=_order)
+    shown = sorted(
+        (row for row in trials if drawable(_last_score(row))),
+        key=lambda row: (row.state == "complete", _last_score(row)),
+    )
     if not any(row.state == "complete" for row in shown):
         return Drawing(notes=("No run is complete with a score, so there is nothing to compare.",))
-    drawn = [shown[index] for index in spread(len(shown), MOST_POINTS)]
-    axis = score_axis(map(_last_score, shown), marks=[marks.pass_mark, *marks.on("val").values()])
-    names = short_names(factors)
-    left = max([ALIGNED[0], *(width for width in map(_label_width, factors) if width <= ALIGNED[1])])
+    drawn = thinned(shown, MOST_POINTS)
+    axis, lines, line_keys = reference_axis(map(_last_score, shown), marks, split="val")
+    names = short_names(factor.name for factor in factors)
+    widths = [_label_width(factor) for factor in factors]
+    left = max([ALIGNED[0], *(width for width in widths if width <= ALIGNED[1])])
     panels = tuple(
-        _panel(
-            factor,
-            name=names[factor.name],
-            trials=trials,
-            drawn=drawn,
-            axis=axis,
-            marks=marks,
-            left=max(left, _label_width(factor)),
-        )
-        for factor in factors
+        _panel(factor, names[factor.name], max(left, width), trials, drawn, axis, lines)
+        for factor, width in zip(factors, widths, strict=True)
     )
     keys = [Key("complete run", "run", "dot"), Key("geometric mean of complete runs", "first", "bar")]
     if any(row.state == "pruned" for row in drawn):
         keys.insert(1, Key("stopped early, last score, not in the mean", "pruned", "cross"))
-    return Drawing(panels, (*keys, *reference_lines(marks, axis, split="val")[1]), _notes(trials, shown, drawn))
-
-
-def _notes(trials: Sequence[RunResult], shown: Sequence[RunResult], drawn: Sequence[RunResult]) -> tuple[str, ...]:
-    notes = []
-    if len(shown) > len(drawn):
-        notes.append(
-            f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs."
-        )
-    lost, infinite = unscored(trials)
-    failed = sum(row.state == "failed" for row in trials) + lost
-    if failed:
-        notes.append(f"{failed:,} runs have no score and are in no mean; the tables count them by level.")
-    if infinite:
-        notes.append(
-            f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
-            "the mean of their level is infinite."
-        )
-    return tuple(notes)
+    scores, _, failed = outcomes(trials)
+    infinite = scores.count(math.inf)
+    sentences = (
+        f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs.",
+        f"{failed:,} runs have no score and are in no mean; the tables count them by level.",
+        f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
+        "the mean of their level is infinite.",
+    )
+    notes = tuple(compress(sentences, (len(shown) > len(drawn), failed, infinite)))
+    return Drawing(panels, (*keys, *line_keys), notes)
 
 
 def _last_score(row: RunResult) -> float:
@@ -168,66 +134,45 @@ def _last_score(row: RunResult) -> float:
     return row.val_score if row.val_score is not None else math.nan
 
 
-def _order(row: RunResult) -> tuple[bool, float]:
-    return (row.state == "complete", _last_score(row))
-
-
 def _panel(
-    factor: Factor,
-    *,
-    name: str,
-    trials: Sequence[RunResult],
-    drawn: Sequence[RunResult],
-    axis: ScoreAxis,
-    marks: Marks,
-    left: int,
-) -> Panel:
+    factor: Factor, name: str, left: int, trials: Sequence[RunResult], drawn: Sequence[RunResult],
+    axis: ScoreAxis, lines: Sequence[Line],
+) -> Panel:  # fmt: skip
     levels = by_level(trials, factor)
-    figure = go.Figure()
-    add_lines(figure, reference_lines(marks, axis, split="val")[0], _ends(factor), upright=True)
+    height = 320 if factor.ranged else 78 + max(120, 34 * len(factor.levels))
+    figure = calm(go.Figure(), height=height, left=left)
+    ends = _ends(factor)
+    add_lines(figure, lines, ends, upright=True)
     _points(figure, factor, drawn)
     _means(figure, factor, levels)
-    height = 78 + max(120, 34 * len(factor.levels)) if not factor.ranged else 320
-    calm(figure, height=height, left=left)
     figure.update_xaxes(**score_layout(axis, title="score"))
-    if factor.ranged:
-        ends = [math.log10(end) for end in _ends(factor)] if factor.log else list(_ends(factor))
-        figure.update_yaxes(type="log" if factor.log else "linear", range=ends, nticks=6, exponentformat="e")
-        if factor.log:
-            figure.update_yaxes(dtick=1 if ends[1] - ends[0] > 1.3 else "D2")
+    if factor.log:
+        powers = [math.log10(end) for end in ends]
+        step = 1 if powers[1] - powers[0] > 1.3 else "D2"
+        figure.update_yaxes(type="log", range=powers, nticks=6, exponentformat="e", dtick=step)
+    elif factor.ranged:
+        figure.update_yaxes(type="linear", range=list(ends), nticks=6, exponentformat="e")
     else:
-        figure.update_yaxes(
-            range=list(_ends(factor)),
-            tickmode="array",
-            tickvals=list(range(len(factor.levels))),
-            ticktext=[escape(clipped(show_level(level), length=LABEL), quote=False) for level in factor.levels],
-            showgrid=False,
-        )
+        ticks = name_ticks(map(show_level, factor.levels), length=LABEL)
+        figure.update_yaxes(range=list(ends), showgrid=False, **ticks)
     ranked = sorted((level for level in levels if level.complete), key=lambda level: -level.mean)
-    alt = f"Validation score by {factor.name}. "
-    alt += "; ".join(f"{level.name}: mean {show_score(level.mean)} over {level.complete} runs" for level in ranked[:6])
+    means = (f"{level.name}: mean {show_score(level.mean)} over {level.complete} runs" for level in ranked[:6])
+    alt = f"Validation score by {factor.name}. {'; '.join(means)}."
     head = ("part of the range" if factor.ranged else "level", "runs", "mean", "best", "stopped early", "failed")
     body = (
-        (
-            level.name,
-            f"{level.complete:,}",
-            show_score(level.mean),
-            show_score(level.best),
-            f"{level.pruned:,}",
-            f"{level.failed:,}",
-        )
-        for level in levels
+        (one.name, f"{one.complete:,}", *map(show_score, (one.mean, one.best)), f"{one.pruned:,}", f"{one.failed:,}")
+        for one in levels
     )
-    return Panel(name, figure, alt + ".", levels=(head, *body))
+    return Panel(name, figure, alt, levels=(head, *body))
 
 
 def _ends(factor: Factor) -> tuple[float, float]:
     """The ends of the parameter axis from below: levels run downwards, a range upwards."""
     if not factor.ranged:
         return len(factor.levels) - 0.45, -0.55
-    low, high = _scaled(factor.levels[0], factor), _scaled(factor.levels[-1], factor)
+    low, high = factor.ends
     room = 0.05 * (high - low)
-    return _unscaled(low - room, factor), _unscaled(high + room, factor)
+    return factor.unscaled(low - room), factor.unscaled(high + room)
 
 
 def _label_width(factor: Factor) -> int:
@@ -238,62 +183,30 @@ def _label_width(factor: Factor) -> int:
 
 
 def _points(figure: go.Figure, factor: Factor, drawn: Sequence[RunResult]) -> None:
-    index = {(isinstance(level, bool), level): place for place, level in enumerate(factor.levels)}
-    for state, symbol, role in (("pruned", "x-thin-open", "pruned"), ("complete", "circle", "run")):
+    many = len(drawn) > 300
+    for state, symbol, role, edge in (("pruned", "x-thin-open", "pruned", 1), ("complete", "circle", "run", 0)):
         found = [row for row in drawn if row.state == state]
-        places: list[float] = []
-        kept = []
-        for at, row in enumerate(found):
-            value = factor.level(row.params)
-            if factor.ranged:
-                if value is None:
-                    continue
-                places.append(rounded(float(value)))
-            else:
-                offset = (at * GOLDEN) % 1 - 0.5
-                places.append(round(index[isinstance(value, bool), value] + 0.5 * offset, 2))
-            kept.append(row)
-        figure.add_scatter(
-            x=[rounded(_last_score(row)) for row in kept],
-            y=places,
-            mode="markers",
-            marker={
-                "symbol": symbol,
-                "size": 5 if len(drawn) > 300 else 7,
-                "color": light(role),
-                "opacity": 0.45 if len(drawn) > 300 else 0.6,
-                "line": {"width": 1 if state == "pruned" else 0, "color": light(role)},
-            },
-            text=[row.trial for row in kept],
+        if factor.ranged:
+            found = [row for row in found if factor.name in row.params]
+            places = [rounded(float(row.params[factor.name])) for row in found]
+        else:
+            indices = [factor.place(row.params.get(factor.name)) for row in found]
+            places = [round(at + 0.5 * jitter(turn), 2) for turn, at in enumerate(indices)]
+        add_trace(
+            figure,
+            zip((rounded(_last_score(row)) for row in found), places, strict=True),
+            marker=marker_style(role, 5 if many else 7, symbol, edge=edge) | {"opacity": 0.45 if many else 0.6},
+            text=[row.trial for row in found],
             hovertemplate="trial %{text}: %{x}<extra></extra>",
         )
 
 
 def _means(figure: go.Figure, factor: Factor, levels: Sequence[Level]) -> None:
     found = [level for level in levels if drawable(level.mean) and not math.isnan(level.place)]
+    hover = [label(f"{level.name}: mean {show_score(level.mean)} of {level.complete}") for level in found]
+    points = [(rounded(level.mean), rounded(level.place)) for level in found]
     if factor.ranged:
-        figure.add_scatter(
-            x=[rounded(level.mean) for level in found],
-            y=[rounded(level.place) for level in found],
-            mode="lines+markers",
-            line={"color": light("first"), "width": 2},
-            marker={"symbol": "line-ns-open", "size": 16, "color": light("first"), "line": {"width": 3}},
-            hovertext=[f"{level.name}: mean {show_score(level.mean)} of {level.complete}" for level in found],
-            hoverinfo="text",
-        )
-        return
-    figure.add_scatter(
-        x=[rounded(level.mean) for level in found],
-        y=[level.place for level in found],
-        mode="markers",
-        marker={
-            "symbol": "line-ns-open",
-            "size": 26,
-            "color": light("first"),
-            "line": {"width": 3, "color": light("first")},
-        },
-        hovertext=[
-            f"{escape(level.name, quote=False)}: mean {show_score(level.mean)} of {level.complete}" for level in found
-        ],
-        hoverinfo="text",
-    )
+        marker = marker_style("first", 16, "line-ns-open") | {"line": {"width": 3}}
+        add_trace(figure, points, line=line_style("first", 2), marker=marker, hover=hover)
+    else:
+        add_trace(figure, points, marker=marker_style("first", 26, "line-ns-open", edge=3), hover=hover)

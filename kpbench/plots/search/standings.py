@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kpbench.cell import RunResult, Scalar
-from kpbench.plots.scores import counts, geometric_mean, val_score
+from kpbench.plots.scores import counts, geometric_mean, outcomes
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Standing:
         tuning: validation scores of the complete trials, by which the cell was chosen.
         fresh: validation scores of the final runs, whose seeds played no part in the choice.
         test: sealed-test scores of the final runs.
-        complete, pruned, failed: number of trials that ended so; complete counts those with a usable score.
+        pruned, failed: number of trials that ended so; those without a usable score are failed.
         finals_failed: number of final runs without a usable sealed-test score.
         parameters: trainable values, or None where no run got far enough to count them.
     """
@@ -26,7 +26,6 @@ class Standing:
     tuning: tuple[float, ...]
     fresh: tuple[float, ...]
     test: tuple[float, ...]
-    complete: int
     pruned: int
     failed: int
     finals_failed: int
@@ -36,16 +35,6 @@ class Standing:
     def tuning_score(self) -> float:
         """Geometric mean of the tuning scores over the seeds that completed; NaN for none."""
         return geometric_mean(self.tuning)
-
-    @property
-    def fresh_score(self) -> float:
-        """Geometric mean of the fresh validation scores; NaN for none."""
-        return geometric_mean(self.fresh)
-
-    @property
-    def test_score(self) -> float:
-        """Geometric mean of the sealed-test scores; NaN for none."""
-        return geometric_mean(self.test)
 
 
 def standings(rows: Sequence[RunResult]) -> tuple[Standing, ...]:
@@ -61,24 +50,18 @@ def standings(rows: Sequence[RunResult]) -> tuple[Standing, ...]:
 
 
 def _standing(cell: str, rows: Sequence[RunResult]) -> Standing:
-    trials = [row for row in rows if row.role == "trial"]
     finals = [row for row in rows if row.role == "final"]
-    tuning = tuple(score for score in map(val_score, trials) if not math.isnan(score))
-    pruned = sum(row.state == "pruned" for row in trials)
-    test = tuple(
-        row.test_score
-        for row in finals
-        if row.state == "complete" and row.test_score is not None and counts(row.test_score)
-    )
+    tuning, pruned, failed = outcomes([row for row in rows if row.role == "trial"])
+    tests = [row.test_score for row in finals if row.state == "complete"]
+    test = tuple(score for score in tests if score is not None and counts(score))
     return Standing(
         cell=cell,
         params=dict(rows[0].params),
         tuning=tuning,
-        fresh=tuple(score for score in map(val_score, finals) if not math.isnan(score)),
+        fresh=outcomes(finals)[0],
         test=test,
-        complete=len(tuning),
         pruned=pruned,
-        failed=len(trials) - len(tuning) - pruned,
+        failed=failed,
         finals_failed=len(finals) - len(test),
         parameters=next((row.parameters for row in rows if row.parameters is not None), None),
     )

@@ -31,7 +31,7 @@ def render_ablation(
     design = found.design.model_dump(exclude={"cells", "tuning", "matched"})
     return whole_page(
         "ablation.html",
-        {name: plot.draw(found) for name, plot in ABLATION_PLOTS.items()},
+        {name: draw(found) for name, draw in ABLATION_PLOTS.items()},
         found=found,
         title=title,
         headline=words.headline(found),

@@ -8,8 +8,8 @@ from kpbench.plots.drawing import Marks
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
+from kpbench.report.search.headline import headline, tally, winners_curse
 from kpbench.report.search.study_input import ReportInput
-from kpbench.report.search.verdict import tally, verdict, winners_curse
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
 
@@ -17,17 +17,16 @@ from kpbench.report.tables import columns, failure_lines, fixed_parameters
 def render(study: ReportInput) -> str:
     """The whole page as text, offline and self-contained."""
     marks = Marks(study.pass_mark, study.floor, chosen=study.best.cell if study.best else None)
-    drawings = {name: plot.draw(study.rows, marks) for name, plot in PLOTS.items()}
+    drawings = {name: draw(study.rows, marks) for name, draw in PLOTS.items()}
     lines = tables.leader_lines(study.rows, marks)
     return whole_page(
         "study.html",
         drawings,
         study=study,
-        verdict=verdict(study),
+        headline=headline(study),
         curse=winners_curse(study),
         tally=tally(study),
         finals=sum(row.role == "final" for row in study.rows),
-        plots=PLOTS,
         lines=lines,
         unlisted=tables.unlisted(study.rows, lines),
         names=tables.parameter_names(study.rows),

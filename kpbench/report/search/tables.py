@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Marks
-from kpbench.plots.factors import Factor, short_names, show_level, varying
-from kpbench.plots.scores import show_score
-from kpbench.plots.search.leaderboard import ladder
+from kpbench.plots.factors import Factor, show_level, varying
+from kpbench.plots.scores import geometric_mean, show_score
+from kpbench.plots.search.leaderboard import leaderboard_lines
 from kpbench.plots.search.standings import Standing, standings
-from kpbench.statistics.words import plural
+from kpbench.statistics.words import plural, short_names
 
 
 @dataclass(frozen=True)
@@ -24,45 +24,34 @@ class LeaderLine:
     """
 
     kind: str
-    place: str
-    what: str
-    levels: tuple[str, ...]
-    cell: str
     tuning: str
-    seeds: str
-    fresh: str
     test: str
-    finals: str
-    parameters: str
-    state: str
+    place: str = ""
+    what: str = ""
+    levels: tuple[str, ...] = ()
+    cell: str = ""
+    seeds: str = ""
+    fresh: str = ""
+    finals: str = ""
+    parameters: str = ""
+    state: str = ""
     chosen: bool = False
 
 
 def leader_lines(rows: Sequence[RunResult], marks: Marks) -> tuple[LeaderLine, ...]:
     """The leaderboard with its floors and the pass mark, in order of validation score."""
     factors = varying([row for row in rows if row.role == "trial"])
-    lines = []
-    passed = False
-    for rung in ladder(rows, marks):
-        if not passed and not rung.tuning >= marks.pass_mark:
-            lines.append(_pass_line(marks.pass_mark))
-            passed = True
-        if rung.standing is None:
-            lines.append(
-                LeaderLine(
-                    "floor", "", rung.label, (), "", show_score(rung.tuning), "", "", show_score(rung.test), "", "", ""
-                )
-            )
-        else:
-            lines.append(_cell_line(rung.place or 0, rung.standing, factors, marks))
-    if not passed:
-        lines.append(_pass_line(marks.pass_mark))
+    found = leaderboard_lines(rows, marks)
+    lines = [
+        LeaderLine("floor", show_score(line.scores["tuning"]), show_score(line.scores["test"]), what=line.label)
+        if line.standing is None
+        else _cell_line(line.place or 0, line.standing, factors, marks)
+        for line in found
+    ]
+    mark = show_score(marks.pass_mark)
+    below = (at for at, line in enumerate(found) if not line.scores["tuning"] >= marks.pass_mark)
+    lines.insert(next(below, len(lines)), LeaderLine("pass", mark, mark, what="pass mark"))
     return tuple(lines)
-
-
-def _pass_line(pass_mark: float) -> LeaderLine:
-    mark = show_score(pass_mark)
-    return LeaderLine("pass", "", "pass mark", (), "", mark, "", "", mark, "", "", "")
 
 
 def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Marks) -> LeaderLine:
@@ -74,16 +63,15 @@ def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Mar
     return LeaderLine(
         kind="cell",
         place=str(place),
-        what="",
         levels=tuple(show_level(cell.params[factor.name]) if factor.name in cell.params else "–" for factor in factors),
         cell=cell.cell,
         tuning=show_score(cell.tuning_score),
         seeds=str(len(cell.tuning)),
-        fresh=show_score(cell.fresh_score) if cell.fresh else "",
-        test=show_score(cell.test_score) if cell.test else "",
+        fresh=show_score(geometric_mean(cell.fresh)) if cell.fresh else "",
+        test=show_score(geometric_mean(cell.test)) if cell.test else "",
         finals=finals,
         parameters="" if cell.parameters is None else f"{cell.parameters:,}",
-        state=f"complete, {state}" if state and cell.complete else state or "complete",
+        state=f"complete, {state}" if state and cell.tuning else state or "complete",
         chosen=cell.cell == marks.chosen,
     )
 
@@ -126,5 +114,5 @@ def pruned_sentence(rows: Sequence[RunResult]) -> str:
 
 def parameter_names(rows: Sequence[RunResult]) -> dict[str, str]:
     """For each factor the printed name and the full name it stands for."""
-    names = short_names(varying([row for row in rows if row.role == "trial"]))
+    names = short_names(factor.name for factor in varying([row for row in rows if row.role == "trial"]))
     return {short: full for full, short in names.items()}

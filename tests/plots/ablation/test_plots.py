@@ -5,7 +5,7 @@ import math
 import pytest
 
 from kpbench.faces.faces import KEYPOINTS
-from kpbench.plots.ablation.forest import forest_lines
+from kpbench.plots.ablation.forest import draw_forest
 from kpbench.plots.ablation.interaction import simple_ratios
 from kpbench.plots.ablation.keypoint_difference import (
     MEAN_FACE,
@@ -37,18 +37,21 @@ def lost(tmp_path_factory):
     return analysis(tmp_path_factory.mktemp("b") / "b", diverged=[(1, 2)], missing=[(2, 4)])
 
 
-def test_the_forest_holds_every_contrast_with_the_numbers_of_the_analysis(crossed):
-    lines = forest_lines(crossed)
-    assert [line.name for line in lines] == [
+def test_the_forest_draws_every_contrast_with_the_numbers_of_the_analysis(crossed):
+    figure = draw_forest(crossed).panels[0].figure
+    words = [note.text.removeprefix("<b>").removesuffix("</b>") for note in figure.layout.annotations]
+    assert words[::2] == [
         "norm batch against none", "norm spatial_batch against none",
         "dropout standard against none", "dropout spatial against none",
     ]  # fmt: skip
-    for line, contrast in zip(lines, crossed.contrasts, strict=True):
-        ci = contrast.ci
-        assert (line.ratio, line.low, line.high, line.word) == (contrast.ratio, ci.low, ci.high, contrast.verdict.word)
-    assert [line.faces for line in lines] == [detail.seeds_and_faces for detail in crossed.details]
-    assert [line.word for line in lines[:3]] == ["better", "better", "worse"]
-    assert lines[0].ratio == pytest.approx(math.exp(EFFECTS["network.norm=batch"]), rel=0.02)
+    assert words[1::2] == [contrast.verdict.word for contrast in crossed.contrasts]
+    assert words[1:6:2] == ["better", "better", "worse"]
+    for at, (contrast, detail) in enumerate(zip(crossed.contrasts, crossed.details, strict=True)):
+        faces, interval, mark = (trace.x for trace in figure.data if trace.y[0] == at and len(trace.x) < 5)
+        assert interval == pytest.approx((contrast.ci.low, contrast.ci.high), rel=1e-5)
+        assert faces == pytest.approx((detail.seeds_and_faces.low, detail.seeds_and_faces.high), rel=1e-5)
+        assert mark == pytest.approx((contrast.ratio,), rel=1e-5)
+    assert crossed.contrasts[0].ratio == pytest.approx(math.exp(EFFECTS["network.norm=batch"]), rel=0.02)
     assert effect_words(crossed, crossed.contrasts[0]) == "averaged over dropout"
 
 
@@ -56,10 +59,10 @@ def test_slopes_multiply_to_the_ratio_and_know_which_side_diverged(lost):
     batch, spatial = lost.contrasts
     found = slopes(lost.table, batch)
     assert len(found) == 8
-    assert geometric_mean(line.baseline / line.level for line in found) == pytest.approx(batch.ratio)
-    assert [line.block for line in found if line.level_failed] == [2]
-    assert not any(line.baseline_failed for line in found)
-    assert found[2].level == pytest.approx(FLOOR_SCORES["mean face"]["test"])
+    assert geometric_mean(line.scores[0] / line.scores[1] for line in found) == pytest.approx(batch.ratio)
+    assert [line.block for line in found if line.failed[1]] == [2]
+    assert not any(line.failed[0] for line in found)
+    assert found[2].scores[1] == pytest.approx(FLOOR_SCORES["mean face"]["test"])
     assert [line.block for line in slopes(lost.table, spatial)] == [0, 1, 2, 3, 5, 6, 7]
 
 
@@ -67,13 +70,13 @@ def test_every_run_of_a_level_is_a_point(crossed, lost):
     assert [len(seed_points(crossed, level)) for level in crossed.levels] == [24] * 6
     none, batch, spatial = lost.levels
     assert [len(seed_points(lost, level)) for level in (none, batch, spatial)] == [8, 8, 7]
-    assert [point.block for point in seed_points(lost, batch) if point.failed] == [2]
+    assert [block for block, _, failed in seed_points(lost, batch) if failed] == [2]
 
 
 def test_a_curve_is_the_geometric_mean_over_whole_blocks(lost):
     none, batch = (level_curve(lost, NORM, level) for level in ("none", "batch"))
-    assert none.epochs == tuple(range(1, 13)) and set(none.seeds) == {8}
-    assert set(batch.seeds) == {7}
+    assert none.at == tuple(range(1, 13)) and none.seeds == 8
+    assert batch.seeds == 7
     ends = [row.curve[-1].val_score for row in lost.rows if row.params[NORM] == "none" and row.role == "ablation"]
     assert none.mean[-1] == pytest.approx(geometric_mean(ends))
     assert (none.low[-1], none.high[-1]) == pytest.approx((min(ends), max(ends)))
@@ -86,7 +89,7 @@ def test_simple_ratios_recover_the_planted_interaction(crossed):
     assert math.log(found["spatial_batch", "none"].ratio) == pytest.approx(plain, abs=0.02)
     assert math.log(found["spatial_batch", "standard"].ratio) == pytest.approx(plain + 0.25, abs=0.02)
     one = found["batch", "none"]
-    assert one.low < one.ratio < one.high and one.n == 8
+    assert one.ci[0] < one.ratio < one.ci[1] and one.n == 8
 
 
 def test_shares_add_up_and_name_their_terms(crossed, lost):
@@ -124,10 +127,10 @@ def test_a_logarithmic_score_axis_can_be_asked_for():
 
 
 def test_keypoints_stand_at_their_places_with_the_numbers_of_the_analysis(crossed):
-    marks = dict(keypoint_marks(crossed))
+    marks = dict(keypoint_marks(crossed)[0])
     assert list(marks)[1] == "norm spatial_batch against none"
     spatial = marks["norm spatial_batch against none"]
-    assert [(mark.x, mark.y) for mark in spatial] == list(MEAN_FACE)
+    assert [mark.place for mark in spatial] == list(MEAN_FACE)
     assert [mark.found for mark in spatial] == list(crossed.details[1].keypoints)
     assert all(mark.ringed for mark in spatial)
     for mine, detail in zip(marks.values(), crossed.details, strict=True):
@@ -169,8 +172,8 @@ def test_more_than_six_contrasts_are_drawn_small_and_rows_without_keypoints_not_
 def test_shift_curves_hold_the_scores_of_the_levels(crossed, tmp_path):
     level = crossed.levels[2]
     curve = shift_curve(level)
-    assert curve.shifts == SHIFTS and curve.seeds == 8
-    assert curve.scores == tuple(one.interval.score for one in level.measures[:-1])
-    assert all(low < score < high for low, score, high in zip(curve.low, curve.scores, curve.high, strict=True))
+    assert curve.at == SHIFTS and curve.seeds == 8
+    assert curve.mean == tuple(one.interval.score for one in level.measures[:-1])
+    assert all(low < score < high for low, score, high in zip(curve.low, curve.mean, curve.high, strict=True))
     assert [panel.title for panel in draw_measures(crossed).panels] == ["norm", "dropout"]
     assert not draw_measures(analysis(tmp_path / "a", details=False)).panels

@@ -4,7 +4,7 @@ import pytest
 
 from kpbench.cell import cell_id
 from kpbench.plots.drawing import Marks
-from kpbench.plots.search.leaderboard import draw_leaderboard, ladder
+from kpbench.plots.search.leaderboard import draw_leaderboard, leaderboard_lines
 from tests.study_rows import FLOOR, row
 
 
@@ -13,29 +13,34 @@ def cells(count):
 
 
 def test_floors_stand_where_their_validation_score_belongs():
-    labels = [rung.label for rung in ladder(cells(40), Marks(100.0, FLOOR), top=30)]
+    labels = [line.label for line in leaderboard_lines(cells(40), Marks(100.0, FLOOR), top=30)]
     assert labels[:2] == ["ridge on pixels", "#1"]
     assert labels.index("mean face") == labels.index("#15") + 1
     rows = [row({"a": 1}, score=80.0), row({"a": 2}, score=120.0)]
-    assert [rung.label for rung in ladder(rows, Marks(100.0, FLOOR))] == ["#1", "ridge on pixels", "#2", "mean face"]
+    assert [line.label for line in leaderboard_lines(rows, Marks(100.0, FLOOR))] == [
+        "#1",
+        "ridge on pixels",
+        "#2",
+        "mean face",
+    ]
 
 
 def test_only_the_leading_cells_are_listed_and_those_trained_again():
     rows = [*cells(60), row({"a": 3}, seed=9, trial=None, score=70.0, test=75.0)]
-    rungs = ladder(rows, Marks(100.0), top=10)
-    assert [rung.place for rung in rungs] == [*range(1, 11), 57]
-    assert rungs[-1].fresh == pytest.approx(70.0)
-    assert rungs[-1].test == pytest.approx(75.0)
+    lines = leaderboard_lines(rows, Marks(100.0), top=10)
+    assert [line.place for line in lines] == [*range(1, 11), 57]
+    assert lines[-1].scores["fresh"] == pytest.approx(70.0)
+    assert lines[-1].scores["test"] == pytest.approx(75.0)
 
 
 def test_the_chosen_cell_is_listed_however_low():
     marks = Marks(100.0, chosen=cell_id({"a": 0}))
-    assert ladder(cells(60), marks, top=5)[-1].place == 60
+    assert leaderboard_lines(cells(60), marks, top=5)[-1].place == 60
 
 
 def test_cells_without_a_score_are_not_listed():
     rows = [row({"a": 1}, score=5.0), row({"a": 2}, score=math.nan), row({"a": 3}, state="pruned", score=9.0)]
-    assert [rung.place for rung in ladder(rows, Marks(100.0))] == [1]
+    assert [line.place for line in leaderboard_lines(rows, Marks(100.0))] == [1]
 
 
 def test_an_infinite_score_is_named_not_drawn():

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from kpbench.plots.scores import geometric_mean
 from kpbench.plots.search.standings import standings
 from tests.study_rows import row
 
@@ -11,7 +12,7 @@ def test_seeds_of_a_cell_are_averaged_geometrically_and_ordered_best_first():
     first, second = standings(rows)
     assert (first.params, second.params) == ({"a": 2}, {"a": 1})
     assert second.tuning_score == pytest.approx(100.0)
-    assert second.complete == 2
+    assert len(second.tuning) == 2
 
 
 def test_a_pruned_run_is_never_best_however_high_its_score():
@@ -33,7 +34,7 @@ def test_a_cell_that_lost_a_seed_stands_below_the_whole_ones():
     rows.append(row({"a": 2}, score=100.0))
     first, second = standings(rows)
     assert first.params == {"a": 2}
-    assert (second.tuning_score, second.complete, second.failed) == (pytest.approx(300.0), 1, 1)
+    assert (second.tuning_score, len(second.tuning), second.failed) == (pytest.approx(300.0), 1, 1)
 
 
 def test_final_runs_stand_apart_from_the_trials_that_chose_the_cell():
@@ -44,8 +45,8 @@ def test_final_runs_stand_apart_from_the_trials_that_chose_the_cell():
     rows.append(row({"a": 1}, seed=9, trial=None, score=None, state="failed", reason="oom"))
     (cell,) = standings(rows)
     assert cell.tuning == (100.0,)
-    assert cell.fresh_score == pytest.approx(80.0)
-    assert cell.test_score == pytest.approx(160.0)
+    assert geometric_mean(cell.fresh) == pytest.approx(80.0)
+    assert geometric_mean(cell.test) == pytest.approx(160.0)
     assert cell.finals_failed == 1
 
 

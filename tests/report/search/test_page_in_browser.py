@@ -49,14 +49,24 @@ def browser(tmp_path_factory):
 
 def open_page(browser, path: Path, *, width: int, dark: bool = False) -> None:
     """Opens a file at a width in CSS pixels and waits until its plots are drawn."""
+    show_page(browser, path, width=width, dark=dark)
+    wait_for(browser, "return document.documentElement.dataset.plots === 'drawn'")
+
+
+def show_page(browser, path: Path, *, width: int = 800, dark: bool = False) -> None:
+    """Opens a file at a width in CSS pixels."""
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.get(path.as_uri())
+
+
+def wait_for(browser, script: str) -> None:
+    """Waits until a script in the page returns true."""
     end = time.monotonic() + 60
-    while browser.execute_script("return document.documentElement.dataset.plots") != "drawn":
-        assert time.monotonic() < end, f"plots not drawn: {browser.get_log('browser')}"
+    while not browser.execute_script(script):
+        assert time.monotonic() < end, f"{script} stays false: {browser.get_log('browser')}"
         time.sleep(0.05)
 
 
@@ -109,6 +119,37 @@ def test_a_request_would_be_seen_and_is_blocked(browser, tmp_path):
     write(path, html.replace("</main>", '<img src="http://127.0.0.1:9/x.png"></main>'))
     open_page(browser, path, width=800)
     assert errors(browser)
+
+
+NO_PLOTS = "return document.getElementById('no-plots').checkVisibility()"
+
+
+def test_a_browser_that_cannot_unpack_shows_the_tables_and_says_why_there_is_no_plot(browser, tmp_path):
+    path = tmp_path / "report.html"
+    write(path, render(study(tuned_rows(20))))
+    source = {"source": "delete window.DecompressionStream"}
+    script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+    try:
+        show_page(browser, path)
+        wait_for(browser, NO_PLOTS)
+        assert not errors(browser)
+        assert "plots need a newer browser" in browser.execute_script("return document.body.innerText")
+        assert browser.execute_script("return document.querySelector('table.board').checkVisibility()")
+        assert not browser.execute_script("return document.querySelectorAll('.plot svg').length")
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    open_page(browser, path, width=800)
+    assert not browser.execute_script(NO_PLOTS)
+
+
+def test_the_browser_runs_no_library_but_the_one_that_the_policy_names(browser, tmp_path):
+    path = tmp_path / "report.html"
+    html = render(study(tuned_rows(20)))
+    write(path, html.replace("script-src &#39;sha256-", "script-src &#39;sha256-0", 1))
+    show_page(browser, path)
+    wait_for(browser, NO_PLOTS)
+    assert any("Content Security Policy" in message for message in errors(browser))
+    assert browser.execute_script("return typeof Plotly") == "undefined"
 
 
 def test_the_page_prints_on_paper(browser, tmp_path):

@@ -1,4 +1,4 @@
-"""The verdict of a study in plain sentences that never say more than the rows do."""
+"""The headline of a study's page and the sentences below it: what the rows support and no more."""
 
 import math
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kpbench.plots.factors import describe, varying
-from kpbench.plots.scores import counts, error_pixels, show_score
+from kpbench.plots.scores import counts, error_pixels, geometric_mean, show_score
 from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
 from kpbench.statistics.words import plural
@@ -18,11 +18,11 @@ Tone = Literal["good", "bad", "open"]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A headline, further sentences, and whether the mark is passed (`good`), missed (`bad`) or not known (`open`)."""
+class Headline:
+    """A first sentence, further ones, and whether the mark is passed (`good`), missed (`bad`) or not known (`open`)."""
 
     tone: Tone
-    headline: str
+    text: str
     more: tuple[str, ...] = ()
 
 
@@ -34,14 +34,14 @@ def tally(study: ReportInput) -> dict[str, int]:
     return {state: sum(row.role == "trial" and row.state == state for row in study.rows) for state in states}
 
 
-def verdict(study: ReportInput) -> Verdict:
+def headline(study: ReportInput) -> Headline:
     """What can be said: nothing yet, a tuning score, or a sealed-test score against pass mark and floors."""
     found = tally(study)
     ended = f"{found['complete']:,} complete, {found['pruned']:,} stopped early, {found['failed']:,} failed"
     if not any(found.values()) and not study.rows:
-        return Verdict("open", "No run has ended yet.", ("The page fills as the study goes on.",))
+        return Headline("open", "No run has ended yet.", ("The page fills as the study goes on.",))
     if study.best is None:
-        return Verdict("open", "No run is complete with a score yet.", (f"Trials so far: {ended}.",))
+        return Headline("open", "No run is complete with a score yet.", (f"Trials so far: {ended}.",))
     best = study.best
     if best.test_mean is None or math.isnan(best.test_mean):
         return _without_finals(study, best)
@@ -59,29 +59,29 @@ def cell_words(study: ReportInput, best: Best) -> tuple[str, str]:
     return f"cell {best.cell}", f"The cell: {words}."
 
 
-def _without_finals(study: ReportInput, best: Best) -> Verdict:
+def _without_finals(study: ReportInput, best: Best) -> Headline:
     floors = _scores(study.floor, "val")
     cell, what = cell_words(study, best)
-    headline = f"Best so far: {cell}, validation score {show_score(best.val_score)}."
+    text = f"Best so far: {cell}, validation score {show_score(best.val_score)}."
     tried = sum(not math.isnan(cell.tuning_score) for cell in standings(study.rows))
     bias = "This is the score it was chosen by, so it flatters the cell: n" if tried > 1 else "N"
     more = [f"{bias}o final run with fresh seeds is complete, and nothing is known of the sealed test."]
     more += [what, _against(best.val_score, study.pass_mark, floors, "validation")]
-    return Verdict("open", headline, tuple(filter(None, more)))
+    return Headline("open", text, tuple(filter(None, more)))
 
 
-def _with_finals(study: ReportInput, best: Best, score: float) -> Verdict:
+def _with_finals(study: ReportInput, best: Best, score: float) -> Headline:
     floors = _scores(study.floor, "test")
     beaten = [value for value in floors.values() if score <= value]
     passed = score >= study.pass_mark
     cell, what = cell_words(study, best)
-    headline = f"{_capital(cell)} scores {show_score(score)} on the sealed test"
+    text = f"{_capital(cell)} scores {show_score(score)} on the sealed test"
     if beaten:
-        headline += ", no better than a method without a network."
+        text += ", no better than a method without a network."
     elif passed:
-        headline += f": above the pass mark of {show_score(study.pass_mark)}."
+        text += f": above the pass mark of {show_score(study.pass_mark)}."
     else:
-        headline += f": below the pass mark of {show_score(study.pass_mark)}."
+        text += f": below the pass mark of {show_score(study.pass_mark)}."
     more = [_seeds(best, study.pass_mark)]
     if math.isfinite(score) and score > 0:
         more[0] += f" That is an error of {error_pixels(score):.2f} px (RMSE of a coordinate)."
@@ -89,7 +89,7 @@ def _with_finals(study: ReportInput, best: Best, score: float) -> Verdict:
     tone: Tone = "bad" if beaten or not passed else "good"
     if not beaten and best.test_interval and best.test_interval[0] < study.pass_mark < best.test_interval[1]:
         tone = "open"
-    return Verdict(tone, headline, tuple(filter(None, more)))
+    return Headline(tone, text, tuple(filter(None, more)))
 
 
 def _seeds(best: Best, pass_mark: float) -> str:
@@ -119,7 +119,7 @@ def _against(score: float, pass_mark: float, floors: Mapping[str, float], split:
 
 
 def winners_curse(study: ReportInput) -> str:
-    """How the best cell's tuning score compares with its fresh validation scores; says so where it cannot be told."""
+    """How the best cell's tuning score compares with its fresh validation scores; says so where that is not known."""
     best = study.best
     if best is None:
         return ""
@@ -131,7 +131,7 @@ def winners_curse(study: ReportInput) -> str:
             f"The best cell's {show_score(best.val_score)} was also what it was chosen by. "
             "Without runs on fresh seeds, how much of it is luck is not known."
         )
-    fresh = found.fresh_score
+    fresh = geometric_mean(found.fresh)
     seeds = plural(len(found.fresh), "fresh seed")
     text = (
         f"The best cell had validation score {show_score(best.val_score)} when it was chosen and {show_score(fresh)} "

@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
+from kpbench.report.search.headline import headline, tally, winners_curse
 from kpbench.report.search.study_input import Best, ReportInput
-from kpbench.report.search.verdict import tally, verdict, winners_curse
 from tests.study_rows import FLOOR, bare, grid_rows, row, study
 
 
@@ -15,30 +15,30 @@ def with_test(mean, *, interval=None, seeds=3, floor=FLOOR):
 
 
 def text(found):
-    return " ".join((found.headline, *found.more))
+    return " ".join((found.text, *found.more))
 
 
 def test_a_study_without_rows_says_so():
-    found = verdict(ReportInput(name="s", rows=[], pass_mark=100.0))
-    assert (found.tone, found.headline) == ("open", "No run has ended yet.")
+    found = headline(ReportInput(name="s", rows=[], pass_mark=100.0))
+    assert (found.tone, found.text) == ("open", "No run has ended yet.")
 
 
 def test_nothing_complete_gives_the_counts():
     rows = [row({"a": 1}, state="pruned"), row({"a": 2}, state="failed", score=None, reason="oom")]
-    found = verdict(ReportInput(name="s", rows=rows, pass_mark=100.0))
-    assert found.headline == "No run is complete with a score yet."
+    found = headline(ReportInput(name="s", rows=rows, pass_mark=100.0))
+    assert found.text == "No run is complete with a score yet."
     assert "0 complete, 1 stopped early, 1 failed" in text(found)
 
 
 def test_without_final_runs_the_tuning_score_is_called_flattering():
-    found = verdict(study(grid_rows(finals=0)))
+    found = headline(study(grid_rows(finals=0)))
     assert found.tone == "open"
-    assert found.headline.startswith("Best so far: depth ")
+    assert found.text.startswith("Best so far: depth ")
     assert "flatters" in text(found) and "nothing is known of the sealed test" in text(found)
 
 
 def test_one_cell_alone_was_not_chosen_so_nothing_flatters_it():
-    assert "flatters" not in text(verdict(study([row({"a": 1})])))
+    assert "flatters" not in text(headline(study([row({"a": 1})])))
 
 
 @pytest.mark.parametrize(
@@ -47,50 +47,50 @@ def test_one_cell_alone_was_not_chosen_so_nothing_flatters_it():
      (60.0, "bad", "no better than a method without a network")],
 )  # fmt: skip
 def test_the_headline_weighs_the_sealed_test_against_floors_and_pass_mark(mean, tone, words):
-    found = verdict(with_test(mean))
+    found = headline(with_test(mean))
     assert found.tone == tone
-    assert words in found.headline
+    assert words in found.text
 
 
 def test_above_the_floors_and_below_the_pass_mark():
-    found = verdict(with_test(90.0, floor={"mean face": {"test": 76.0}}))
-    assert (found.tone, found.headline) == ("bad", "A 1 scores 90 on the sealed test: below the pass mark of 100.")
+    found = headline(with_test(90.0, floor={"mean face": {"test": 76.0}}))
+    assert (found.tone, found.text) == ("bad", "A 1 scores 90 on the sealed test: below the pass mark of 100.")
 
 
-def test_an_interval_that_includes_the_pass_mark_leaves_the_verdict_open():
-    found = verdict(with_test(110.0, interval=(95.0, 127.0)))
+def test_an_interval_that_includes_the_pass_mark_leaves_the_headline_open():
+    found = headline(with_test(110.0, interval=(95.0, 127.0)))
     assert found.tone == "open"
     assert "95 % interval 95 to 127, which includes the pass mark" in text(found)
-    assert verdict(with_test(110.0, interval=(104.0, 116.0))).tone == "good"
+    assert headline(with_test(110.0, interval=(104.0, 116.0))).tone == "good"
 
 
 def test_one_fresh_seed_has_no_interval():
-    assert "One fresh seed" in text(verdict(with_test(214.0, seeds=1)))
+    assert "One fresh seed" in text(headline(with_test(214.0, seeds=1)))
 
 
 def test_a_floor_above_the_pass_mark_is_said():
-    found = verdict(with_test(214.0, floor={"mean face": {"test": 114.0}}))
+    found = headline(with_test(214.0, floor={"mean face": {"test": 114.0}}))
     assert "the pass mark of 100 is already reached by mean face" in text(found)
 
 
 def test_a_missing_floor_is_said():
-    assert "No floor was measured" in text(verdict(with_test(214.0, floor={})))
+    assert "No floor was measured" in text(headline(with_test(214.0, floor={})))
 
 
 def test_a_score_is_given_in_pixels_where_it_has_any():
-    assert "3.39 px" not in text(verdict(with_test(214.0)))
-    assert "2.32 px" in text(verdict(with_test(214.0)))
-    assert "px" not in text(verdict(with_test(math.inf)))
+    assert "3.39 px" not in text(headline(with_test(214.0)))
+    assert "2.32 px" in text(headline(with_test(214.0)))
+    assert "px" not in text(headline(with_test(math.inf)))
 
 
 def test_a_nan_test_score_is_no_test_score():
-    assert verdict(with_test(math.nan)).tone == "open"
+    assert headline(with_test(math.nan)).tone == "open"
 
 
 def test_a_long_description_leaves_the_headline():
     rows = [row({f"network.parameter{at}": value for at in range(9)}) for value in (1, 2)]
-    found = verdict(study(rows))
-    assert len(found.headline) < 90
+    found = headline(study(rows))
+    assert len(found.text) < 90
     assert "parameter8" in text(found)
 
 
