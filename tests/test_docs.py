@@ -63,6 +63,14 @@ def test_the_paths_in_contributing_exist():
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
+def test_the_examples_in_contributing_are_short():
+    """What a newcomer is to write a file like is read in a minute."""
+    examples = re.findall(r"like `([\w./]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert len(examples) >= 6
+    long = [path for path in examples if len((ROOT / path).read_text(encoding="utf-8").splitlines()) >= 120]
+    assert long == []
+
+
 def test_constraints_name_every_direct_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}

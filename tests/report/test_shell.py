@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kpbench.analysis.verify.agreement import read_verification
 from plotly.offline import get_plotlyjs
 
 from kpbench.analysis.ablation.analysis import analyse
+from kpbench.analysis.verify import read_verification
 from kpbench.report.ablation.page import render_ablation
 from kpbench.report.packing import packed
 from kpbench.report.search.page import render

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from kpbench.faces.drawn.camera import photograph, soften_outline
 from kpbench.faces.drawn.canvas import Canvas
-from kpbench.faces.drawn.factors import Draw, Factors, draw_person, draw_picture, draw_scene
+from kpbench.faces.drawn.cast import PERSON, PICTURE, SCENE, cast, stream
+from kpbench.faces.drawn.factors import Factors
 from kpbench.faces.drawn.light import light_relief
 from kpbench.faces.drawn.paint import comb, hair_cover, paint_brows, paint_eyes, paint_mouth, paint_skin
 from kpbench.faces.drawn.relief import GRID, Relief, meet, raise_relief
-from kpbench.faces.drawn.shape import Floats, View, drawn_shape, expressed, reduce_to_15, shape_model, view_of
+from kpbench.faces.drawn.shape import Floats, View, reduce_to_15, view_of
 from kpbench.faces.drawn.soft_shapes import Pixels, enlarge, mix, ramp
 from kpbench.faces.drawn.surroundings import paint_background, paint_clothes, put_before
 from kpbench.faces.faces import SIZE, Faces
@@ -24,9 +25,6 @@ BATCH = 8
 
 THREADS = 2
 """Batches drawn side by side; numpy lets go of Python's lock while it works."""
-
-_PERSON, _SCENE, _PICTURE = 1, 2, 3
-"""The streams of random numbers."""
 
 Streams = list[np.random.Generator]
 
@@ -45,7 +43,7 @@ def generate(n: int = 2140, *, seed: int = 0) -> Faces:
     Raises:
         ValueError: n is not positive or the seed is negative.
     """
-    subjects, factors, points = _cast(n, seed)
+    subjects, factors, points = cast(n, seed)
     images = np.empty((n, 1, SIZE, SIZE), dtype=np.uint8)
     keypoints = np.empty((n, 15, 2), dtype=np.float32)
 
@@ -56,11 +54,11 @@ def generate(n: int = 2140, *, seed: int = 0) -> Faces:
         view = view_of(batch, lifted)
         keypoints[part] = view.project(lifted)
         streams = [
-            [_stream(seed, kind, int(number), 1) for number in numbers]
+            [stream(seed, kind, int(number), 1) for number in numbers]
             for kind, numbers in (
-                (_PERSON, subjects[part]),
-                (_SCENE, factors["scene"][part]),
-                (_PICTURE, range(part.start, part.stop)),
+                (PERSON, subjects[part]),
+                (SCENE, factors["scene"][part]),
+                (PICTURE, range(part.start, part.stop)),
             )
         ]
         images[part, 0] = _draw_faces(points[part], batch, relief, view, *streams)
@@ -68,42 +66,6 @@ def generate(n: int = 2140, *, seed: int = 0) -> Faces:
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(draw, (slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH))))
     return Faces(images, keypoints, subjects, factors)
-
-
-def _stream(seed: int, *path: int) -> np.random.Generator:
-    return np.random.default_rng([seed, *path])
-
-
-def _cast(n: int, seed: int) -> tuple[NDArray[np.int64], Factors, Floats]:
-    """Who is on each picture and how: subjects (n,), factors (n,) each, and expressed 68 points (n, 68, 2)."""
-    if n <= 0:
-        raise ValueError(f"n must be at least 1, got {n}")
-    if seed < 0:
-        raise ValueError(f"seed must not be negative, got {seed}")
-    subjects, draws, shapes = np.empty(n, dtype=np.int64), [], []
-    person, scene, subject, occasion, person_left, scene_left = Draw(), Draw(), -1, -1, 0, 0
-    own = shape_model().mean
-    for i in range(n):
-        if person_left == 0:
-            subject, scene_left = subject + 1, 0
-            rng = _stream(seed, _PERSON, subject, 0)
-            person_left = 4 + int(rng.gamma(1.5, 6.0) + 0.5)  # 13 on average as in the course's real faces
-            person = draw_person(rng)
-            own = drawn_shape(rng, shape_model().mean, 0.8, 0.4)
-            own[:, 1] += (own[:, 1] + 0.36) * (0.03 + float(person["length"]))
-            own[48:, 1] += float(person["lip_height"])
-            own[49:54, 1] -= float(person["lip_thickness"])
-        if scene_left == 0:
-            occasion += 1
-            rng = _stream(seed, _SCENE, occasion, 0)
-            scene_left, scene = 2 + int(rng.integers(5)), draw_scene(rng, person)
-        person_left, scene_left = person_left - 1, scene_left - 1
-        rng = _stream(seed, _PICTURE, i, 0)
-        draws.append({"scene": occasion, **person, **scene, **draw_picture(rng, scene)})
-        shapes.append(drawn_shape(rng, own, 0.45, 0.35))
-        subjects[i] = subject
-    factors: Factors = {name: np.array([draw[name] for draw in draws]) for name in draws[0]}
-    return subjects, factors, expressed(np.stack(shapes), factors)
 
 
 def _noise(streams: Streams, cells: int) -> Pixels:

@@ -9,8 +9,7 @@ from kpbench.cell import Scalar
 from kpbench.plots.ablation.names import cell_name, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
-from kpbench.report.table import Cell, Kind, Table
-from kpbench.report.tables import REASONS
+from kpbench.report.tables import REASONS, Cell, Kind, Table
 from kpbench.statistics.intervals import ScoreInterval
 from kpbench.statistics.words import MINUS, interval_text, number, p_text, short_names
 

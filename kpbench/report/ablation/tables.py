@@ -8,7 +8,7 @@ from kpbench.plots.ablation.names import cell_name, contrast_name, effect_words,
 from kpbench.plots.ablation.variance_shares import shares
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
-from kpbench.report.table import Kind, Table
+from kpbench.report.tables import Kind, Table
 from kpbench.statistics.contrasts import Checks, Contrast
 from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, signed
 

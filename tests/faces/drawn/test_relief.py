@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kpbench.faces.drawn import synthetic
+from kpbench.faces.drawn import cast
 from kpbench.faces.drawn.light import light_relief
 from kpbench.faces.drawn.relief import GRID, NOTHING, meet, raise_relief
 from kpbench.faces.drawn.shape import reduce_to_15, view_of
@@ -12,7 +12,7 @@ from kpbench.faces.drawn.shape import reduce_to_15, view_of
 @pytest.fixture(scope="module")
 def heads():
     """Factors, points and relief of sixteen people's heads."""
-    _, factors, points = synthetic._cast(208, 4)
+    _, factors, points = cast.cast(208, 4)
     chosen = {name: values[::13] for name, values in factors.items()}
     return chosen, points[::13], raise_relief(points[::13], chosen)
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from kpbench.faces.drawn import synthetic
+from kpbench.faces.drawn import cast, synthetic
 from kpbench.faces.drawn.relief import raise_relief
 from kpbench.faces.drawn.shape import read_figures, reduce_to_15, view_of
 from kpbench.faces.drawn.synthetic import generate
@@ -38,7 +38,7 @@ def faces() -> Faces:
 @pytest.fixture(scope="module")
 def keypoints() -> np.ndarray:
     """The keypoints of the whole default data set; labels are quick without pictures."""
-    _, factors, points = synthetic._cast(2140, 0)
+    _, factors, points = cast.cast(2140, 0)
     found = []
     for start in range(0, 2140, 107):
         part = slice(start, start + 107)
@@ -154,7 +154,7 @@ def test_people_stay_themselves_and_scenes_stay_theirs(faces: Faces) -> None:
 
 
 def test_people_have_about_thirteen_pictures() -> None:
-    subjects = synthetic._cast(1500, 0)[0]
+    subjects = cast.cast(1500, 0)[0]
     sizes = np.bincount(subjects)[:-1]
     assert 10 < sizes.mean() < 16
     assert sizes.min() >= 4

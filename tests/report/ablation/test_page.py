@@ -12,7 +12,7 @@ from kpbench.plots.ablation.plots import ABLATION_PLOTS
 from kpbench.report.ablation import runs, tables, words
 from kpbench.report.ablation.page import render_ablation
 from kpbench.report.search.reader import read_sessions_and_readings
-from kpbench.report.table import Cell
+from kpbench.report.tables import Cell
 from tests.ablation_rows import CROSSED, analysis, study_folder
 from tests.report.search.test_page import Page
 
