@@ -2,6 +2,9 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
 
 from kpbench.cell import Scalar, Value, cell_id
 from kpbench.errors import UsageError, nearest
@@ -9,8 +12,24 @@ from kpbench.seeds import block_seed
 from kpbench.space.space import Choice, Range, SearchSpace
 from kpbench.space.tuning import Tuning
 
-CONTROL_BLOCKS = 5_000
-"""Blocks of the A/A cohort begin here, far from those of any ablation."""
+FIRST_BLOCK, CONTROL_BLOCKS = 1_000, 5_000
+"""Where an ablation's blocks and those of its A/A cohort begin: no search trial has their seeds."""
+
+
+Split = Literal["val", "test"]
+
+
+class Compared(Value):
+    """A contrast planned by name: a level against another of the same factor.
+
+    Attributes:
+        at: levels at which other factors are held; of a crossed design it is averaged over the rest.
+    """
+
+    factor: str
+    level: Scalar
+    baseline: Scalar
+    at: dict[str, Scalar] = Field(default_factory=dict)
 
 
 class Matched(Value):
@@ -43,6 +62,10 @@ class Design(Value):
         also: digest of other faces on whose val split every network is scored too.
         tuning: how each cell's recipe is found; None where it is fixed.
         matched: size-matched controls; None where none was asked for.
+        split: faces that cells are judged on, `val`; None for the sealed test, as in plans of earlier versions.
+        contrasts: planned beside those of `asked` with the baseline; None where none was asked for.
+        looks: numbers of blocks at which a sequential design is looked at; None for one look at the end.
+        resplit: whether train and val are drawn anew, by person, in each block; None where the data's own are kept.
     """
 
     factors: dict[str, tuple[Scalar, ...]]
@@ -59,6 +82,10 @@ class Design(Value):
     also: str | None = None
     tuning: Tuning | None = None
     matched: tuple[Matched, ...] | None = None
+    split: str | None = None
+    contrasts: tuple[Compared, ...] | None = None
+    looks: tuple[int, ...] | None = None
+    resplit: bool | None = None
 
     @property
     def baseline(self) -> dict[str, Scalar]:
@@ -68,7 +95,21 @@ class Design(Value):
     @property
     def runs(self) -> int:
         """The number of runs that are scored, the A/A arm and size-matched controls included."""
-        return (len(self.cells) + self.controls) * len(self.blocks) + len(self.control)
+        return self.runs_of(len(self.blocks))
+
+    def runs_of(self, blocks: int) -> int:
+        """The same of the first blocks alone."""
+        return (len(self.cells) + self.controls) * blocks + min(blocks, len(self.control))
+
+    @property
+    def judged_on(self) -> Split:
+        """The faces on which the cells are judged: val, or the sealed test in plans of earlier versions."""
+        return "val" if self.split == "val" else "test"
+
+    @property
+    def family_size(self) -> int:
+        """The number of planned contrasts."""
+        return sum(len(self.factors[name]) - 1 for name in self.asked) + len(self.contrasts or ())
 
     @property
     def controls(self) -> int:
@@ -90,8 +131,45 @@ def factorial(factors: Mapping[str, Sequence[Scalar]], *, crossed: bool) -> tupl
 
 def blocks_of(seed: int, n: int, *, control: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Run seeds of `n` blocks and of the A/A cohort, which is empty without `control`."""
-    blocks = tuple(block_seed(seed, block) for block in range(n))
+    blocks = tuple(block_seed(seed, FIRST_BLOCK + block) for block in range(n))
     return blocks, tuple(block_seed(seed, CONTROL_BLOCKS + block) for block in range(n)) if control else ()
+
+
+def read_contrast(space: SearchSpace, text: str, factors: Mapping[str, Sequence[Scalar]]) -> Compared:
+    """`norm=spatial_batch:batch @ depth=4`: a level of a factor against another, others held where they are named.
+
+    Raises:
+        UsageError: another form, a factor that is none of the design's, or a level that the design does not have.
+    """
+    what, _, where = text.partition("@")
+    name, equals, pair = what.partition("=")
+    level, colon, baseline = pair.partition(":")
+    if not (equals and colon):
+        raise UsageError(f"--contrast '{text}' is not of the form FACTOR=LEVEL:LEVEL @ FACTOR=LEVEL")
+    held = [word.partition("=") for word in where.split(",") if word.strip()]
+    own = _in_design(space, name, factors)
+    return Compared(
+        factor=own,
+        level=_known_level(own, level, factors[own]),
+        baseline=_known_level(own, baseline, factors[own]),
+        at={
+            at: _known_level(at, word, factors[at]) for key, _, word in held for at in [_in_design(space, key, factors)]
+        },
+    )
+
+
+def _in_design(space: SearchSpace, word: str, factors: Mapping[str, Sequence[Scalar]]) -> str:
+    name = find_factor(space, word.strip())
+    if name not in factors:
+        raise UsageError(f"--contrast names {name}, which is no factor of this ablation: {', '.join(factors)}")
+    return name
+
+
+def _known_level(name: str, word: str, levels: Sequence[Scalar]) -> Scalar:
+    by_word = {str(level): level for level in levels}
+    if word.strip() not in by_word:
+        raise UsageError(f"--contrast: {name} has no level '{word.strip()}' here: {nearest(word.strip(), by_word)}")
+    return by_word[word.strip()]
 
 
 def find_factor(space: SearchSpace, word: str) -> str:

@@ -1,4 +1,4 @@
-"""Equal tuning: the same recipes tried in every cell on validation faces, with seeds that no block uses."""
+"""Equal tuning: the same recipes tried in every cell, anew in each block, with seeds that no block uses."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from kpbench.seeds import block_seed, derive
 from kpbench.space.space import Range, SearchSpace
 
 TUNE = ("none", "per-cell", "locked")
-"""`per-cell`: every cell gets the best of the recipes; `locked`: all cells get the one that is best at the baseline."""
+"""`per-cell`: every cell is tuned in each block; `locked`: all cells get one recipe, the best at the baseline."""
 
 TUNING_BLOCK = 7_000
-"""The block whose seed every tuning run has, far from those of any ablation and its A/A cohort."""
+"""The block of the first tuning seed, far from those of any ablation and its A/A cohort."""
 
 NEAR_END = 0.05
 """A choice this close to an end of its range, as a share of the range, is a boundary hit."""
@@ -44,28 +44,58 @@ class Span(Value):
         return (value - self.low) / (self.high - self.low)
 
 
+class Replicate(Value):
+    """One tuning: the recipes tried in a cell with one seed, for the runs of one block.
+
+    Attributes:
+        block: the run seed of the block that gets the choice; None for all of them.
+        seed: run seed of the tuning runs.
+        recipes: the values tried, the same in every cell; the first changes nothing that lies in its range.
+    """
+
+    block: int | None
+    seed: int
+    recipes: tuple[dict[str, Scalar], ...]
+
+
 class Tuning(Value):
     """How the recipes of a design are found, fixed before the first run.
 
     Attributes:
         how: `per-cell` or `locked`.
-        seed: run seed of every tuning run.
+        seed, recipes: of the one tuning of `locked`; of `per-cell` in plans of earlier versions, which tuned a cell
+            once for all blocks, so that luck in tuning is in no interval.
         spans: the parameters tuned, by dotted name.
-        recipes: the values tried, the same in every cell; the first changes nothing that lies in its range.
+        by_block: of `per-cell`, a tuning for each block and each block of the A/A cohort.
     """
 
     how: str
     seed: int
     spans: dict[str, Span]
     recipes: tuple[dict[str, Scalar], ...]
+    by_block: tuple[Replicate, ...] | None = None
+
+    @property
+    def once(self) -> bool:
+        """Whether cells were tuned each by itself and once for all blocks."""
+        return self.how == "per-cell" and self.by_block is None
+
+    def replicates(self) -> tuple[Replicate, ...]:
+        """Every tuning of a cell."""
+        return self.by_block or (Replicate(block=None, seed=self.seed, recipes=self.recipes),)
+
+    def of_block(self, block: int) -> Replicate:
+        """The tuning that a block's runs follow."""
+        return next(one for one in self.replicates() if one.block in (None, block))
 
 
 @dataclass(frozen=True)
 class TunedCell:
-    """The audit of one cell's tuning.
+    """The audit of one tuning of a cell.
 
     Attributes:
         levels: the cell by its factors.
+        block: the block it is for; None for all.
         trials, epochs: what was spent; equal for all cells unless a recipe changes nothing there or a run failed.
         diverged: trials whose loss was no longer a number, an outcome.
         failed: trials that broke in every attempt (memory, a lost worker).
@@ -75,6 +105,7 @@ class TunedCell:
     """
 
     levels: Mapping[str, Scalar]
+    block: int | None
     trials: int
     epochs: int
     diverged: int
@@ -85,9 +116,19 @@ class TunedCell:
 
 
 def plan_tuning(
-    space: SearchSpace, factors: Sequence[str], *, own: Mapping[str, Scalar], how: str, trials: int, seed: int
+    space: SearchSpace,
+    factors: Sequence[str],
+    *,
+    own: Mapping[str, Scalar],
+    how: str,
+    trials: int,
+    seed: int,
+    blocks: Sequence[int] = (),
 ) -> Tuning | None:
     """The recipes to try: the space's own, then a Latin hypercube over its ranges; None where `how` is `none`.
+
+    `per-cell` draws them anew for each block and tries them with a seed of their own: the tuning is part of the
+    replicate (Bouthillier et al. 2021), else one lucky choice would pass for an effect of the cell.
 
     Where a value of its own lies outside the range to tune, the first recipe has the middle of the range.
 
@@ -96,6 +137,7 @@ def plan_tuning(
         own: the value of every parameter that is not varied.
         trials: recipes for a cell, at least 2.
         seed: of the study.
+        blocks: run seeds of the blocks and of the A/A cohort.
 
     Raises:
         UsageError: an unknown `how`, fewer than 2 trials, or a space without a range to tune.
@@ -113,12 +155,22 @@ def plan_tuning(
     }
     if not spans:
         raise UsageError(f"--tune: space '{space.name}' has no range to tune besides the factors; try cnn_tune")
-    cube = qmc.LatinHypercube(d=len(spans), rng=derive(seed, "recipes")).random(trials - 1)
     first: dict[str, Scalar] = {n: s.at(0.5) for n, s in spans.items() if not s.low <= float(own[n]) <= s.high}
-    drawn: list[dict[str, Scalar]] = [
-        {name: span.at(float(u)) for (name, span), u in zip(spans.items(), row, strict=True)} for row in cube
+
+    def drawn(*roles: str | int) -> tuple[dict[str, Scalar], ...]:
+        cube = qmc.LatinHypercube(d=len(spans), rng=derive(seed, "recipes", *roles)).random(trials - 1)
+        recipes: list[dict[str, Scalar]] = [
+            {name: span.at(float(u)) for (name, span), u in zip(spans.items(), row, strict=True)} for row in cube
+        ]
+        return first, *recipes
+
+    if how == "locked":
+        return Tuning(how=how, seed=block_seed(seed, TUNING_BLOCK), spans=spans, recipes=drawn())
+    by_block = [
+        Replicate(block=block, seed=block_seed(seed, TUNING_BLOCK + at), recipes=drawn(block))
+        for at, block in enumerate(blocks)
     ]
-    return Tuning(how=how, seed=block_seed(seed, TUNING_BLOCK), spans=spans, recipes=(first, *drawn))
+    return Tuning(how=how, seed=by_block[0].seed, spans=spans, recipes=(), by_block=tuple(by_block))
 
 
 def best_recipe(rows: Sequence[RunResult]) -> RunResult | None:
@@ -127,27 +179,44 @@ def best_recipe(rows: Sequence[RunResult]) -> RunResult | None:
     return min(complete, key=lambda row: (row.val_mse, row.cell), default=None)
 
 
-def of_cell(rows: Sequence[RunResult], levels: Mapping[str, Scalar]) -> list[RunResult]:
-    """The tuning runs of a cell of the design, one for each recipe that differs there: its last."""
+def of_cell(rows: Sequence[RunResult], levels: Mapping[str, Scalar], replicate: Replicate) -> list[RunResult]:
+    """The runs of one tuning of a cell, one for each recipe that differs there: its last."""
     mine = [
-        row for row in rows
-        if row.role == "tuning" and all(row.params.get(name) == level for name, level in levels.items())
-    ]  # fmt: skip
+        row
+        for row in rows
+        if row.role == "tuning"
+        and row.seed == replicate.seed
+        and all(row.params.get(name) == level for name, level in levels.items())
+    ]
     return list({row.cell: row for row in mine}.values())
 
 
-def audit(rows: Sequence[RunResult], cells: Sequence[Mapping[str, Scalar]], tuning: Tuning) -> tuple[TunedCell, ...]:
-    """What tuning spent and chose in each cell that it looked at, the baseline first."""
-    looked_at = cells[:1] if tuning.how == "locked" else cells
-    return tuple(_audit(of_cell(rows, levels), levels, tuning) for levels in looked_at)
+def tunings(
+    cells: Sequence[Mapping[str, Scalar]], control: Sequence[int], tuning: Tuning
+) -> list[tuple[Mapping[str, Scalar], Replicate]]:
+    """Every cell with every tuning it gets: `locked` looks at the baseline alone, the A/A cohort at nothing else."""
+    if tuning.how == "locked":
+        return [(cells[0], tuning.replicates()[0])]
+    found = [(levels, one) for levels in cells for one in tuning.replicates() if one.block not in control]
+    return found + [(cells[0], one) for one in tuning.replicates() if one.block in control]
 
 
-def _audit(rows: Sequence[RunResult], levels: Mapping[str, Scalar], tuning: Tuning) -> TunedCell:
+def audit(
+    rows: Sequence[RunResult], cells: Sequence[Mapping[str, Scalar]], control: Sequence[int], tuning: Tuning
+) -> tuple[TunedCell, ...]:
+    """What each tuning spent and chose, the baseline first."""
+    return tuple(
+        _audit(of_cell(rows, levels, one), levels, one, tuning) for levels, one in tunings(cells, control, tuning)
+    )
+
+
+def _audit(rows: Sequence[RunResult], levels: Mapping[str, Scalar], replicate: Replicate, tuning: Tuning) -> TunedCell:
     best = best_recipe(rows)
     chosen = {} if best is None else {name: best.params[name] for name in tuning.spans if name in best.params}
     shares = {name: tuning.spans[name].share(float(value)) for name, value in chosen.items()}
     return TunedCell(
         levels=levels,
+        block=replicate.block,
         trials=len(rows),
         epochs=sum(row.epochs for row in rows),
         diverged=sum(row.reason == "nan" for row in rows),

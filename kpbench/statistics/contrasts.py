@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import Scalar
-from kpbench.statistics.blocks import BlockTable, survivors
+from kpbench.statistics.blocks import BlockTable
 from kpbench.statistics.decisions import Decision, Terms, decide
-from kpbench.statistics.estimate import Estimate, paired, ratio_interval
+from kpbench.statistics.estimate import Estimate, ratio_interval
+from kpbench.statistics.failures import Survivors, sides_of, survivors_of, with_collapse
 from kpbench.statistics.intervals import Interval, bootstrap_t_interval
 from kpbench.statistics.paired import Superiority, normality_p, pair_correlation, sign_flip_p, superiority
 from kpbench.statistics.plan import PlannedContrast, averaged_over, contrast_weights, differences, present
 from kpbench.statistics.scale import percent_change, rmse_px
-from kpbench.statistics.verdicts import Verdict, Word
+from kpbench.statistics.verdicts import Verdict, Word, needed_seeds
 from kpbench.task.score import score_from_mse
 
 InteractionWord = Literal["present", "negligible", "undecided", "withheld", "incomplete"]
@@ -23,6 +24,7 @@ InteractionWord = Literal["present", "negligible", "undecided", "withheld", "inc
 INTERACTION_WORDS: dict[Word, InteractionWord] = {
     "better": "present",
     "worse": "present",
+    "mixed": "undecided",
     "equivalent": "negligible",
     "undecided": "undecided",
     "withheld": "withheld",
@@ -31,18 +33,12 @@ INTERACTION_WORDS: dict[Word, InteractionWord] = {
 """An interaction is present where its interval leaves out 1 and negligible where it lies inside the band."""
 
 
-@dataclass(frozen=True)
-class Survivors:
-    """The sensitivity analysis without the blocks in which a run failed.
+class Wanted(TypedDict):
+    """What a detectable effect is stated for."""
 
-    Attributes:
-        agrees: whether its interval says the same of 1 (below, above, or not left out); None below 2 blocks.
-    """
-
-    n: int
-    ratio: float | None
-    ci: Interval | None
-    agrees: bool | None
+    alpha: float
+    power: float
+    contrasts: int
 
 
 @dataclass(frozen=True)
@@ -74,16 +70,18 @@ class Contrast:
     Attributes:
         averaged_over: other factors over which it is averaged within a block.
         blocks: the complete ones, in the order of `log_ratios`, of `blocks_planned`.
-        failed: failed runs on both sides, counted with the constant predictor's MSE.
+        failed: failed runs on both sides, diverged or `collapsed` (worse than the constant predictor), counted with the
+            constant predictor's MSE.
         log_ratios: the paired difference of log MSE (of an interaction: of differences) in each complete block.
         ratio: geometric-mean MSE of the level over the baseline's; below 1 is better. None without a complete block.
         level_mse, baseline_mse: geometric means over the complete blocks.
         estimate: None below two complete blocks, and so `ci`, `detectable` and `checks`.
-        ci: of the ratio, at the coverage at which the family's procedure tested it (`step_levels`).
+        ci: of the ratio, at the coverage at which the family's procedure tested it (`step_alphas`).
         p_adjusted: for the family; None for an incomplete contrast.
         detectable: the smallest true change of MSE, in percent, found with the power at this n and noise and at
-            alpha over the number of contrasts.
-        survivors: None where no run of the contrast failed.
+            alpha over the number of contrasts; `detectable_interval` at 95 %, for that noise is estimated.
+        alpha, needed: the error rate at which its family was judged, and the seeds that its verdict needs.
+        survivors: None below two complete blocks, or where a failed run's MSE is not known.
     """
 
     planned: PlannedContrast
@@ -91,6 +89,7 @@ class Contrast:
     blocks: tuple[int, ...]
     blocks_planned: int
     failed: int
+    collapsed: int
     log_ratios: tuple[float, ...]
     ratio: float | None
     level_mse: float | None
@@ -99,7 +98,10 @@ class Contrast:
     ci: Interval | None
     p_adjusted: float | None
     detectable: float | None
+    detectable_interval: Interval | None
     checks: Checks | None
+    alpha: float
+    needed: int
     survivors: Survivors | None
     verdict: Verdict
 
@@ -159,7 +161,7 @@ class Contrast:
 
 
 def compare(
-    table: BlockTable, family: Sequence[PlannedContrast], terms: Terms | None = None, *, seed: int = 0
+    table: BlockTable, family: Sequence[PlannedContrast], terms: Terms | None = None, *, seed: int | None = 0
 ) -> tuple[Contrast, ...]:
     """Every planned contrast of one family, in the order given, by paired t on log MSE.
 
@@ -169,7 +171,7 @@ def compare(
     Args:
         family: the contrasts over which the error rate is held; interactions are a family of their own.
         terms: as `Terms` has them by default where not given.
-        seed: of the bootstrap and of drawn permutations; the same seed gives the same result.
+        seed: of the bootstrap and of drawn permutations; the same seed gives the same result. None leaves `checks` out.
 
     Raises:
         UsageError, ValueError: as `contrast_weights`, `decide`, `log_margin` and `detectable_shift`.
@@ -178,12 +180,13 @@ def compare(
     weights = [contrast_weights(table, planned) for planned in family]
     samples = [differences(table, cells) for cells in weights]
     decisions = decide([present(sample) for sample in samples], terms, planned=len(table.blocks))
-    contrasts = terms.corrected_for(len(family))
+    wanted: Wanted = {"alpha": terms.alpha, "power": terms.power, "contrasts": terms.corrected_for(len(family))}
     found = []
     for planned, cells, sample, decision in zip(family, weights, samples, decisions, strict=True):
         here = ~np.isnan(sample)
         level, baseline = (_mean_log(table, cells, sign)[here] for sign in (1.0, -1.0))
         estimate, interval = decision.estimate, decision.interval
+        sides = sides_of(table, cells, here)
         found.append(
             Contrast(
                 planned=planned,
@@ -191,6 +194,7 @@ def compare(
                 blocks=tuple(block for block, ran in zip(table.blocks, here, strict=True) if ran),
                 blocks_planned=len(table.blocks),
                 failed=int(table.failed[cells != 0.0].sum()),
+                collapsed=int(table.collapsed[cells != 0.0].sum()),
                 log_ratios=tuple(sample[here].tolist()),
                 ratio=_geometric_mean(sample[here]),
                 level_mse=_geometric_mean(level),
@@ -198,12 +202,13 @@ def compare(
                 estimate=estimate,
                 ci=None if interval is None else ratio_interval(interval),
                 p_adjusted=decision.p_adjusted,
-                detectable=None
-                if estimate is None
-                else estimate.detectable(alpha=terms.alpha, power=terms.power, contrasts=contrasts),
-                checks=_checks(level, baseline, decision, terms, seed),
-                survivors=_survivors(table, cells, decision),
-                verdict=decision.verdict,
+                detectable=None if estimate is None else estimate.detectable(**wanted),
+                detectable_interval=None if estimate is None else estimate.detectable_interval(**wanted),
+                checks=None if seed is None else _checks(level, baseline, decision, terms, seed),
+                alpha=terms.alpha,
+                needed=needed_seeds(terms.corrected_for(len(family)), terms.alpha),
+                survivors=survivors_of(table, cells, decision, sides),
+                verdict=with_collapse(decision.verdict, sides or (), terms.margin),
             )
         )
     return tuple(found)
@@ -236,19 +241,3 @@ def _mean_log(table: BlockTable, weights: NDArray[np.float64], sign: float) -> N
 
 def _geometric_mean(logs: NDArray[np.float64]) -> float | None:
     return float(np.exp(logs.mean())) if logs.size else None
-
-
-def _survivors(table: BlockTable, weights: NDArray[np.float64], decision: Decision) -> Survivors | None:
-    if not bool(table.failed[weights != 0.0].any()):
-        return None
-    values = present(differences(survivors(table), weights))
-    ratio = _geometric_mean(values)
-    if values.size < 2 or decision.interval is None:
-        return Survivors(n=values.size, ratio=ratio, ci=None, agrees=None)
-    interval = paired(values).interval(decision.interval.confidence)
-    agrees = _direction(interval) == _direction(decision.interval)
-    return Survivors(n=values.size, ratio=ratio, ci=ratio_interval(interval), agrees=agrees)
-
-
-def _direction(interval: Interval) -> int:
-    return int(interval.low > 0.0) - int(interval.high < 0.0)

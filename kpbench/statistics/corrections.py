@@ -1,4 +1,4 @@
-"""Many contrasts at once: adjusted p values and the interval levels that agree with them."""
+"""Many contrasts at once: adjusted p values and the coverages of intervals that agree with them."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -37,7 +37,7 @@ def exploratory_p(p: Sequence[float]) -> tuple[float, ...]:
     return tuple(stats.false_discovery_control(values, method="bh").tolist()) if values.size else ()
 
 
-def step_levels(p: Sequence[float], *, alpha: float = 0.05, correction: Correction = "holm") -> tuple[float, ...]:
+def step_alphas(p: Sequence[float], *, alpha: float = 0.05, correction: Correction = "holm") -> tuple[float, ...]:
     """The alpha at which the family's procedure tested each contrast; its interval is shown at 1 minus that.
 
     Holm visits the m contrasts from the smallest p: the i-th is tested at alpha / (m - i + 1), and where one is
@@ -55,14 +55,14 @@ def step_levels(p: Sequence[float], *, alpha: float = 0.05, correction: Correcti
     m = values.size
     if correction == "none":
         return (alpha,) * m
-    levels = np.empty(m)
-    level, stopped = alpha, False
+    alphas = np.empty(m)
+    step_alpha, stopped = alpha, False
     for step, index in enumerate(np.argsort(values, kind="stable")):
         if not stopped:
-            level = alpha / (m - step)
-            stopped = bool(values[index] > level)
-        levels[index] = level
-    return tuple(levels.tolist())
+            step_alpha = alpha / (m - step)
+            stopped = bool(values[index] > step_alpha)
+        alphas[index] = step_alpha
+    return tuple(alphas.tolist())
 
 
 def interval_note(m: int, *, alpha: float = 0.05, correction: Correction = "holm") -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kpbench.statistics.corrections import Correction, adjusted_p, step_levels
+from kpbench.statistics.corrections import Correction, adjusted_p, step_alphas
 from kpbench.statistics.estimate import Estimate, paired
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.scale import log_margin
-from kpbench.statistics.verdicts import Verdict, verdict
+from kpbench.statistics.verdicts import Verdict, Why, needed_seeds, verdict
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,16 @@ class Terms:
         sesoi: the smallest effect of interest as a share of MSE; the band is 1 / (1 + sesoi) to 1 + sesoi.
         alpha: the family's error rate.
         power: of the detectable effect.
+        inherited: contrasts of the studies whose rows a post hoc study looks at again; they count in its family.
+        withhold: why no contrast gets a verdict; empty where nothing stands against one.
     """
 
     sesoi: float = 0.05
     alpha: float = 0.05
     power: float = 0.8
     correction: Correction = "holm"
+    inherited: int = 0
+    withhold: Why = ""
 
     @property
     def margin(self) -> float:
@@ -39,7 +43,7 @@ class Terms:
 
     def corrected_for(self, contrasts: int) -> int:
         """The number of contrasts by which alpha is divided in the worst case."""
-        return 1 if self.correction == "none" else max(contrasts, 1)
+        return 1 if self.correction == "none" else max(contrasts + self.inherited, 1)
 
 
 @dataclass(frozen=True)
@@ -69,17 +73,21 @@ def decide(samples: Sequence[ArrayLike], terms: Terms, *, planned: int) -> tuple
         planned: blocks in the plan.
 
     Raises:
-        ValueError: a difference that is not finite, or as `step_levels`.
+        ValueError: a difference that is not finite, or as `step_alphas`.
     """
     arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
     estimates = [paired(array) if array.size > 1 else None for array in arrays]
     whole = [array.size >= planned for array in arrays]
     entered = [one.p if one and complete else 1.0 for one, complete in zip(estimates, whole, strict=True)]
-    adjusted = adjusted_p(entered, correction=terms.correction)
-    shares = step_levels(entered, alpha=terms.alpha, correction=terms.correction)
+    entered += [1.0] * terms.inherited
+    adjusted = adjusted_p(entered, correction=terms.correction)[: len(arrays)]
+    shares = step_alphas(entered, alpha=terms.alpha, correction=terms.correction)[: len(arrays)]
+    needed = needed_seeds(terms.corrected_for(len(arrays)), terms.alpha)
     found = []
     for array, estimate, complete, p, share in zip(arrays, estimates, whole, adjusted, shares, strict=True):
         interval = estimate.interval(1.0 - share) if estimate else None
-        word = verdict(interval, terms.margin, n=array.size, planned=planned)
-        found.append(Decision(estimate, p if complete and estimate else None, interval, word))
+        read = verdict(interval, terms.margin, n=array.size, planned=planned, needed=needed)
+        if terms.withhold and read.word != "incomplete":
+            read = Verdict("withheld", why=terms.withhold)
+        found.append(Decision(estimate, p if complete and estimate else None, interval, read))
     return tuple(found)

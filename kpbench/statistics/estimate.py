@@ -96,8 +96,27 @@ class Estimate:
         Raises:
             ValueError: as `detectable_shift`.
         """
+        if self.error <= 0.0:
+            return 0.0
         shift = self.error * detectable_shift(self.df, alpha=alpha, power=power, contrasts=contrasts)
         return percent_change(math.exp(min(shift, LARGEST_LOG)))
+
+    def detectable_interval(
+        self, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1, confidence: float = 0.95
+    ) -> Interval:
+        """The interval of `detectable` in percent, for its noise is itself estimated: by chi-square on the variance.
+
+        Raises:
+            ValueError: as `detectable_shift`, or a confidence outside (0, 1).
+        """
+        check_confidence(confidence)
+        if self.error <= 0.0:
+            return Interval(0.0, 0.0, confidence)
+        shift = self.error * detectable_shift(self.df, alpha=alpha, power=power, contrasts=contrasts)
+        tails = [(1.0 + confidence) / 2.0, (1.0 - confidence) / 2.0]
+        scales = [math.sqrt(self.df / float(stats.chi2.ppf(tail, self.df))) for tail in tails]
+        low, high = (percent_change(math.exp(min(shift * scale, LARGEST_LOG))) for scale in scales)
+        return Interval(low, high, confidence)
 
 
 def paired(differences: ArrayLike) -> Estimate:

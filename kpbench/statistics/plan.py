@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -63,17 +63,19 @@ def contrasts_with_baseline(
 
 
 def interactions_with_baseline(table: BlockTable, baseline: Mapping[str, Scalar]) -> tuple[PlannedContrast, ...]:
-    """Every interaction of two factors, each level against its baseline, averaged over the remaining factors.
+    """Every interaction of two and of three factors, each level against its baseline, averaged over the remaining ones.
 
     Raises:
         UsageError: as `contrasts_with_baseline`.
     """
-    return tuple(
-        PlannedContrast(one, first, baseline[one], times=(PlannedContrast(other, second, baseline[other]),))
-        for one, other in itertools.combinations(table.factors, 2)
-        for first in _other_levels(table, one, baseline)
-        for second in _other_levels(table, other, baseline)
-    )
+    found = []
+    for factors in (*itertools.combinations(table.factors, 2), *itertools.combinations(table.factors, 3)):
+        for levels in itertools.product(*(_other_levels(table, name, baseline) for name in factors)):
+            first, *rest = [
+                PlannedContrast(name, level, baseline[name]) for name, level in zip(factors, levels, strict=True)
+            ]
+            found.append(replace(first, times=tuple(rest)))
+    return tuple(found)
 
 
 def contrast_weights(table: BlockTable, planned: PlannedContrast) -> NDArray[np.float64]:

@@ -1,13 +1,16 @@
 """How many seeds an effect needs, and what effect a number of seeds can show."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
-from scipy import optimize, stats
+import numpy as np
+from scipy import integrate, optimize, stats
 
 from kpbench.statistics.intervals import ROUNDING
 from kpbench.statistics.scale import log_margin
-from kpbench.statistics.verdicts import MINIMUM_SEEDS
+from kpbench.statistics.verdicts import needed_seeds
 
 MOST_SEEDS = 1_000_000
 LARGEST_SHIFT = 1e5
@@ -33,8 +36,11 @@ def power_of_shift(shift: float, df: float, *, alpha: float = 0.05, contrasts: i
     return float(stats.nct.sf(edge, df, abs(shift))) + (0.0 if math.isnan(wrong_side) else wrong_side)
 
 
+@cache
 def detectable_shift(df: float, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> float:
     """The smallest true difference, in standard errors, that a t test finds with the power.
+
+    Infinite past `LARGEST_SHIFT`.
 
     Raises:
         ValueError: as `power_of_shift`, or a power outside (alpha, 1).
@@ -45,8 +51,10 @@ def detectable_shift(df: float, *, alpha: float = 0.05, power: float = 0.8, cont
         return power_of_shift(shift, df, alpha=alpha, contrasts=contrasts) - power
 
     high = 1.0
-    while missing(high) < 0.0 and high < LARGEST_SHIFT:
+    while missing(high) < 0.0:
         high *= 2.0
+        if high > LARGEST_SHIFT:
+            return math.inf
     return float(optimize.brentq(missing, 0.0, high))
 
 
@@ -68,17 +76,9 @@ def seeds_for(d_z: float, *, alpha: float = 0.05, power: float = 0.8, contrasts:
         ValueError: as `power_at`; a power outside (alpha, 1); a d_z of 0 or so small that a million seeds do not do.
     """
     _check_power(power, alpha)
-    high = 2
-    while power_at(d_z, high, alpha=alpha, contrasts=contrasts) < power:
-        high *= 2
-        if high > MOST_SEEDS:
-            raise ValueError(f"an effect of {d_z:g} standard deviations needs more than {MOST_SEEDS} seeds")
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        enough = power_at(d_z, middle, alpha=alpha, contrasts=contrasts) >= power
-        low, high = (low, middle) if enough else (middle, high)
-    return high
+    return fewest_seeds(
+        lambda n: power_at(d_z, n, alpha=alpha, contrasts=contrasts) >= power, f"an effect of {d_z:g} sd"
+    )
 
 
 def detectable_d(n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: int = 1) -> float:
@@ -90,14 +90,58 @@ def detectable_d(n: int, *, alpha: float = 0.05, power: float = 0.8, contrasts: 
     return detectable_shift(n - 1, alpha=alpha, power=power, contrasts=contrasts) / math.sqrt(n)
 
 
+def equivalence_power(ratio: float, n: int, *, alpha: float = 0.05, contrasts: int = 1) -> float:
+    """The power to call two cells equivalent where they are: the interval at 1 - alpha lies inside the band.
+
+    Two one-sided tests at alpha / 2 each, over the distribution of the sd (Phillips 1990, J. Pharmacokinetics and
+    Biopharmaceutics 18, 137, for a true difference of 0).
+
+    Args:
+        ratio: half width of the band over the sd of the paired differences.
+        contrasts: size of the family; the interval is that of Holm's strictest step.
+
+    Raises:
+        ValueError: n < 2, contrasts < 1, an alpha outside (0, 1), or a ratio that is not positive.
+    """
+    if n < 2 or contrasts < 1 or not 0.0 < alpha < 1.0 or not ratio > 0.0:
+        raise ValueError("give at least 2 seeds and a contrast, an alpha between 0 and 1 and a positive ratio")
+    df = n - 1
+    edge = float(stats.t.isf(alpha / contrasts / 2.0, df))
+    # With s = sd / sigma, the interval fits where |mean| <= margin - edge * s * sigma / sqrt(n).
+    widest = ratio * math.sqrt(n) / edge
+    s = np.linspace(0.0, widest, 2001)[1:]
+    density = 2.0 * df * s * stats.chi2.pdf(df * s * s, df)
+    inside = 2.0 * stats.norm.cdf(ratio * math.sqrt(n) - edge * s) - 1.0
+    return float(integrate.trapezoid(density * inside, s))
+
+
+def fewest_seeds(enough: Callable[[int], bool], what: str) -> int:
+    """The smallest n >= 2 that is enough, where every larger one is too.
+
+    Raises:
+        ValueError: `MOST_SEEDS` are not.
+    """
+    high = 2
+    while not enough(high):
+        high *= 2
+        if high > MOST_SEEDS:
+            raise ValueError(f"{what} needs more than {MOST_SEEDS:,} seeds")
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
 @dataclass(frozen=True)
 class SeedsNeeded:
     """The seeds that a smallest effect of interest needs.
 
     Attributes:
         d_z: the smallest effect in sd of the paired differences; infinity where the pilot does not vary.
-        seeds: taking the pilot's sd as true; never below 5, the fewest that get a verdict.
+        seeds: taking the pilot's sd as true; never below the fewest that get a verdict.
         cautious: taking the upper 80 % limit of the pilot's sd (Browne 1995), for a small pilot misjudges the noise.
+        equivalent: to call cells that do not differ equivalent within the smallest effect, at the pilot's sd.
     """
 
     sesoi: float
@@ -105,6 +149,7 @@ class SeedsNeeded:
     d_z: float
     seeds: int
     cautious: int
+    equivalent: int
 
 
 def seeds_needed(
@@ -129,14 +174,18 @@ def seeds_needed(
     margin = log_margin(sesoi)
     if not sd >= 0.0 or df < 1:
         raise ValueError(f"a pilot's noise needs sd >= 0 and df >= 1, not {sd} and {df}")
+    least = needed_seeds(contrasts, alpha)
     if sd <= ROUNDING:
-        return SeedsNeeded(sesoi=sesoi, sd=sd, d_z=math.inf, seeds=MINIMUM_SEEDS, cautious=MINIMUM_SEEDS)
+        return SeedsNeeded(sesoi=sesoi, sd=sd, d_z=math.inf, seeds=least, cautious=least, equivalent=least)
     upper = sd * math.sqrt(df / float(stats.chi2.ppf(0.2, df)))
 
     def count(noise: float) -> int:
-        return max(MINIMUM_SEEDS, seeds_for(margin / noise, alpha=alpha, power=power, contrasts=contrasts))
+        return max(least, seeds_for(margin / noise, alpha=alpha, power=power, contrasts=contrasts))
 
-    return SeedsNeeded(sesoi=sesoi, sd=sd, d_z=margin / sd, seeds=count(sd), cautious=count(upper))
+    equivalent = fewest_seeds(
+        lambda n: equivalence_power(margin / sd, n, alpha=alpha, contrasts=contrasts) >= power, "equivalence"
+    )
+    return SeedsNeeded(sesoi, sd, margin / sd, count(sd), count(upper), max(least, equivalent))
 
 
 def _check_power(power: float, alpha: float) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from kpbench.statistics.intervals import ROUNDING
-from kpbench.statistics.verdicts import MINIMUM_SEEDS
+from kpbench.statistics.verdicts import needed_seeds
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class CellRank:
         cell: its row in the matrix given.
         low, high: interval of the rank over resampled blocks.
         p_best: share of the resamples in which it is first (a tie is shared).
-        separable: whether it is told from the observed best; never with fewer than 5 blocks.
+        separable: whether it is significantly worse than the observed best; never with fewer blocks than
+            `needed_seeds` for this many cells.
     """
 
     cell: int
@@ -30,7 +31,7 @@ class CellRank:
 
 
 def rank_stability(
-    mse: ArrayLike, *, alpha: float = 0.05, resamples: int = 4000, seed: int = 0
+    mse: ArrayLike, *, alpha: float = 0.05, resamples: int = 4000, seed: int = 0, tested: bool = True
 ) -> tuple[CellRank, ...]:
     """The ranks of the cells with their stability under resampled blocks, in the order of the rows.
 
@@ -41,6 +42,7 @@ def rank_stability(
 
     Args:
         mse: (cells, blocks) positive and finite, every cell run in every block; at least one cell and one block.
+        tested: whether cells may be separable at all; not where verdicts are withheld.
 
     Raises:
         ValueError: another shape, or an MSE that is not positive and finite.
@@ -51,6 +53,7 @@ def rank_stability(
     logs = np.log(values)
     cells, blocks = logs.shape
     means = logs.mean(axis=1)
+    tested = tested and cells > 1 and blocks >= needed_seeds(cells - 1, alpha)
     best = int(means.argmin())
     counts = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1.0 / blocks), size=resamples)
     drawn = logs @ counts.T / blocks
@@ -67,15 +70,13 @@ def rank_stability(
             low=int(low[index]),
             high=int(high[index]),
             p_best=float(p_best[index]),
-            separable=index != best and _worse(logs[index] - logs[best], alpha / max(1, cells - 1)),
+            separable=tested and index != best and _worse(logs[index] - logs[best], alpha / (cells - 1)),
         )
         for index in range(cells)
     )
 
 
-def _worse(differences: np.ndarray[tuple[int, ...], np.dtype[np.float64]], level: float) -> bool:
-    if differences.size < MINIMUM_SEEDS:
-        return False
+def _worse(differences: np.ndarray[tuple[int, ...], np.dtype[np.float64]], alpha: float) -> bool:
     if float(differences.std()) <= ROUNDING:
         return float(differences.mean()) > ROUNDING
-    return float(stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue) < level
+    return float(stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue) < alpha

@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kpbench.statistics.estimate import Estimate, paired, ratio_interval
-from kpbench.statistics.intervals import Interval, check_confidence
+from kpbench.statistics.estimate import Estimate, paired
 
 CHUNK = 200
 """Resamples weighed at once: bounds the memory at CHUNK x images."""
@@ -15,40 +15,47 @@ CHUNK = 200
 
 @dataclass(frozen=True)
 class TwoUncertainties:
-    """The MSE ratio of a contrast, with its interval for fresh seeds and fresh faces of the same kind.
+    """A contrast of log MSE with two standard errors.
 
-    The interval is never narrower on the log scale than Student's over seeds, which speaks of these faces only.
+    Attributes:
+        seeds: over seeds alone; speaks of these faces only.
+        seeds_and_faces: for fresh seeds and fresh faces of the same kind.
+        unit: what was drawn anew beside the seeds: a `person` with all its faces where persons are known, or a `face`.
+        units: how many there are.
     """
 
-    ratio: float
-    seeds_and_faces: Interval
+    seeds: Estimate
+    seeds_and_faces: Estimate
+    unit: Literal["person", "face"]
+    units: int
 
 
 def seeds_by_faces(
     errors: ArrayLike,
     weights: ArrayLike,
     *,
-    confidence: float = 0.95,
+    persons: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> TwoUncertainties:
-    """The intervals of a contrast over seeds, and over seeds and faces, by resampling both at once.
+    """The standard errors of a contrast over seeds, and over seeds and faces by resampling both at once.
 
     Seeds and faces are drawn with replacement independently (the pigeonhole bootstrap; Owen 2007, Annals of Applied
-    Statistics 1, 386). Its percentiles are too narrow with few seeds, so only its standard error is taken, enlarged
-    by n / (n - 1) for the seeds, and the interval is the t interval with Satterthwaite's degrees of freedom. The
-    replicate stays the seed: a hundred times the faces do not make up for a second seed.
+    Statistics 1, 386); where persons are known, whole persons are drawn, for faces of one person are no independent
+    witnesses. The variance of the draws less that of the seeds is the faces' own (0 where it comes out below), enlarged
+    by P / (P - 1) for P persons or faces; the degrees of freedom are Satterthwaite's. The replicate stays the seed: a
+    hundred times the faces do not make up for a second seed.
 
     Args:
         errors: (cells, seeds, faces) mean squared error of each face; a failed seed carries the constant predictor's.
         weights: (cells,) of a contrast or an interaction (`contrast_weights`); cells of weight 0 are not read.
-        confidence: coverage; give that of the contrast's own interval to compare the two.
-        seed: of the resampling; the same seed gives the same interval.
+        persons: (faces,) who is on each face; every face stands for itself where not given.
+        seed: of the resampling; the same seed gives the same result.
 
     Raises:
-        ValueError: shapes that do not fit, fewer than two seeds or faces, or an error that is negative or not finite.
+        ValueError: shapes that do not fit, fewer than two seeds, faces or persons, or an error that is negative or not
+            finite.
     """
-    check_confidence(confidence)
     coefficients = np.asarray(weights, dtype=np.float64)
     values = np.asarray(errors, dtype=np.float64)
     if values.ndim != 3 or coefficients.shape != values.shape[:1]:
@@ -58,18 +65,22 @@ def seeds_by_faces(
     cells, seeds, faces = values.shape
     if min(cells, seeds, faces) < 2 or not bool(np.all(np.isfinite(values) & (values >= 0.0))):
         raise ValueError("give finite errors of at least two cells, seeds and faces")
-    per_seed = _contrast(values, coefficients, np.ones((faces, 1)))[:, 0]
-    over_seeds = paired(per_seed)
-    seed_variance = over_seeds.error**2
+    who = np.arange(faces) if persons is None else np.unique(np.asarray(persons), return_inverse=True)[1]
+    units = int(who.max()) + 1
+    if who.shape != (faces,) or units < 2:
+        raise ValueError("give a person for each face, and at least two persons")
+    over_seeds = paired(_contrast(values, coefficients, np.ones((faces, 1)))[:, 0])
     rng = np.random.default_rng(seed)
-    drawn = [_resampled(values, coefficients, min(CHUNK, resamples - at), rng) for at in range(0, resamples, CHUNK)]
-    means = np.concatenate(drawn)
-    variance = max(seed_variance, float(means.var(ddof=1)) * seeds / (seeds - 1))
-    face_variance = variance - seed_variance
-    freedom = variance**2 / (seed_variance**2 / (seeds - 1) + face_variance**2 / (faces - 1)) if variance > 0 else 1.0
+    drawn = [
+        _resampled(values, coefficients, who, min(CHUNK, resamples - at), rng) for at in range(0, resamples, CHUNK)
+    ]
+    of_seeds = over_seeds.error**2
+    resampled = float(np.concatenate(drawn).var(ddof=1)) - of_seeds * (seeds - 1) / seeds
+    of_faces = max(0.0, resampled) * units / (units - 1)
+    variance = of_seeds + of_faces
+    freedom = variance**2 / (of_seeds**2 / (seeds - 1) + of_faces**2 / (units - 1)) if variance > 0.0 else seeds - 1.0
     both = Estimate(over_seeds.difference, math.sqrt(variance), freedom, seeds)
-    wider = max(both.interval(confidence), over_seeds.interval(confidence), key=lambda one: one.high)
-    return TwoUncertainties(both.ratio, ratio_interval(wider))
+    return TwoUncertainties(over_seeds, both, "face" if persons is None else "person", units)
 
 
 def _contrast(
@@ -86,11 +97,15 @@ def _contrast(
 
 
 def _resampled(
-    values: NDArray[np.float64], coefficients: NDArray[np.float64], count: int, rng: np.random.Generator
+    values: NDArray[np.float64],
+    coefficients: NDArray[np.float64],
+    who: NDArray[np.int64],
+    count: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """The mean contrast in `count` draws of seeds and faces, (count,)."""
-    _, seeds, faces = values.shape
-    face_counts = rng.multinomial(faces, np.full(faces, 1.0 / faces), size=count).T.astype(np.float64)
+    """The mean contrast in `count` draws of seeds and persons, (count,); a drawn person brings all its faces."""
+    seeds, units = values.shape[1], int(who.max()) + 1
+    face_counts = rng.multinomial(units, np.full(units, 1.0 / units), size=count).T[who].astype(np.float64)
     seed_counts = rng.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=count).T / seeds
     drawn: NDArray[np.float64] = np.sum(_contrast(values, coefficients, face_counts) * seed_counts, axis=0)
     return drawn

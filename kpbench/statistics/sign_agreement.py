@@ -7,11 +7,14 @@ from typing import Literal, get_args
 from kpbench.cell import Scalar
 from kpbench.statistics.agreement import Cell, Ends
 from kpbench.statistics.contrasts import Contrast
-from kpbench.statistics.corrections import adjusted_p, step_levels
+from kpbench.statistics.corrections import adjusted_p, step_alphas
 from kpbench.statistics.unpaired import welch
+from kpbench.statistics.verdicts import needed_seeds
 
 Sign = Literal["agree", "disagree", "one side", "neither"]
 """Significant in both studies, in the same or in opposite directions; in one study only; in neither."""
+
+Word = Sign | Literal["withheld"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class SignAgreement:
 
     Attributes:
         ratios, intervals, p_adjusted: the MSE ratio of each study, within its own family.
-        word: by `p_adjusted` below alpha, whatever the number of seeds.
+        word: by `p_adjusted` below alpha; `withheld` where either study has fewer than `needed_seeds`.
         same_direction: whether both ratios lie on one side of 1.
         quotient: the first study's MSE ratio over the second's; 1 where the effect is the same.
         quotient_interval: Welch's, at the level at which Holm's procedure tested it.
@@ -31,7 +34,7 @@ class SignAgreement:
     level: Scalar
     baseline: Scalar
     at: Cell
-    word: Sign
+    word: Word
     same_direction: bool
     ratios: tuple[float, float]
     intervals: tuple[Ends, Ends]
@@ -54,14 +57,15 @@ def sign_agreement(
     if [contrast.planned for contrast in first] != [contrast.planned for contrast in second]:
         raise ValueError("the studies have other contrasts")
     tests = [welch(one.log_ratios, other.log_ratios) for one, other in zip(first, second, strict=True)]
+    needed = needed_seeds(max(1, len(tests)), alpha)
     adjusted = adjusted_p([test.p for test in tests])
-    levels = step_levels([test.p for test in tests], alpha=alpha)
+    levels = step_alphas([test.p for test in tests], alpha=alpha)
     found = []
     for one, other, test, p, level in zip(first, second, tests, adjusted, levels, strict=True):
         (ratio, ends, p_one), (other_ratio, other_ends, p_other) = _numbers(one), _numbers(other)
         same = (ratio < 1.0) == (other_ratio < 1.0)
         significant = (p_one < alpha) + (p_other < alpha)
-        words: tuple[Sign, ...] = ("neither", "one side", "agree" if same else "disagree")
+        words: tuple[Word, ...] = ("neither", "one side", "agree" if same else "disagree")
         quotient = test.ratio_interval(1.0 - level)
         found.append(
             SignAgreement(
@@ -69,7 +73,7 @@ def sign_agreement(
                 level=one.level,
                 baseline=one.baseline,
                 at=dict(one.planned.at),
-                word=words[significant],
+                word=words[significant] if min(one.n, other.n) >= needed else "withheld",
                 same_direction=same,
                 ratios=(ratio, other_ratio),
                 intervals=(ends, other_ends),
@@ -82,9 +86,14 @@ def sign_agreement(
     return tuple(found)
 
 
-def count_signs(found: Sequence[SignAgreement]) -> dict[str, int]:
-    """The number of contrasts of each `Sign`, and of those that point one way in both studies, significant or not."""
+def count_signs(found: Sequence[SignAgreement]) -> dict[str, int] | None:
+    """The number of contrasts of each `Sign`, and of those that point one way in both studies, significant or not.
+
+    None where the signs are withheld.
+    """
     words = [one.word for one in found]
+    if "withheld" in words:
+        return None
     counts = {word.replace(" ", "_"): words.count(word) for word in get_args(Sign)}
     return {"contrasts": len(words), **counts, "same_direction": sum(one.same_direction for one in found)}
 

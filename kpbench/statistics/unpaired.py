@@ -1,14 +1,51 @@
-"""Two cells without seeds in common: Welch's estimate on log MSE, and the probability of superiority."""
+"""Two cells over seeds of which some, all or none are shared: one estimate on log MSE, and who is better how often."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
-from kpbench.statistics.estimate import Estimate
+from kpbench.statistics.estimate import Estimate, paired
 from kpbench.statistics.intervals import ROUNDING, Interval, check_confidence, finite_sample
-from kpbench.statistics.paired import Superiority
+from kpbench.statistics.paired import Superiority, pair_correlation
+
+
+def overlapping(first: Mapping[int, float], second: Mapping[int, float]) -> Estimate:
+    """The difference of the means of all seeds, `first` minus `second`, where some of the seeds may be shared.
+
+    The partially overlapping samples t-test with unequal variances (Derrick, Russ, Toher & White 2017, Journal of
+    Modern Applied Statistical Methods 16(1), 137, T_new2). It is Student's paired t where both have the same seeds, and
+    Welch's where they share none, or so few that their correlation is not known (`shared_correlation`). Where one
+    side has further seeds and the shared ones correlate strongly, the pairs alone can give a narrower interval; which
+    test it is follows from the seeds, never from the outcome.
+
+    Args:
+        first, second: log MSE by seed, at least two each.
+
+    Raises:
+        ValueError: fewer than two values in a sample, or one that is not finite.
+    """
+    if first.keys() == second.keys():
+        return paired([value - second[seed] for seed, value in first.items()])
+    samples = [finite_sample(list(side.values())) for side in (first, second)]
+    separate = welch(*samples)
+    r = shared_correlation(first, second)
+    if r is None:
+        return separate
+    n, m = (sample.size for sample in samples)
+    shared = len(first.keys() & second.keys())
+    covariance = r * float(samples[0].std(ddof=1) * samples[1].std(ddof=1)) * shared / (n * m)
+    alone = n + m - 2 * shared
+    df = shared - 1.0 + (separate.df - shared + 1.0) * alone / (n + m)
+    return Estimate(separate.difference, math.sqrt(max(0.0, separate.error**2 - 2.0 * covariance)), df, separate.n)
+
+
+def shared_correlation(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
+    """Pearson's correlation over the seeds that both have; None below 3 of them, or where one side does not vary."""
+    shared = sorted(first.keys() & second.keys())
+    return pair_correlation([first[seed] for seed in shared], [second[seed] for seed in shared])
 
 
 def welch(first: ArrayLike, second: ArrayLike) -> Estimate:

@@ -38,6 +38,16 @@ def percent(ratio: float) -> str:
     return f"{MINUS if change < 0 else '+'}{text} %" if change else "0 %"
 
 
+def detectable_text(change: float | None, interval: Interval | None) -> str:
+    """A detectable change of MSE with its interval: `26 % (16 to 78 %)`; a dash for none, or for one past a million."""
+    if change is None or interval is None or change > 1e6:
+        return "–"
+    size, low, high = (
+        f"{value:.2g}" if value < 99.5 else f"{value:,.0f}" for value in (change, interval.low, interval.high)
+    )
+    return f"{size} % ({low} to {high} %)"
+
+
 def signed(value: float | None) -> str:
     """Two decimals with a minus sign that a page shows as one; a dash for none."""
     if value is None or math.isnan(value):

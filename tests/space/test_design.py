@@ -59,8 +59,8 @@ def test_one_factor_at_a_time_and_full_factorial():
 def test_the_cohorts_share_no_seed():
     blocks, control = blocks_of(2, 32, control=True)
     assert len(set(blocks) | set(control)) == 64
-    assert blocks[:2] == (20000, 20001)
-    assert blocks_of(0, 3, control=False) == ((0, 1, 2), ())
+    assert blocks[:2] == (21000, 21001)
+    assert blocks_of(0, 3, control=False) == ((1000, 1001, 1002), ())
 
 
 def test_a_cell_is_the_baseline_with_its_levels():

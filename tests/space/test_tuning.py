@@ -9,7 +9,7 @@ from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.seeds import block_seed
 from kpbench.space.reading import read_space
-from kpbench.space.tuning import NEAR_END, Span, audit, best_recipe, of_cell, plan_tuning
+from kpbench.space.tuning import NEAR_END, Replicate, Span, audit, best_recipe, of_cell, plan_tuning, tunings
 from tests.ablation_rows import row
 
 SPACE = """
@@ -36,7 +36,7 @@ def space(tmp_path):
 
 
 def test_recipes_begin_with_the_spaces_own_and_cover_each_range(space):
-    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=9, seed=3)
+    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="locked", trials=9, seed=3)
     assert set(tuning.spans) == {"network.dropout_rate", "training.lr", "training.batch_size"}
     first, *drawn = tuning.recipes
     assert first == {} and len(drawn) == 8
@@ -46,8 +46,8 @@ def test_recipes_begin_with_the_spaces_own_and_cover_each_range(space):
             assert places == list(range(8))
         assert len({recipe[name] for recipe in drawn}) >= 6
     assert all(isinstance(recipe["training.batch_size"], int) for recipe in drawn)
-    assert tuning == plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=9, seed=3)
-    assert tuning.recipes != plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=9, seed=4).recipes
+    assert tuning == plan_tuning(space, ["network.norm"], own=OWN, how="locked", trials=9, seed=3)
+    assert tuning.recipes != plan_tuning(space, ["network.norm"], own=OWN, how="locked", trials=9, seed=4).recipes
 
 
 def test_a_value_outside_its_range_is_not_tried(space):
@@ -105,10 +105,10 @@ def test_the_best_recipe_is_that_of_the_lowest_validation_error():
 
 
 def test_the_audit_counts_what_was_spent_and_flags_the_ends(space):
-    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=3, seed=0)
+    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=3, seed=0, blocks=(1000,))
     rows = [tried("none", 1e-3, 150.0), tried("none", 9.9e-3, 180.0), tried("batch", 1e-3, 90.0)]
     rows += [tried("batch", 5e-3, 80.0, "failed"), row("ablation", {"network.norm": "batch"}, 0, 0)]
-    none, batch = audit(rows, [{"network.norm": "none"}, {"network.norm": "batch"}], tuning)
+    none, batch = audit(rows, [{"network.norm": "none"}, {"network.norm": "batch"}], (), tuning)
     assert (none.trials, none.epochs, none.failed, none.diverged, none.val_score) == (2, 6, 0, 0, 180.0)
     assert none.chosen == {"training.lr": 9.9e-3} and none.at_ends == ("training.lr",)
     assert (batch.trials, batch.failed, batch.at_ends) == (2, 1, ())
@@ -117,10 +117,26 @@ def test_the_audit_counts_what_was_spent_and_flags_the_ends(space):
 
 def test_locked_tuning_looks_at_the_baseline_alone(space):
     tuning = plan_tuning(space, ["network.norm"], own=OWN, how="locked", trials=3, seed=0)
-    (only,) = audit([tried("none", 1e-3, 150.0)], [{"network.norm": "none"}, {"network.norm": "batch"}], tuning)
+    (only,) = audit([tried("none", 1e-3, 150.0)], [{"network.norm": "none"}, {"network.norm": "batch"}], (), tuning)
     assert only.levels == {"network.norm": "none"}
 
 
 def test_a_recipe_that_ran_again_counts_once():
     twice = [tried("none", 1e-3, 150.0, "failed"), tried("none", 1e-3, 160.0)]
-    assert [found.val_score for found in of_cell(twice, {"network.norm": "none"})] == [160.0]
+    once = Replicate(block=None, seed=7_000, recipes=())
+    assert [found.val_score for found in of_cell(twice, {"network.norm": "none"}, once)] == [160.0]
+    assert of_cell(twice, {"network.norm": "none"}, once.model_copy(update={"seed": 7_001})) == []
+
+
+def test_per_cell_tuning_has_recipes_and_a_seed_of_its_own_for_each_block(space):
+    blocks = (1000, 1001, 5000)
+    tuning = plan_tuning(space, ["network.norm"], own=OWN, how="per-cell", trials=4, seed=0, blocks=blocks)
+    assert [one.block for one in tuning.by_block] == list(blocks) and not tuning.once
+    assert len({one.seed for one in tuning.by_block} | set(blocks)) == 6
+    assert tuning.of_block(1001) == tuning.by_block[1]
+    recipes = [one.recipes for one in tuning.by_block]
+    assert all(len(tried) == 4 and tried[0] == recipes[0][0] for tried in recipes)
+    assert len({tried[1]["training.lr"] for tried in recipes}) == 3
+    cells = [{"network.norm": "none"}, {"network.norm": "batch"}]
+    planned = [(levels["network.norm"], one.block) for levels, one in tunings(cells, blocks[2:], tuning)]
+    assert planned == [("none", 1000), ("none", 1001), ("batch", 1000), ("batch", 1001), ("none", 5000)]

@@ -46,7 +46,7 @@ def test_students_sleep_from_rows_to_verdict():
 
 def test_units():
     (found,) = compare(
-        one_factor(old=[math.log(0.002)] * 5, new=[math.log(0.0018)] * 5), [PlannedContrast("arm", "new", "old")]
+        one_factor(old=[math.log(0.002)] * 6, new=[math.log(0.0018)] * 6), [PlannedContrast("arm", "new", "old")]
     )
     assert found.percent == pytest.approx(-10)
     assert found.scores == pytest.approx((1 / 0.0036, 250))

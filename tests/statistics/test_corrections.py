@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from kpbench.statistics.corrections import adjusted_p, exploratory_p, interval_note, step_levels
+from kpbench.statistics.corrections import adjusted_p, exploratory_p, interval_note, step_alphas
 
 # Benjamini & Hochberg (1995), section 3.1: fifteen p values of a trial in myocardial infarction.
 INFARCTION = [
@@ -29,19 +29,19 @@ def test_agreement_with_statsmodels(m):
 
 
 def test_an_empty_family():
-    assert adjusted_p([]) == exploratory_p([]) == step_levels([]) == ()
+    assert adjusted_p([]) == exploratory_p([]) == step_alphas([]) == ()
 
 
 def test_no_correction_leaves_p_alone():
     assert adjusted_p([0.01, 0.2], correction="none") == (0.01, 0.2)
-    assert step_levels([0.01, 0.2], correction="none") == (0.05, 0.05)
+    assert step_alphas([0.01, 0.2], correction="none") == (0.05, 0.05)
 
 
 def test_the_levels_are_holms_steps():
     # Rejected at 0.05 / 4 and 0.05 / 3; the third step, 0.05 / 2, fails, and the rest stand there.
-    assert step_levels([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.05 / 3, 0.025, 0.025, 0.0125))
+    assert step_alphas([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.05 / 3, 0.025, 0.025, 0.0125))
     # A small p after the stop is not tested at a milder level.
-    assert step_levels([0.02, 0.021, 0.022]) == pytest.approx((0.05 / 3,) * 3)
+    assert step_alphas([0.02, 0.021, 0.022]) == pytest.approx((0.05 / 3,) * 3)
 
 
 @pytest.mark.parametrize("correction", ["holm", "none"])
@@ -49,14 +49,14 @@ def test_p_is_below_its_level_exactly_where_the_adjusted_p_is_below_alpha(correc
     rng = np.random.default_rng(1)
     for _ in range(300):
         p = rng.beta(0.4, 3.0, size=int(rng.integers(1, 7)))
-        levels = step_levels(p, correction=correction)
+        levels = step_alphas(p, correction=correction)
         adjusted = adjusted_p(p, correction=correction)
         assert [a <= b for a, b in zip(p, levels, strict=True)] == [value <= 0.05 for value in adjusted]
 
 
 @pytest.mark.parametrize("p", [[0.1, float("nan")], [-0.1], [1.1]])
 def test_a_p_lies_between_0_and_1(p):
-    for function in (adjusted_p, exploratory_p, step_levels):
+    for function in (adjusted_p, exploratory_p, step_alphas):
         with pytest.raises(ValueError, match="between 0 and 1"):
             function(p)
 
@@ -65,7 +65,7 @@ def test_unknown_correction_and_alpha():
     with pytest.raises(ValueError, match="holm, none"):
         adjusted_p([0.1], correction="hochberg")
     with pytest.raises(ValueError, match="alpha"):
-        step_levels([0.1], alpha=5)
+        step_alphas([0.1], alpha=5)
 
 
 def test_the_note_says_which_interval_is_shown():

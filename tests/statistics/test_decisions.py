@@ -12,7 +12,7 @@ def test_no_verdict_contradicts_its_interval_or_its_p(correction):
     rng = np.random.default_rng(0)
     words = set()
     for _ in range(150):
-        n, m = int(rng.choice([5, 8, 16])), int(rng.integers(1, 6))
+        n, m = int(rng.choice([8, 16])), int(rng.integers(1, 6))
         samples = [rng.normal(rng.choice([0.0, 0.03, -0.1]), rng.choice([0.01, 0.05, 0.2]), size=n) for _ in range(m)]
         decisions = decide(samples, Terms(correction=correction), planned=n)
         for found in decisions:

@@ -6,7 +6,15 @@ from scipy import integrate, stats
 from statsmodels.stats.power import TTestPower
 
 from kpbench.statistics.estimate import Estimate, paired
-from kpbench.statistics.power import detectable_d, power_at, seeds_for, seeds_needed
+from kpbench.statistics.power import (
+    detectable_d,
+    detectable_shift,
+    equivalence_power,
+    power_at,
+    seeds_for,
+    seeds_needed,
+)
+from kpbench.statistics.verdicts import needed_seeds
 
 EFFECTS = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0)
 
@@ -69,7 +77,7 @@ def test_seeds_needed():
 
 
 def test_seeds_needed_are_never_fewer_than_a_verdict_needs():
-    assert seeds_needed(0.001, 7).seeds == seeds_needed(0.0, 7).seeds == 5
+    assert seeds_needed(0.001, 7).seeds == seeds_needed(0.0, 7).seeds == needed_seeds(1, 0.05) == 6
 
 
 @pytest.mark.parametrize(
@@ -89,3 +97,31 @@ def test_seeds_needed_are_never_fewer_than_a_verdict_needs():
 def test_what_is_refused(call):
     with pytest.raises(ValueError):
         call()
+
+
+@pytest.mark.parametrize("n", [8, 16, 32, 64])
+def test_the_power_of_equivalence_is_delivered(n):
+    ratio = math.log(1.05) / 0.1
+    values = np.random.default_rng(n).normal(0, 1, size=(20_000, n))
+    half = stats.t.ppf(0.975, n - 1) * values.std(axis=1, ddof=1) / math.sqrt(n)
+    fits = float(np.mean(np.abs(values.mean(axis=1)) + half < ratio))
+    assert equivalence_power(ratio, n) == pytest.approx(fits, abs=0.01)
+
+
+def test_equivalence_needs_more_seeds_than_a_difference():
+    found = seeds_needed(0.1, 7)
+    assert found.equivalent == 47 > found.seeds
+    assert equivalence_power(math.log(1.05) / 0.1, 47) >= 0.8 > equivalence_power(math.log(1.05) / 0.1, 46)
+
+
+def test_a_detectable_effect_is_as_uncertain_as_its_noise():
+    """The sd of six differences has five degrees of freedom: 0.62 to 2.45 times itself."""
+    estimate = paired(np.random.default_rng(0).normal(0, 0.1, size=6))
+    middle, interval = estimate.detectable(contrasts=5), estimate.detectable_interval(contrasts=5)
+    logs = [math.log1p(value / 100) for value in (interval.low, middle, interval.high)]
+    assert [log / logs[1] for log in logs] == pytest.approx([0.624, 1.0, 2.453], abs=1e-3)
+
+
+def test_what_cannot_be_found_is_infinite_and_no_crash():
+    assert detectable_shift(1, alpha=1e-6, contrasts=4) == math.inf
+    assert paired([0.1, 0.2]).detectable(alpha=1e-6, contrasts=4) > 1e6

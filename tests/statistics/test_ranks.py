@@ -32,8 +32,8 @@ def test_blocks_are_drawn_whole():
 
 
 def test_few_blocks_separate_nothing():
-    assert not any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=4)))
-    assert any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=5)))
+    assert not any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=5)))
+    assert any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=6)))
 
 
 def test_ties_share():

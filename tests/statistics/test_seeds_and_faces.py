@@ -27,21 +27,24 @@ def over_seeds(errors):
 def test_the_ratio_is_that_of_the_mean_errors():
     errors = made(np.random.default_rng(0))
     logs = np.log(errors.mean(axis=2))
-    assert seeds_by_faces(errors, PAIR).ratio == pytest.approx(math.exp((logs[0] - logs[1]).mean()))
+    found = seeds_by_faces(errors, PAIR)
+    assert found.seeds.ratio == found.seeds_and_faces.ratio == pytest.approx(math.exp((logs[0] - logs[1]).mean()))
+    assert (found.unit, found.units) == ("face", 60)
 
 
 def test_faces_widen_the_interval():
     errors = made(np.random.default_rng(1))
     found, seeds = seeds_by_faces(errors, PAIR), over_seeds(errors)
-    assert found.seeds_and_faces.low < seeds.low < found.ratio < seeds.high < found.seeds_and_faces.high
+    both = found.seeds_and_faces.ratio_interval(0.95)
+    assert both.low < seeds.low < found.seeds.ratio < seeds.high < both.high
+    assert found.seeds.ratio_interval(0.95).high == pytest.approx(seeds.high)
 
 
 def test_many_faces_alike_leave_the_seeds_interval():
     rng = np.random.default_rng(2)
     errors = np.exp(rng.normal(0, 0.1, size=(2, 8, 1))) * np.exp(rng.normal(0, 0.01, size=(1, 1, 50)))
-    both, seeds = seeds_by_faces(errors, PAIR).seeds_and_faces, over_seeds(errors)
+    both, seeds = seeds_by_faces(errors, PAIR).seeds_and_faces.ratio_interval(0.95), over_seeds(errors)
     assert math.log(both.high / both.low) == pytest.approx(math.log(seeds.high / seeds.low), rel=0.1)
-    assert both.low <= seeds.low
 
 
 def test_cells_without_weight_are_not_read():
@@ -58,7 +61,8 @@ def test_the_interval_repeats_with_its_seed():
 
 def test_nothing_varies():
     found = seeds_by_faces(np.ones((2, 5, 5)), PAIR)
-    assert (found.ratio, found.seeds_and_faces.low, found.seeds_and_faces.high) == (1.0, 1.0, 1.0)
+    both = found.seeds_and_faces
+    assert (both.ratio, both.error, both.ratio_interval(0.95).high) == (1.0, 0.0, 1.0)
 
 
 def test_the_width_by_the_book():
@@ -68,13 +72,13 @@ def test_the_width_by_the_book():
     logs = np.log(errors.mean(axis=2))
     over_seeds = (logs[0] - logs[1]).var(ddof=1) / 5
     drawn = errors[:, 0, rng.integers(0, 60, size=(8000, 60))].mean(axis=2)
-    over_faces = np.log(drawn[0] / drawn[1]).var(ddof=1) * 5 / 4
+    over_faces = np.log(drawn[0] / drawn[1]).var(ddof=1) * 60 / 59
     assert 0.3 < over_seeds / over_faces < 3.0
     variance = over_seeds + over_faces
     freedom = variance**2 / (over_seeds**2 / 4 + over_faces**2 / 59)
     found = seeds_by_faces(errors, PAIR, resamples=8000)
     half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
-    assert math.log(found.seeds_and_faces.high / found.ratio) == pytest.approx(half, rel=0.02)
+    assert found.seeds_and_faces.interval(0.95).high - found.seeds.difference == pytest.approx(half, rel=0.03)
 
 
 def test_both_intervals_cover_what_they_speak_of():
@@ -84,7 +88,7 @@ def test_both_intervals_cover_what_they_speak_of():
         errors = made(rng)
         found = seeds_by_faces(errors, PAIR, resamples=200)
         seeds_only += not over_seeds(errors).excludes(truth)
-        both += not found.seeds_and_faces.excludes(truth)
+        both += not found.seeds_and_faces.ratio_interval(0.95).excludes(truth)
     assert seeds_only / trials < 0.5  # it speaks of these faces only
     assert 0.92 <= both / trials <= 0.98
 
@@ -105,3 +109,14 @@ def test_both_intervals_cover_what_they_speak_of():
 def test_what_is_refused(errors, weights):
     with pytest.raises(ValueError):
         seeds_by_faces(errors, weights)
+
+
+def test_persons_are_drawn_with_all_their_faces():
+    errors, who = made(np.random.default_rng(7)), np.repeat(np.arange(12), 5)
+    found = seeds_by_faces(errors, PAIR, persons=who)
+    assert (found.unit, found.units) == ("person", 12)
+    assert seeds_by_faces(errors, PAIR, persons=who + 100) == found
+    with pytest.raises(ValueError, match="a person for each face"):
+        seeds_by_faces(errors, PAIR, persons=who[1:])
+    with pytest.raises(ValueError, match="at least two persons"):
+        seeds_by_faces(errors, PAIR, persons=np.zeros(60, dtype=int))

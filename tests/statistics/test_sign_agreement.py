@@ -12,7 +12,7 @@ from kpbench.statistics.plan import contrasts_with_baseline
 from kpbench.statistics.sign_agreement import count_signs, sign_agreement
 
 
-def contrasts(effects, *, seeds=4, sd=0.02, seed=0, lost=()):
+def contrasts(effects, *, seeds=8, sd=0.02, seed=0, lost=()):
     """The contrasts of a factor with the planted log MSE of each level against `none`, crossed with a second one."""
     random = np.random.default_rng(seed)
     lines = [
@@ -49,12 +49,20 @@ def test_every_word():
     assert found[3].quotient_interval[0] < 1 < found[3].quotient_interval[1]
 
 
-def test_no_verdict_of_the_study_is_needed():
-    """Four seeds give no verdict, five do; the signs are counted in both."""
-    for seeds, word in ((4, "withheld"), (5, "better")):
-        study = contrasts({"same": -0.3}, seeds=seeds)
-        assert study[0].verdict.word == word
-        assert sign_agreement(study, study)[0].word == "agree"
+def test_too_few_seeds_in_either_study_withhold_the_signs():
+    """As verdicts are: one contrast wants six seeds, four want eight."""
+    few, enough = contrasts({"same": -0.3}, seeds=5), contrasts({"same": -0.3}, seeds=6)
+    for pair in ((few, enough), (enough, few), (few, few)):
+        found = sign_agreement(*pair)
+        assert found[0].word == "withheld"
+        assert count_signs(found) is None
+        assert found[0].ratios == (pair[0][0].ratio, pair[1][0].ratio)
+        assert found[0].quotient_interval[0] < 1 < found[0].quotient_interval[1]
+    assert sign_agreement(enough, enough)[0].word == "agree"
+    assert few[0].verdict.word == "withheld"
+    four = dict.fromkeys("abcd", -0.3)
+    assert {one.word for one in sign_agreement(*[contrasts(four, seeds=7)] * 2)} == {"withheld"}
+    assert sign_agreement(*[contrasts(four, seeds=7)] * 2, alpha=0.1)[0].word == "agree"
 
 
 def test_a_study_without_spread():

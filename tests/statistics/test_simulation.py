@@ -63,7 +63,7 @@ def families(rng, n, trials, *, shift=0.0, levels=3):
     return shift + rng.normal(0, 0.1, size=(trials, levels, n)) - baseline
 
 
-@pytest.mark.parametrize("n", [5, 8, 16])
+@pytest.mark.parametrize("n", [7, 8, 16])
 def test_verdicts_on_cells_that_are_the_same(n):
     # Chance that a family of three has any better or worse; without Holm it is near 11 %.
     rng = np.random.default_rng(n)

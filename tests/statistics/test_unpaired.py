@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kpbench.statistics.unpaired import superiority_of_all_pairs, welch
+from kpbench.statistics.estimate import paired
+from kpbench.statistics.unpaired import overlapping, shared_correlation, superiority_of_all_pairs, welch
 
 from .examples import SLEEP_ONE, SLEEP_TWO
 
@@ -94,3 +95,91 @@ def test_what_is_refused(function, values):
         superiority_of_all_pairs(FEW, MANY, confidence=1.0)
     with pytest.raises(ValueError, match="confidence"):
         welch(FEW, MANY).interval(confidence=0.0)
+
+
+# --- overlapping samples
+
+
+def studies(draw, n, m, shared, *, correlation, trials):
+    """Pairs of studies without a difference; log MSE by seed, the last `shared` of the first's seeds in both."""
+    for _ in range(trials):
+        block, sd = draw.normal(0, math.sqrt(correlation), n + m), math.sqrt(1 - correlation)
+        ends = (range(n), range(n - shared, n - shared + m))
+        yield [{seed: block[seed] + draw.normal(0, sd) for seed in seeds} for seeds in ends]
+
+
+def test_the_limits_are_students_paired_t_and_welchs():
+    draw = np.random.default_rng(0)
+    ((first, second),) = studies(draw, 8, 8, 8, correlation=0.8, trials=1)
+    turned = dict(reversed(second.items()))
+    assert overlapping(first, turned) == paired([first[seed] - second[seed] for seed in first])
+    for shared in (0, 1, 2):
+        ((first, second),) = studies(draw, 8, 12, shared, correlation=0.8, trials=1)
+        assert overlapping(first, second) == welch(list(first.values()), list(second.values()))
+        assert shared_correlation(first, second) is None
+    assert overlapping({1: 0.0, 2: 0.1}, {1: 0.3, 2: 0.35}) == paired([0.0 - 0.3, 0.1 - 0.35])
+
+
+def test_overlapping_samples_by_hand():
+    """T_new2 and its degrees of freedom, written out as in Derrick et al. (2017), sections 2 and 3."""
+    first = {0: 1.0, 1: 2.0, 2: 4.0, 3: 3.0, 4: 7.0}
+    second = {2: 3.0, 3: 3.5, 4: 9.0, 5: 1.0}
+    x, y = np.array(list(first.values())), np.array(list(second.values()))
+    r = np.corrcoef(x[2:], y[:3])[0, 1]
+    n1, n2, nc = 5, 4, 3
+    parts = x.var(ddof=1) / n1, y.var(ddof=1) / n2
+    variance = sum(parts) - 2 * r * x.std(ddof=1) * y.std(ddof=1) * nc / (n1 * n2)
+    gamma = sum(parts) ** 2 / (parts[0] ** 2 / (n1 - 1) + parts[1] ** 2 / (n2 - 1))
+    na, nb = n1 - nc, n2 - nc
+    found = overlapping(first, second)
+    assert found.difference == pytest.approx(x.mean() - y.mean())
+    assert found.error == pytest.approx(math.sqrt(variance))
+    assert found.df == pytest.approx((nc - 1) + (gamma - nc + 1) / (na + nb + 2 * nc) * (na + nb))
+    assert found.n == 4
+    back = overlapping(second, first)
+    assert (back.difference, back.error, back.df) == pytest.approx((-found.difference, found.error, found.df))
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+@pytest.mark.parametrize("shared", [0, 4, 8])
+def test_overlapping_samples_keep_their_error(shared, correlation):
+    found = studies(np.random.default_rng(shared), 8, 12, shared, correlation=correlation, trials=3000)
+    assert np.mean([overlapping(*pair).p < 0.05 for pair in found]) <= 0.06
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "shared", "correlation"), [(8, 8, 5, 0.0), (8, 8, 5, 0.5), (8, 12, 4, 0.8), (8, 12, 8, 0.0)]
+)
+def test_all_seeds_give_a_narrower_interval_than_the_shared_ones(n, m, shared, correlation):
+    widths = []
+    for first, second in studies(np.random.default_rng(9), n, m, shared, correlation=correlation, trials=400):
+        both = sorted(first.keys() & second.keys())
+        intervals = [
+            found.interval(0.95)
+            for found in (overlapping(first, second), paired([first[seed] - second[seed] for seed in both]))
+        ]
+        widths.append([interval.high - interval.low for interval in intervals])
+    every, dropped = np.mean(widths, axis=0)
+    assert every < 0.95 * dropped
+
+
+@pytest.mark.parametrize("shared", [0, 5, 8])
+def test_block_correlation_narrows_where_seeds_are_shared(shared):
+    """The gain over Welch's on the same seeds."""
+    pairs = list(studies(np.random.default_rng(2), 8, 12, shared, correlation=0.8, trials=200))
+    ours = np.mean([overlapping(*pair).error for pair in pairs])
+    separate = np.mean([welch(*(list(side.values()) for side in pair)).error for pair in pairs])
+    assert (ours < 0.9 * separate) == (shared > 0)
+
+
+def test_sides_that_do_not_vary_are_taken_as_independent():
+    first, second = dict.fromkeys(range(5), 1.0), {seed: 0.1 * seed for seed in range(2, 9)}
+    assert overlapping(first, second) == welch(list(first.values()), list(second.values()))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [({1: 0.0}, {1: 0.0}), ({1: 0.0}, {2: 0.0, 3: 1.0}), ({1: 0.0, 2: math.nan}, {3: 1.0, 4: 0.0})]
+)
+def test_overlapping_samples_that_are_refused(first, second):
+    with pytest.raises(ValueError, match="finite"):
+        overlapping(first, second)

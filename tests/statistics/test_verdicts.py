@@ -1,7 +1,7 @@
 import pytest
 
 from kpbench.statistics.intervals import Interval
-from kpbench.statistics.verdicts import Verdict, verdict
+from kpbench.statistics.verdicts import Verdict, needed_seeds, verdict
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_every_place_of_the_interval(low, high, word, size):
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4])
 def test_fewer_than_five_seeds_get_no_verdict(n):
     interval = Interval(-0.3, -0.2, 0.95) if n > 1 else None
-    assert verdict(interval, 0.05, n=n, planned=n) == Verdict("withheld")
+    assert verdict(interval, 0.05, n=n, planned=n) == Verdict("withheld", why="seeds")
 
 
 @pytest.mark.parametrize("n", [0, 3, 7])
@@ -36,5 +36,7 @@ def test_a_plan_cut_short_gets_no_verdict(n):
     assert verdict(interval, 0.05, n=n, planned=8) == Verdict("incomplete")
 
 
-def test_five_seeds_get_one():
-    assert verdict(Interval(-0.3, -0.2, 0.95), 0.05, n=5, planned=5).word == "better"
+@pytest.mark.parametrize(("n", "word"), [(7, "withheld"), (8, "better")])
+def test_a_family_needs_the_seeds_that_sign_flips_need(n, word):
+    needed = needed_seeds(5, 0.05)
+    assert verdict(Interval(-0.3, -0.2, 0.95), 0.05, n=n, planned=n, needed=needed).word == word

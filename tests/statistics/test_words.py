@@ -3,7 +3,16 @@ import math
 import pytest
 
 from kpbench.statistics.intervals import Interval
-from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, seeds_text, signed
+from kpbench.statistics.words import (
+    coverage,
+    detectable_text,
+    interval_text,
+    number,
+    p_text,
+    percent,
+    seeds_text,
+    signed,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,3 +45,8 @@ def test_intervals_and_counts():
     assert coverage(Interval(0.8, 0.9, 0.9875)) == "98.8 %"
     assert [seeds_text(n) for n in (1, 8)] == ["1 seed", "8 seeds"]
     assert [signed(value) for value in (None, math.nan, math.inf, -math.inf, -0.456)] == ["–", "–", "∞", "−∞", "−0.46"]
+
+
+def test_a_detectable_change_has_its_interval():
+    assert detectable_text(26.4, Interval(15.7, 123.4, 0.95)) == "26 % (16 to 123 %)"
+    assert detectable_text(None, None) == "–"
