@@ -48,10 +48,10 @@ class RunResult(Value):
         reason: why a run failed; None unless `state` is `failed`.
         detail: one line for a person on why it failed.
         val_mse, val_score: of the last epoch; official (one image at a time) for all but trials and tuning.
-        test_mse, test_score: official, all but trials and tuning.
-        face_mse: MSE of each test face in the same units, in the order of the split; where `test_mse` is.
-        keypoint_px: root mean squared coordinate error of each of the 15 keypoints over the test faces, in pixels.
-        measures: MSE on faces other than the plain test split, by what they are (`shift 4`, `val of DATA`).
+        test_mse, test_score: official, of final runs and of ablations that are judged on the test or confirmed there.
+        face_mse: MSE of each face of the split that the run is judged on, in the same units, in the order of the split.
+        keypoint_px: root mean squared coordinate error of each of the 15 keypoints over these faces, in pixels.
+        measures: MSE on other faces than these, by what they are (`shift 4`, `val of DATA`).
         parameters: number of trainable values.
         megabytes: size of the model file.
         data: digest of the three splits.
@@ -84,6 +84,10 @@ class RunResult(Value):
     model: str | None = None
     taken_from: str | None = None
     finished: str
+
+    def mse_on(self, split: Literal["val", "test"]) -> float | None:
+        """The MSE on a split; None where the run failed or was not scored there."""
+        return None if self.state != "complete" else self.val_mse if split == "val" else self.test_mse
 
     @property
     def settled(self) -> bool:

@@ -39,15 +39,16 @@ def verify_folder(
     folder: Path,
     *,
     truths: Sequence[Truth] = (planted, planted),
-    seeds: Sequence[int] = (4, 4),
+    seeds: Sequence[int] = (9, 9),
     noise: float = 0.04,
     missing: Sequence[int] = (0, 0),
     diverged: Sequence[int] = (),
     begun: int = 2,
     measured: bool = True,
+    split: str | None = None,
 ) -> Path:
     """Writes both studies; `missing` runs are left off each study's end, cells in `diverged` lose their first seed in
-    the built-in study, and only the first `begun` studies exist."""
+    the built-in study, and only the first `begun` studies exist. Judged on `val` they have no score on the test."""
     cells = factorial(FACTORS, crossed=True)
     folder.mkdir(parents=True, exist_ok=True)
     asked = Asked(
@@ -59,12 +60,14 @@ def verify_folder(
         design = Design(
             factors=FACTORS, asked=tuple(FACTORS), crossed=True, cells=cells, blocks=blocks, control=(), sesoi=0.05,
             alpha=0.05, power=0.8, correction="holm", also=None if at else "real_faces 00",
+            split=split,
         )  # fmt: skip
         found = plan(design).model_copy(update={"data_name": name, "data": f"{at}" * 16})
         with open_study(folder / name, found) as study:
             study.append(SESSIONS, Session(when="2026-01-05T10:00:00+00:00", command="kpbench verify faces", device="c",
                                            workers=2, versions={"kpbench": "0.1.0"}))  # fmt: skip
-            study.write(FLOOR, json.dumps(FLOOR_SCORES))
+            floor = {name: {"val": one["val"]} if split else one for name, one in FLOOR_SCORES.items()}
+            study.write(FLOOR, json.dumps(floor))
             wanted = [(seed, place, index) for place, seed in enumerate(blocks) for index in range(len(cells))]
             for seed, place, index in wanted[: len(wanted) - missing[at]]:
                 lost = at == 0 and place == 0 and index in diverged
@@ -72,8 +75,10 @@ def verify_folder(
                 luck = random.Random(f"{name} {seed}").gauss(0, 0.1)
                 luck += random.Random(f"{name} {seed} {index}").gauss(0, noise)
                 mse = math.exp(truth(cells[index]) + luck)
-                change = {"test_mse": mse, "test_score": 1 / (2 * mse), "val_mse": mse, "val_score": 1 / (2 * mse)}
+                change = {"val_mse": mse, "val_score": 1 / (2 * mse)}
+                test = None if split else mse
+                change |= {"test_mse": test, "test_score": test and 1 / (2 * test)}
                 if at == 0 and measured:
-                    change["measures"] = {f"val of {REAL}": math.exp(0.5 * math.log(mse) - 1.6)}
+                    change["measures"] = {f"val of {REAL}": math.exp(0.5 * math.log(mse) - 2.2)}
                 study.append(ROWS, made if lost else made.model_copy(update=change))
     return folder

@@ -16,7 +16,7 @@ def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame
     Columns: the fields of `kpbench.cell.RunResult`, except that each parameter of the cell has a column under its
     dotted name (`family`, `network.norm`, `training.lr`; missing where it does not apply) and each further measure one
     (`measures.shift 4`, an MSE). MSE is in (k - 48) / 48 units squared, `keypoint_px` in pixels, `seconds` in seconds.
-    `face_mse` (a value a test face), `keypoint_px` (15 values) and `curve` (one mapping an epoch) hold lists.
+    `face_mse` (a value a face that judges), `keypoint_px` (15 values) and `curve` (one mapping an epoch) hold lists.
 
     Args:
         study: a study's folder, or its name in `out`.

@@ -16,6 +16,7 @@ from kpbench.statistics.contrasts import Contrast, compare
 from kpbench.statistics.intervals import ScoreInterval, score_interval
 from kpbench.statistics.plan import PlannedContrast
 from kpbench.statistics.sign_agreement import SignAgreement, count_signs, sign_agreement
+from kpbench.statistics.verdicts import needed_seeds
 from kpbench.store.files import PLAN, read_json
 from kpbench.task.score import score_from_mse
 
@@ -59,7 +60,7 @@ class Transfer:
         cells: geometric-mean score over all cells, over seeds.
         real_cells, real_best: all cells and the same cell as `best`, trained on the real faces.
         mean_face, real_mean_face: what the mean face of the built-in and of the real training faces scores there.
-        agreement: of the cells' ranks here with those of training on the real faces (their sealed test).
+        agreement: of the cells' ranks here with those of training on the real faces (the split they are judged on).
     """
 
     cells: ScoreInterval
@@ -73,19 +74,22 @@ class Transfer:
 
 @dataclass(frozen=True)
 class StudyAgreement:
-    """The agreement of two finished studies, by log MSE on each one's own sealed test, with the keys of `verify.json`.
+    """The agreement of two finished studies, by log MSE on the split they are judged on; the keys of `verify.json`.
 
     Attributes:
         contrasts: each planned one, averaged over the other factors; `signs` counts them.
+        needed_seeds: in each study, for their signs; with fewer these are withheld and `signs` is None.
         simple_contrasts: each level of the first two factors at every level of the other of the two.
         ranks: every cell in the order of the design; `apart` are those ranked apart by more than noise.
         transfer: None where the runs were not scored on the real faces.
     """
 
     agreement: RankAgreement
-    signs: dict[str, int]
+    signs: dict[str, int] | None
+    needed_seeds: int
     contrasts: tuple[SignAgreement, ...]
-    simple_signs: dict[str, int]
+    simple_signs: dict[str, int] | None
+    simple_needed_seeds: int
     simple_contrasts: tuple[SignAgreement, ...]
     ranks: tuple[CellAgreement, ...]
     apart: tuple[Cell, ...]
@@ -159,6 +163,7 @@ def as_json(found: Verification) -> dict[str, Any]:
         "space": plan and plan.space_name,
         "device": plan and plan.device,
         "precision": plan and plan.precision,
+        "split": begun and begun.split,
         "missing": sum(found.missing),
     } | ({"agreement": None} if found.result is None else asdict(found.result))
 
@@ -178,8 +183,10 @@ def _agreement(first: Analysis, second: Analysis, asked: Asked) -> StudyAgreemen
     return StudyAgreement(
         agreement=rank_agreement(*logs),
         signs=count_signs(contrasts),
+        needed_seeds=needed_seeds(len(contrasts), alpha),
         contrasts=contrasts,
         simple_signs=count_signs(simple),
+        simple_needed_seeds=needed_seeds(len(simple), alpha),
         simple_contrasts=simple,
         ranks=ranks,
         apart=tuple(one.cell for one in ranks if one.apart),
@@ -226,13 +233,14 @@ def _transfer(first: Analysis, second: Analysis, asked: Asked) -> Transfer | Non
     )
 
 
-def _logs(study: Analysis, measure: Callable[[RunResult], float | None], diverged: float) -> Numbers:
-    """(cells, blocks) log MSE by another measure than the test; a run without a finite one counts as `diverged`."""
+def _logs(study: Analysis, measure: Callable[[RunResult], float | None], failed_mse: float) -> Numbers:
+    """(cells, blocks) log MSE by another measure than the study's; without a finite one, or above it, `failed_mse`."""
     table = study.table
     mse = np.full(table.mse.shape, math.nan)
     for row in study.rows:
         if row.role == "ablation":
             at = table.cells.index(tuple(row.params[name] for name in table.factors)), table.blocks.index(row.seed)
-            mse[at] = value if (value := measure(row)) is not None and math.isfinite(value) else diverged
+            value = measure(row)
+            mse[at] = min(value, failed_mse) if value is not None and math.isfinite(value) else failed_mse
     logs: Numbers = np.log(mse)
     return logs

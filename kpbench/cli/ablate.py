@@ -30,6 +30,18 @@ def ablate(
         str, typer.Option(help="complete, or partial: train on faces that lack keypoints too (masked loss).")
     ] = "complete",
     seeds: Annotated[int, typer.Option(help="Seeds of each cell: 3 smoke (no verdict), 8, 16, 32.")] = 8,
+    looks: Annotated[
+        str | None, typer.Option(help="Instead of --seeds: look at 8,16,32 seeds and end once all is decided.")
+    ] = None,
+    contrast: Annotated[
+        list[str] | None,
+        typer.Option(help="Also plan this contrast: 'norm=spatial_batch:batch @ depth=4'; repeatable."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Faces that judge: val, or test (opened once by each run).")] = "val",
+    resplit: Annotated[bool, typer.Option(help="Draw train and val anew, by person, in each block.")] = False,
+    confirm: Annotated[
+        bool, typer.Option(help="At the end open the sealed test once, for the planned contrasts.")
+    ] = False,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
     sesoi: Annotated[str, typer.Option(help="Smallest effect of interest, a share of MSE: 5% or 0.05.")] = "5%",
     alpha: Annotated[float, typer.Option(help="Error rate of the family of contrasts.")] = 0.05,
@@ -42,7 +54,7 @@ def ablate(
         str | None, typer.Option(help="Also score every network on the validation faces of this other data set.")
     ] = None,
     tune: Annotated[
-        str, typer.Option(help="Recipe: none (fixed), per-cell, or locked to the baseline's best; on validation faces.")
+        str, typer.Option(help="Recipe: none (fixed), per-cell (anew in each block), or locked to the baseline's best.")
     ] = "none",
     tune_trials: Annotated[int, typer.Option(help="Recipes tried for each cell that is tuned.")] = 8,
     match: Annotated[
@@ -67,13 +79,13 @@ def ablate(
 ) -> int:
     """Compare the levels of factors with a baseline: paired seeds, nothing stopped early, verdicts in words.
 
-    The same command again continues the study. Fewer than 5 seeds give no verdict.
+    The same command again continues the study. Too few seeds give no verdict: 6 for one contrast, 8 for up to six.
     """
     from kpbench.cli.pages import write_report
     from kpbench.cli.progress import View
-    from kpbench.studies.ablation import AblationRequest, prepare_ablation
     from kpbench.studies.ablation import ablate as run_ablation
     from kpbench.studies.ablation import dry_run as dry
+    from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
 
     request = request_of(
         AblationRequest,
@@ -85,6 +97,8 @@ def ablate(
         sesoi=share(sesoi),
         shifts=None if shifts is None else whole_numbers(shifts, option="--shifts"),
         reuse=tuple(reuse or ()),
+        looks=whole_numbers(looks, option="--looks") if looks else (),
+        contrast=tuple(contrast or ()),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_ablation(request)
@@ -99,7 +113,7 @@ def ablate(
         return 0
     from kpbench.analysis.ablation.analysis import analyse
     from kpbench.analysis.ablation.json import as_json as plain
-    from kpbench.report.ablation.words import conclusion
+    from kpbench.report.ablation.verdicts import conclusion
 
     found = analyse(folder)
     result = {"study": folder.name, **plain(found), "conclusion": conclusion(found), "report": str(report)}
@@ -123,14 +137,17 @@ def outcome(result: dict[str, Any]) -> list[str]:
     from kpbench.statistics.words import number, p_text, short_names
 
     names = short_names(result["plan"]["factors"])
-    pairs = [f"{names[one['factor']]} {one['level']} against {one['baseline']}" for one in result["contrasts"]]
+    pairs = [
+        f"{names[one['factor']]} {one['level']} against {one['baseline']}{_held(one, names)}"
+        for one in result["contrasts"]
+    ]
     width = max(map(len, [*pairs, "contrast"]))
     lines = [f"{'contrast':{width}}{'MSE ratio':>10}  {'interval':15}{'p (adj.)':>9}  verdict"]
     for pair, contrast in zip(pairs, result["contrasts"], strict=True):
         interval = contrast["ci"] and " to ".join(map(number, contrast["ci"]))
         p = "" if contrast["p_adjusted"] is None else p_text(contrast["p_adjusted"], alpha=result["plan"]["alpha"])
         ratio = "" if contrast["ratio"] is None else number(contrast["ratio"])
-        lines.append(f"{pair:{width}}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}")
+        lines.append(f"{pair:{width}}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}{_why(contrast)}")
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
     lines += ["", *wrap(result["conclusion"], COLUMNS, break_long_words=False, break_on_hyphens=False)]
     if broken := sum(cell["failed"] for cell in result["tuning"]):
@@ -140,6 +157,21 @@ def outcome(result: dict[str, Any]) -> list[str]:
     if result["failures"]:
         lines += ["", *_failed(result["failures"], names)]
     return [*lines, "", f"report   {result['report']}"]
+
+
+def _held(one: dict[str, Any], names: dict[str, str]) -> str:
+    """Where a contrast of a crossed design holds other factors: ` @ depth=4`."""
+    if one["effect"] != "simple" or not one["at"] or len(one["at"]) == len(names) - 1 == 0:
+        return ""
+    return " @ " + ",".join(f"{names[name]}={level}" for name, level in one["at"].items())
+
+
+def _why(one: dict[str, Any]) -> str:
+    """Why a verdict is withheld, or how a mixed one divides."""
+    if one["verdict"] == "mixed":
+        simple = one["simple_effects"]
+        return f": better in {simple['better']}, worse in {simple['worse']} of {len(simple['effects'])}"
+    return f": {one['why']}" if one["verdict"] == "withheld" and one["why"] else ""
 
 
 def _at_one_size(one: dict[str, Any], names: dict[str, str]) -> list[str]:

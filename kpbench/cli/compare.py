@@ -18,14 +18,15 @@ def compare(
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> int:
-    """Compare two studies, or two cells, by their official test scores over seeds; refuse what does not compare.
+    """Compare two studies, or two cells, by their official scores over seeds; refuse what does not compare.
 
-    Without CELL a search stands for its best cell and an ablation for its baseline; two ablations are compared over
-    every cell that they share. Data, split, benchmark, scorer and training recipe must be the same.
+    The scores are those on the sealed test where both sides were scored on it, else those on validation faces. Without
+    CELL a search stands for its best cell and an ablation for its baseline; two ablations are compared over every cell
+    that they share. Data, split, benchmark, scorer and training recipe must be the same.
     """
-    from kpbench.analysis.comparison.arms import read_study
     from kpbench.analysis.comparison.comparison import compare as compare_studies
     from kpbench.analysis.comparison.named import find_study_and_cell
+    from kpbench.analysis.comparison.study import read_study
     from kpbench.cli.compare_text import plain, text
     from kpbench.cli.options import share
 

@@ -7,6 +7,7 @@ from kpbench.analysis.comparison.arms import Arm, Ends
 from kpbench.analysis.comparison.comparison import Comparison
 from kpbench.analysis.comparison.pairs import CellComparison
 from kpbench.analysis.search import best_of, trial_counts
+from kpbench.space.design import Split
 from kpbench.task.score import score_from_mse
 
 
@@ -16,15 +17,12 @@ def notes(result: Comparison) -> list[str]:
     for name, study, at in (("A", result.first, 0), ("B", result.second, 1)):
         arms = [pair.arms[at] for pair in result.pairs]
         if study.plan.design is None:
-            found.append(_chosen_note(name, arms[0]))
+            found.append(_chosen_note(name, arms[0], result.split))
         if not study.finished:
             found.append(f"{name}, {study.name}, has no result yet: its search may not have ended.")
         found += _seed_notes(name, arms, study.failed_mse)
     if result.one:
         found += _pair_notes(result.one, result.alpha)
-    left = [sum(len(pair.arms[at].mse) - len(pair.arms[at].seeds) for pair in result.pairs) for at in (0, 1)]
-    if any(left):
-        found.append(f"Only seeds in common enter; {left[0]} run(s) of A and {left[1]} of B are left out.")
     identical = sum(pair.identical for pair in result.pairs)
     if identical:
         which = "" if result.one else f" in {identical} of {len(result.pairs)} cells"
@@ -56,7 +54,7 @@ def _recipe_notes(result: Comparison) -> Iterator[str]:
             )
 
 
-def _chosen_note(name: str, arm: Arm) -> str:
+def _chosen_note(name: str, arm: Arm, split: Split) -> str:
     """The winner's curse: by what a search's cell was chosen, and that the seeds compared are fresh ones."""
     rows = arm.source.rows
     trials = sum(trial_counts(rows).values())
@@ -64,9 +62,10 @@ def _chosen_note(name: str, arm: Arm) -> str:
     best = best_of(rows)
     is_best = best is not None and best["cell_id"] == arm.cell
     what = f"the best cell of {trials} trials" if is_best else f"one of the best cells of {trials} trials"
+    where = "on the sealed test" if split == "test" else "here on the faces it was chosen on, which flatters it,"
     note = (
-        f"{name} is {what}, chosen by validation score; its {len(arm.mse)} fresh seeds were trained and scored on "
-        "the sealed test after that choice."
+        f"{name} is {what}, chosen by validation score; its {len(arm.mse)} fresh seeds were trained and scored "
+        f"{where} after that choice."
     )
     if is_best and best is not None and best.get("val_mean") is not None:
         note += f" Its validation score was {best['search_score']:.1f} when chosen, {best['val_mean']:.1f} on them."
@@ -78,26 +77,29 @@ def _chosen_note(name: str, arm: Arm) -> str:
 
 
 def _seed_notes(name: str, arms: list[Arm], failed_mse: float | None) -> Iterator[str]:
-    diverged = sum(len(arm.diverged_in_all) for arm in arms)
-    if diverged and failed_mse is not None:
-        seeds = f" (seed {', '.join(map(str, arms[0].diverged_in_all))})" if len(arms) == 1 else ""
-        yield (
-            f"{name}: {diverged} diverged run(s){seeds}, counted with the mean face's MSE, "
-            f"score {score_from_mse(failed_mse):.1f}."
-        )
+    kinds = {
+        "diverged run(s)": [seed for arm in arms for seed in arm.diverged],
+        "run(s) worse than the mean face": [seed for arm in arms for seed in arm.collapsed],
+    }
+    for kind, found in kinds.items():
+        if found and failed_mse is not None:
+            seeds = f" (seed {', '.join(map(str, found))})" if len(arms) == 1 else ""
+            yield (
+                f"{name}: {len(found)} {kind}{seeds}, counted with the mean face's MSE, "
+                f"score {score_from_mse(failed_mse):.1f}."
+            )
     missing, planned = sum(arm.missing for arm in arms), sum(len(arm.planned) for arm in arms)
     if missing:
         yield f"{name}: {missing} of {planned} planned runs have no outcome yet."
 
 
 def _pair_notes(pair: CellComparison, alpha: float) -> Iterator[str]:
-    common = set(pair.a.planned) & set(pair.b.planned)
-    if not pair.paired and common:
-        yield f"{len(common)} seed(s) are in common, too few to compare pairs; all seeds enter, taken as independent."
+    if 0 < pair.shared < 3 and pair.test == "Welch":
+        yield f"{pair.shared} seed(s) are in common, too few to know their correlation; they are taken as independent."
     if left := pair.survivors:
-        count = str(left.n[0]) if pair.paired else f"{left.n[0]} and {left.n[1]}"
+        count = str(left.n[0]) if pair.test == "paired t" else f"{left.n[0]} and {left.n[1]}"
         yield (
-            f"Without diverged seeds ({count} left) the MSE ratio is {number(left.ratio)}, "
+            f"Without failed seeds ({count} left) the MSE ratio is {number(left.ratio)}, "
             f"{coverage(1.0 - alpha)} interval {span(left.ci)}; for orientation, never for the verdict."
         )
 

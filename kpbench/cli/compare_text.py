@@ -8,13 +8,16 @@ from typing import Any
 from kpbench.analysis.comparison.arms import Ends, differing
 from kpbench.analysis.comparison.comparison import Comparison
 from kpbench.analysis.comparison.pairs import POWER, CellComparison
+from kpbench.analysis.comparison.study import judged_on
 from kpbench.cli.compare_notes import coverage, notes, number, shown, span
-from kpbench.statistics.verdicts import MINIMUM_SEEDS
 from kpbench.statistics.words import short_names
 
 WIDTH = 80
 LABEL = 18
 """Columns of what stands before a value."""
+
+TESTS = {"paired t": "paired t", "overlapping samples": "t of overlapping samples", "Welch": "Welch's t"}
+"""What is printed for each test."""
 
 MOST = 23
 """Columns of a cell's name in a table; names that cannot be told apart in them give way to cell ids."""
@@ -38,11 +41,19 @@ def _arms(result: Comparison) -> Iterator[str]:
     if result.one:
         words = [f"{name} {shown(a)} against {shown(b)}" for name, (a, b) in pair.differs.items()]
         yield from _entry("differ in", "; ".join(words) or "nothing: the same cell in two studies")
+    yield from _entry("judged on", _judged_on(result))
     yield from _entry("the same", f"data {plan.data}, benchmark {plan.benchmark}, scorer {plan.scorer}")
     if result.unlike:
         yield from _entry("recipe", f"{result.recipes[0]} against {result.recipes[1]}: not the same")
     else:
         yield from _entry("", f"recipe {result.recipes[0]}")
+
+
+def _judged_on(result: Comparison) -> str:
+    if result.split == "test":
+        return "the sealed test"
+    closed = [study.name for study in (result.first, result.second) if judged_on(study.plan) == "val"]
+    return f"validation faces; the sealed test was not opened for every run of {' and '.join(dict.fromkeys(closed))}"
 
 
 def _entry(label: str, words: str) -> list[str]:
@@ -54,8 +65,12 @@ def _entry(label: str, words: str) -> list[str]:
 def _single(pair: CellComparison, result: Comparison) -> list[str]:
     a, b = pair.a, pair.b
     rows = [("", "A", "B"), ("seeds", *(str(len(arm.seeds)) for arm in pair.arms))]
-    if any(arm.diverged_in_all for arm in pair.arms):
-        rows.append(("diverged", *(str(len(arm.diverged)) for arm in pair.arms)))
+    for label, counts in (
+        ("diverged", [len(arm.diverged) for arm in pair.arms]),
+        ("below mean face", [len(arm.collapsed) for arm in pair.arms]),
+    ):
+        if any(counts):
+            rows.append((label, str(counts[0]), str(counts[1])))
     if a.rmse_px is not None and b.rmse_px is not None:
         rows.append((f"score ({coverage(1 - result.alpha)})", *(_score(arm.score, arm.interval) for arm in pair.arms)))
         rows.append(("RMSE", *(f"{rmse:.3f} px" for rmse in (a.rmse_px, b.rmse_px))))
@@ -76,12 +91,15 @@ def _single(pair: CellComparison, result: Comparison) -> list[str]:
             "RMSE A - B", f"{number(a.rmse_px - b.rmse_px, '+')} px, {number(low, '+')} to {number(high, '+')}"
         )
     if faces := pair.seeds_and_faces:
-        lines.append(f"{'  fresh faces too':{LABEL}}MSE ratio {number(faces.ratio)}, {span(faces.ci)}")
-    if pair.p is not None and pair.superiority_interval and pair.detectable is not None:
+        label = "  fresh faces too" if faces.unit == "face" else f"  {faces.units} people too"
+        lines.append(f"{label:{LABEL}}MSE ratio {number(faces.ratio)}, {span(faces.ci)}")
+    if pair.p is not None and pair.superiority_interval and pair.detectable is not None and pair.detectable_interval:
+        low, high = map(_percent, pair.detectable_interval)
+        found = f"{_percent(pair.detectable)} % ({low} to {high} %) of MSE at this n, {100 * POWER:.0f} % power"
         lines += [
             *_entry("p", f"{_p(pair.p)}, {_test(pair)}"),
             *_entry("P(A beats B)", f"{pair.superiority:.3f}, {span(pair.superiority_interval)}"),
-            *_entry("detectable", f"{_percent(pair.detectable)} % of MSE at this n, {100 * POWER:.0f} % power"),
+            *_entry("detectable", found),
         ]
     return lines + _entry("verdict", _verdict(pair, result))
 
@@ -95,17 +113,19 @@ def _table(result: Comparison) -> Iterator[str]:
         head, names, width = "cell", [pair.a.cell for pair in result.pairs], 12
     yield f"{_cut(head, width)} {'seeds':>5} {'A':>5} {'B':>5} {'ratio':>5} {'interval':14} {'p adj.':>6} verdict"
     for label, pair in zip(names, result.pairs, strict=True):
-        seeds = str(pair.n) if pair.paired else f"{len(pair.a.seeds)}/{len(pair.b.seeds)}"
+        seeds = str(pair.n) if pair.test == "paired t" else f"{len(pair.a.seeds)}/{len(pair.b.seeds)}"
         a, b = _score(pair.a.score), _score(pair.b.score)
         ratio = "" if pair.ratio is None else number(pair.ratio)
         p = "" if pair.p_adjusted is None else _p(pair.p_adjusted)
         interval = span(pair.ci) if pair.ci else ""
         yield f"{_cut(label, width)} {seeds:>5} {a:>5} {b:>5} {ratio:>5} {interval:14} {p:>6} {pair.verdict}"
     yield ""
-    tests = " and ".join(dict.fromkeys("paired t" if pair.paired else "Welch's t" for pair in result.pairs))
+    tests = " and ".join(dict.fromkeys(TESTS[pair.test] for pair in result.pairs if pair.test)) or "no test"
+    withheld = any(pair.why == "seeds" for pair in result.pairs)
     yield from textwrap.wrap(
         f"Ratio: MSE of A over that of B, below 1 A is better; {tests} on log MSE, Holm over "
-        f"{len(result.pairs)} cells at {result.alpha:g}; smallest effect of interest {100 * result.sesoi:g} %.",
+        f"{len(result.pairs)} cells at {result.alpha:g}; smallest effect of interest {100 * result.sesoi:g} %."
+        + (f" Withheld: a verdict needs {result.needed} seeds a side." if withheld else ""),
         WIDTH,
     )
 
@@ -119,24 +139,41 @@ def _cut(words: str, width: int) -> str:
     return f"{words if len(words) <= width else words[: width - 1] + '…':{width}}"
 
 
+REASONS = {
+    "post hoc": "a study's rows are older than its plan",
+    "tuned once": "a study tuned its cells once for all seeds",
+}
+"""Why a pair of a study that gets no verdicts has none."""
+
+
 def _verdict(pair: CellComparison, result: Comparison) -> str:
     sesoi = f"{100 * result.sesoi:g} % of MSE"
     sizes = {"beyond": "by more than", "below": "but by less than", "unclear": "by more or less than"}
     if pair.size:
         return f"A is {pair.verdict} than B, {sizes[pair.size]} the {sesoi} that are of interest"
+    if pair.why in ("post hoc", "tuned once"):
+        return f"withheld: {REASONS[pair.why]}"
+    if pair.why == "collapse":
+        return "undecided at this n: failures too rare to be seen in so few seeds could hide a difference"
     return {
         "equivalent": f"equivalent within {sesoi}",
         "undecided": f"undecided at this n: neither a difference nor equivalence within {sesoi} is shown",
         "incomplete": f"incomplete: {pair.missing} planned run(s) are missing",
-        "withheld": f"withheld: {pair.n} of the {MINIMUM_SEEDS} seeds a side that a verdict needs",
+        "withheld": f"withheld: {pair.n} of the {result.needed} seeds a side that a verdict needs",
     }[pair.verdict]
 
 
 def _test(pair: CellComparison) -> str:
-    if pair.paired:
-        correlation = "" if pair.correlation is None else f", correlation {pair.correlation:.2f}"
+    if pair.test == "Welch":
+        return f"Welch's t on log MSE, {pair.df:.1f} degrees of freedom, seeds not paired"
+    correlation = "" if pair.correlation is None else f", correlation {pair.correlation:.2f}"
+    if pair.test == "paired t":
         return f"paired t on log MSE, {pair.n} seeds in common{correlation}"
-    return f"Welch's t on log MSE, {pair.df:.1f} degrees of freedom, seeds not paired"
+    sizes = " and ".join(str(len(arm.seeds)) for arm in pair.arms)
+    return (
+        f"t of overlapping samples on log MSE, {pair.shared} of {sizes} seeds in common{correlation}, "
+        f"{pair.df:.1f} degrees of freedom"
+    )
 
 
 def plain(result: Comparison) -> dict[str, Any]:
@@ -152,12 +189,14 @@ def plain(result: Comparison) -> dict[str, Any]:
         "data": plan.data,
         "benchmark": plan.benchmark,
         "scorer": plan.scorer,
+        "split": result.split,
         "recipe": {"a": result.recipes[0], "b": result.recipes[1], "differs": dict(result.unlike)},
         "across": result.across,
         "compared": "network and recipe" if result.unlike else "network",
         "sesoi": result.sesoi,
         "alpha": result.alpha,
         "power": POWER,
+        "needed_seeds": result.needed,
         "correction": "holm",
         "comparisons": [
             {"label": label, **json.loads(pair.model_dump_json())}

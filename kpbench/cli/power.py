@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -12,14 +13,15 @@ def power(
     effect: Annotated[
         str | None, typer.Option(help="Smallest effect to find, 5% or 0.05.  [default: the study's]")
     ] = None,
-    wanted: Annotated[float, typer.Option("--power", help="Probability of finding it.")] = 0.8,
+    wanted: Annotated[float, typer.Option("--power", help="Probability of finding it, or of equivalence.")] = 0.8,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
 ) -> int:
     """Say how many seeds a smallest effect needs, from an ablation's own noise."""
     from kpbench.analysis.ablation.analysis import analyse
-    from kpbench.analysis.ablation.json import seeds_for_effect
+    from kpbench.analysis.ablation.needed import seeds_for_effect
     from kpbench.cli.options import share
+    from kpbench.statistics.words import short_name
     from kpbench.store.study import find_study
 
     folder = find_study(study, out)
@@ -27,8 +29,18 @@ def power(
     if as_json:
         typer.echo(json.dumps({"study": folder.name, "contrasts": found}))
         return 0
-    typer.echo(f"{'contrast':44}{'seeds run':>10}{'noise sd':>10}{'seeds needed':>14}{'cautious':>10}")
+    effect_text = f"{100 * found[0]['effect']:g} %"
+    words = (
+        f"Seeds to find a change of MSE by {effect_text} with {100 * wanted:g} % power; cautious: at the upper 80 % "
+        f"limit of the noise; equivalent: to call cells that do not differ equivalent within {effect_text} with that "
+        "power. sd: of the paired differences of log MSE in the seeds run."
+    )
+    typer.echo("\n".join([*wrap(words, 80), ""]))
+    head = (("run", 5), ("sd", 7), ("seeds needed", 13), ("cautious", 9), ("equivalent", 11))
+    typer.echo(f"{'contrast':35}" + "".join(f"{name:>{width}}" for name, width in head))
     for one in found:
-        name = f"{one['factor']} {one['level']} against {one['baseline']}"
-        typer.echo(f"{name:44}{one['n']:>10}{one['sd']:>10.3f}{one['seeds']:>14}{one['cautious']:>10}")
+        name = f"{short_name(one['factor'])} {one['level']} against {one['baseline']}"
+        name += "".join(f", {short_name(factor)} {level}" for factor, level in one["at"].items())
+        values = (one["n"], f"{one['sd']:.3f}", one["seeds"], one["cautious"], one["equivalent"])
+        typer.echo(f"{name:35}" + "".join(f"{v:>{w}}" for v, (_, w) in zip(values, head, strict=True)))
     return 0

@@ -26,8 +26,12 @@ def verify(
     what: Annotated[What, typer.Argument(help="What to verify: the built-in faces.")],
     data: Annotated[str, typer.Option(help="The real faces: a name, or the path of a folder, zip or csv.")],
     seeds: Annotated[
-        int, typer.Option(help="Seeds of each cell in each study; a study that is there with more is taken as it is.")
-    ] = 4,
+        int | None,
+        typer.Option(
+            help="Seeds of each cell in each study; a study that is there with more is taken as it is.  "
+            "[default: 8, or those of the studies that are there]"
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
     levels: Annotated[
         list[str] | None, typer.Option(help="Levels of norm, dropout or depth: depth=2,4; repeatable.")
@@ -49,14 +53,19 @@ def verify(
     from kpbench.analysis.verify import read_verification
     from kpbench.cli.progress import View
     from kpbench.report.verify.page import write_verification
-    from kpbench.studies.ablation import AblationRequest
-    from kpbench.studies.verify import FACTORS, prepare_verify
+    from kpbench.studies.ablation_request import AblationRequest
+    from kpbench.studies.verify import FACTORS, SEEDS, prepare_verify
     from kpbench.studies.verify import dry_run as dry
     from kpbench.studies.verify import verify as run_verify
 
-    request = request_of(AblationRequest, locals(), levels=named_levels(levels or [], list(FACTORS)))
+    request = request_of(
+        AblationRequest,
+        locals(),
+        levels=named_levels(levels or [], list(FACTORS)),
+        seeds=SEEDS if seeds is None else seeds,
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
-    prepared = prepare_verify(request)
+    prepared = prepare_verify(request, seeds_as_found=seeds is None)
     with View(quiet=quiet) as view:
         if dry_run:
             asked = dry(prepared, view.say)
@@ -98,5 +107,5 @@ def outcome(found: "Verification") -> list[str]:
         lines.append(f"{name:30}{first:>19}  {second:>19}  {'FLIPS' if one.word == 'disagree' else one.word}")
     texts = words.findings(found.result)
     if found.result.transfer is not None:
-        texts.append(words.transfer_sentence(found.result.transfer.agreement))
+        texts.append(words.transfer_sentence(found.result.transfer.agreement, begun[0].split))
     return lines + [line for text in texts for line in ("", *wrap(text, COLUMNS))]

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from kpbench.cell import EpochRecord, Params
 from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.faces.faces import Faces
+from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
@@ -42,6 +43,8 @@ class Staged:
     benchmark: str
     data: str
     device: Device
+    people: NDArray[np.int64] | None = None
+    """Who is on each face of train, then of val; None where no job draws them anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +86,24 @@ def work(job: Job, ready: Ready) -> Iterator[Progress]:
     replicate failed is told as failed, and its rows show which seed and why. Nothing is raised.
     """
     with one_thread():
+        ready = ready if job.split is None else _resplit(ready, job.split)
         fits = [_train(job, seed, ready) for seed in job.seeds]
         for epoch in range(1, job.epochs + 1):
             progress = Progress(epoch=epoch, seeds=tuple(_advance(one) for one in fits))
             yield progress
             if progress.failed:
                 return
+
+
+def _resplit(ready: Ready, seed: int) -> Ready:
+    """Train and val drawn anew, as `faces.split.resplit` draws them."""
+    people = ready.staged.people
+    assert people is not None
+    parts = ready.train, ready.val
+    images, keypoints = (torch.cat([getattr(part, name) for part in parts]) for name in ("images", "keypoints"))
+    val = torch.tensor(redrawn(people, len(ready.val.images), seed), device=images.device)
+    train, val_faces = (replace(ready.train, images=images[one], keypoints=keypoints[one]) for one in (~val, val))
+    return replace(ready, train=train, val=val_faces)
 
 
 def epoch_seconds(cell: Params, staged: Staged) -> float:

@@ -10,6 +10,7 @@ class Job(Value):
 
     Attributes:
         number: the Optuna trial's, or the place in a plan.
+        split: seed with which train and val are drawn anew for it; None where the staged ones are kept.
         models: folder in which each seed's trained model is kept, seen by driver and worker; None keeps none.
     """
 
@@ -19,6 +20,7 @@ class Job(Value):
     seeds: tuple[int, ...]
     epochs: int
     models: str | None = None
+    split: int | None = None
 
     @property
     def cell(self) -> str:

@@ -83,6 +83,15 @@ class Faces:
             {name: values[index] for name, values in self.conditions.items()},
         )
 
+    def joined(self, other: "Faces") -> "Faces":
+        """These faces, then the other's; people where both sides know theirs, numbered alike."""
+        known = [one.subjects for one in (self, other) if one.subjects is not None]
+        return Faces(
+            np.concatenate([self.images, other.images]),
+            np.concatenate([self.keypoints, other.keypoints]),
+            np.concatenate(known) if len(known) == 2 else None,
+        )
+
     def also_in(self, other: "Faces", *, people: bool = True) -> NDArray[np.bool_]:
         """(N,): which of these faces show a picture, or a person where both sides know theirs, that `other` has.
 

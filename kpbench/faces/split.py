@@ -3,8 +3,10 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, SealedFaces, Splits
@@ -51,6 +53,26 @@ def split(name: str, parts: Parts, *, val_share: float, test_share: float, seed:
         train = _pick(train, groups, set(order))
     assert given["val"] is not None and given["test"] is not None
     return Splits(name, train, given["val"], SealedFaces(given["test"]), tuple(notes))
+
+
+def resplit(splits: Splits, seed: int) -> Splits:
+    """Train and val drawn anew from both together, by person; the sealed test stays as it is.
+
+    Raises:
+        UsageError: nobody knows who is on the faces.
+    """
+    pool = splits.train.joined(splits.val)
+    if pool.subjects is None:
+        raise UsageError(f"{splits.name}: --resplit needs to know who is on each face, and these data do not say")
+    chosen = redrawn(pool.subjects, len(splits.val), seed)
+    return replace(splits, train=pool.take(np.flatnonzero(~chosen)), val=pool.take(np.flatnonzero(chosen)))
+
+
+def redrawn(people: NDArray[np.int64], val_faces: int, seed: int) -> NDArray[np.bool_]:
+    """(N,): which faces become val, whole people at a time, as near `val_faces` as they allow; by hash of the seed."""
+    groups = [hashlib.sha256(b"%d %d" % (seed, person)).hexdigest() for person in people]
+    chosen = _choose(sorted(set(groups)), Counter(groups), val_faces, keep=1)
+    return np.array([group in chosen for group in groups], dtype=np.bool_)
 
 
 def _groups(faces: Faces, seed: int) -> list[str]:

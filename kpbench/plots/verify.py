@@ -30,8 +30,9 @@ WORDS = {
     "disagree": "SIGN FLIPS",
     "one side": "significant in one",
     "neither": "significant in neither",
+    "withheld": "withheld",
 }
-"""What is printed for each `Sign`."""
+"""What is printed for each `Word`."""
 
 
 def draw(found: Verification) -> dict[str, Drawing]:

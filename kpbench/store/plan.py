@@ -23,6 +23,7 @@ class Plan(Value):
         precision: of the training steps, as found on the device.
         held_out: digest of val and test alone; None in plans made before there was one.
         labels: `partial` where training faces may lack keypoints; None where all are complete.
+        made: when it was written, UTC to the second; no part of the identity. None in plans of earlier versions.
     """
 
     kind: str
@@ -45,12 +46,22 @@ class Plan(Value):
     data_sizes: dict[str, int]
     data_notes: tuple[str, ...]
     design: Design | None = None
+    made: str | None = None
     space_text: str
     benchmark_text: str
 
     def identity(self) -> dict[str, Any]:
         """The fields that make it this study and no other."""
-        loose = {"held_out", "space_text", "benchmark_text", "data_notes", "data_sizes", "space_name", "data_name"}
+        loose = {
+            "held_out",
+            "made",
+            "space_text",
+            "benchmark_text",
+            "data_notes",
+            "data_sizes",
+            "space_name",
+            "data_name",
+        }
         return self.model_dump(exclude=loose, exclude_none=True, mode="json")
 
     @property

@@ -25,6 +25,24 @@ class Session(Value):
     versions: dict[str, str]
 
 
+class Reused(Value):
+    """Another study whose runs were taken over, or that had the same runs when this plan was made.
+
+    Attributes:
+        plan: its plan's digest.
+        contrasts: how many it had planned.
+        runs: those of this plan that it had.
+        versions: of its last session.
+    """
+
+    when: str
+    study: str
+    plan: str
+    contrasts: int
+    runs: int = 0
+    versions: dict[str, str]
+
+
 class Reading(Value):
     """One opening of the sealed test split."""
 

@@ -1,191 +1,43 @@
-"""`kpbench ablate`: a planned factorial of cells and seeds, none stopped early, scored on the sealed test."""
+"""`kpbench ablate`: a planned design of cells and seeds, none stopped early, judged on val, confirmed on the test."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kpbench.cell import Scalar, cell_id
+from kpbench.cell import cell_id
 from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
+from kpbench.faces.split import resplit
 from kpbench.networks.families import flops, step_megabytes
 from kpbench.space.design import (
     Design,
     base_cell,
-    blocks_of,
-    factorial,
-    find_factor,
-    levels_of,
-    refuse_same_cells,
-    whole_cell,
 )
-from kpbench.space.tuning import plan_tuning
 from kpbench.statistics.power import detectable_d
-from kpbench.store.files import COSTS, SESSIONS
-from kpbench.store.plan import Plan
-from kpbench.store.study import check_folder, find_study, open_study
-from kpbench.studies.matching import MATCH, size_matched
-from kpbench.studies.measures import SHIFTS, Measure, elsewhere, under_shifts
+from kpbench.store.files import COSTS, PERSONS, SESSIONS
+from kpbench.store.plan import Plan, read_plan
+from kpbench.store.study import Study, check_folder, find_study, open_study
+from kpbench.studies.ablation_request import Ablate
+from kpbench.studies.confirmation import confirm, looks_to_run
+from kpbench.studies.measures import Measure, elsewhere, under_shifts
 from kpbench.studies.official import score_floor
-from kpbench.studies.planned_runs import every_cell, scored_runs, take_runs, tuned_cells, tuning_count, tuning_runs
-from kpbench.studies.preflight import Say, Task, at_least, check_name, prepare_task, run_queue
-
-LEAST_ALPHA, POWER = 1e-3, 0.8
-"""The strictest error rate at which a few seeds have a detectable effect, and the power of that effect."""
-
-SANE_RUNS = 400
-"""More runs than this need --yes."""
-
-CORRECTIONS = ("holm", "none")
-
-
-@dataclass(frozen=True)
-class AblationRequest:
-    """What a person asked of `kpbench ablate`; `levels` and `baseline` as `name=words` by factor."""
-
-    factors: tuple[str, ...] = ("dropout",)
-    cross: tuple[str, ...] = ()
-    levels: dict[str, tuple[str, ...]] | None = None
-    baseline: dict[str, str] | None = None
-    space: str = "cnn_small"
-    data: str = "synthetic"
-    labels: str = "complete"
-    seeds: int = 8
-    epochs: int | None = None
-    sesoi: float = 0.05
-    alpha: float = 0.05
-    correction: str = "holm"
-    control: bool = True
-    shifts: tuple[int, ...] | None = None
-    also: str | None = None
-    tune: str = "none"
-    tune_trials: int = 8
-    match: str = "none"
-    reuse: tuple[str, ...] = ()
-    workers: int = 2
-    device: str = "auto"
-    seed: int = 0
-    name: str | None = None
-    out: Path = Path("reports")
-    yes: bool = False
-    command: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Ablate:
-    """A request that can be carried out: the design fixed, every cell checked, nothing written yet."""
-
-    request: AblationRequest
-    task: Task
-    design: Design
-    cells: tuple[dict[str, Scalar], ...]
-
-    def plan(self, splits: Splits, other: Splits | None = None) -> Plan:
-        """The identity of the study that the request asks for, its design included."""
-        also = None if other is None else f"{other.name} {other.digest()}"
-        notes = () if other is None else tuple(f"{other.name}: {note}" for note in other.notes)
-        return self.task.plan(
-            replace(splits, notes=(*splits.notes, *notes)),
-            kind="ablation",
-            seeds=self.request.seeds,
-            seed=self.request.seed,
-            sampler="planned",
-            scheduler="none",
-            design=self.design.model_copy(update={"also": also}),
-        )
-
-    def folder(self, plan: Plan) -> Path:
-        """The study's folder: as named, or after factors, data and plan, so that the same request finds it again."""
-        factors = "-".join(name.rpartition(".")[2] for name in self.design.factors)
-        return self.request.out / (self.request.name or f"ablate-{factors}-{plan.data_name}-{plan.digest[:6]}")
-
-
-def prepare_ablation(request: AblationRequest) -> Ablate:
-    """Reads and checks everything that can be wrong before a face is read, and fixes the design.
-
-    Raises:
-        UsageError: an unknown factor or level, a factor with one level, a baseline outside the space, a cell against
-            the rules, a number out of range, more runs than `SANE_RUNS` without `yes`.
-    """
-    at_least(
-        {"--seeds": (request.seeds, 2), "--workers": (request.workers, 0), "--seed": (request.seed, 0)},
-    )
-    if not 0 < request.sesoi < 1:
-        raise UsageError(f"--sesoi must lie between 0 and 1, got {request.sesoi:g}")
-    if not LEAST_ALPHA <= request.alpha < POWER:
-        raise UsageError(f"--alpha must lie between {LEAST_ALPHA:g} and {POWER:g}, got {request.alpha:g}")
-    for what, word, known in (("correction", request.correction, CORRECTIONS), ("--match", request.match, MATCH)):
-        if word not in known:
-            raise UsageError(f"unknown {what} '{word}'. Known: {', '.join(known)}")
-    if request.match != "none" and request.tune == "per-cell":
-        raise UsageError("--match keeps the baseline's recipe, --tune per-cell does not: use --tune locked with it")
-    check_name(request.name)
-    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
-    under_shifts(request.shifts or (), task.benchmark.coordinates)  # refuses what is no shift
-    design = _design(request, task)
-    cells = tuple(task.complete(whole_cell(task.space, levels)) for levels in design.cells)
-    refuse_same_cells(cells)
-    if request.match == "params":
-        design = design.model_copy(update={"matched": size_matched(task, design)})
-    for place in request.reuse:
-        find_study(place, request.out)
-    for cell in every_cell(task, design):
-        task.size(cell)
-    if design.runs > SANE_RUNS and not request.yes:
-        raise UsageError(
-            f"{len(cells)} cells x {request.seeds} seeds are {design.runs} runs; fewer levels or seeds, or --yes"
-        )
-    return Ablate(request, task, design, cells)
-
-
-def _design(request: AblationRequest, task: Task) -> Design:
-    space = task.space
-    words = list(space.factors) if request.factors == ("all",) else list(request.factors)
-    asked = tuple(dict.fromkeys(find_factor(space, word) for word in words))
-    crossing = tuple(dict.fromkeys(find_factor(space, word) for word in request.cross))
-    names = tuple(dict.fromkeys([*asked, *crossing]))
-    levels = {find_factor(space, word): found for word, found in (request.levels or {}).items()}
-    baseline = {find_factor(space, word): found for word, found in (request.baseline or {}).items()}
-    for option, given in (("--levels", levels), ("--baseline", baseline)):
-        for name in given:
-            if name not in names:
-                raise UsageError(f"{option} names {name}, which is no factor of this ablation: {', '.join(names)}")
-    factors = {name: levels_of(space, name, words=levels.get(name), baseline=baseline.get(name)) for name in names}
-    blocks, control = blocks_of(request.seed, request.seeds, control=request.control)
-    return Design(
-        factors=factors,
-        asked=asked,
-        crossed=bool(crossing),
-        cells=factorial(factors, crossed=bool(crossing)),
-        blocks=blocks,
-        control=control,
-        sesoi=request.sesoi,
-        alpha=request.alpha,
-        power=POWER,
-        correction=request.correction,
-        shifts=_shifts(request, asked),
-        tuning=plan_tuning(
-            space, names, own=_own_recipe(task), how=request.tune, trials=request.tune_trials, seed=request.seed
-        ),
-    )
-
-
-def _own_recipe(task: Task) -> dict[str, Scalar]:
-    """The value of every parameter that nobody varies: the space's baseline, else its family's default."""
-    base = base_cell(task.space)
-    known = {name: value for defaults in task.defaults.values() for name, value in defaults.items()}
-    return {**known, **task.defaults[str(base["family"])], **base}
-
-
-def _shifts(request: AblationRequest, asked: Sequence[str]) -> tuple[int, ...] | None:
-    """As asked; where families are compared, by themselves: convolution's promise is about shifts."""
-    shifts = request.shifts if request.shifts is not None else SHIFTS if "family" in asked else ()
-    return tuple(dict.fromkeys(shifts)) or None
+from kpbench.studies.planned_runs import (
+    PlannedRun,
+    planned_runs,
+    record_source,
+    scored_runs,
+    seen_elsewhere,
+    take_runs,
+    tuning_count,
+    tuning_runs,
+)
+from kpbench.studies.preflight import Say, run_queue
 
 
 def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
@@ -196,26 +48,59 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
         KeyboardInterrupt: as it comes; the study can be continued.
     """
     request, task, design = prepared.request, prepared.task, prepared.design
-    splits = task.read_faces(request.data, say)
+    splits = _read_faces(prepared, say)
     other = _other_faces(prepared, splits, say)
     plan = prepared.plan(splits, other)
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
-        score_floor(study, task, splits, request.command, notify)  # what a diverged seed counts with
-        while (tuning := tuning_runs(study, task, design, splits, notify)).jobs:  # again for what broke, once
-            notify(Stage("tuning on validation faces", len(tuning.jobs)))
-            run_queue(tuning, task.stage(splits), request.workers)
-        cells = tuned_cells(task, design, study.rows())
-        costs = {cell_id(cell): {"flops": flops(cell), "step_megabytes": step_megabytes(cell)} for cell in cells}
-        study.write(COSTS, json.dumps(costs, indent=2) + "\n")  # counted, so the same on every machine
-        for place in request.reuse:
-            taken = take_runs(study, plan, cells, find_study(place, request.out))
-            notify(Stage(f"{taken} runs taken from {place}"))
-        runs = scored_runs(study, task, design, cells, splits, _measures(prepared, other), request.command, notify)
-        if runs.jobs:
-            notify(Stage("training cells and seeds in random order", design.runs, design.runs - len(runs.jobs)))
-            run_queue(runs, task.stage(splits), request.workers)
+        # The floor first: it has what a failed run counts with.
+        score_floor(study, task, splits, request.command, notify, test=design.split is None)
+        if splits.val.subjects is not None:
+            study.write(PERSONS, json.dumps({"val": splits.val.subjects.tolist()}) + "\n")
+        staged = task.stage(splits, people=bool(design.resplit))
+        measures = _measures(prepared, other)
+        for n in looks_to_run(study, design):
+            # Again for what broke, once.
+            while (tuning := tuning_runs(study, task, design, splits, notify, blocks=n)).jobs:
+                notify(Stage("tuning on validation faces", len(tuning.jobs)))
+                run_queue(tuning, staged, request.workers)
+            wanted = planned_runs(task, design, study.rows(), design.blocks[:n])
+            _count_costs(study, wanted)
+            if all(row.role == "tuning" for row in study.rows()):
+                _record_what_was_seen(study, plan, wanted, request.out, notify)
+            for place in request.reuse:
+                taken = take_runs(study, plan, wanted, find_study(place, request.out))
+                notify(Stage(f"{taken} runs taken from {place}"))
+            runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
+            if runs.jobs:
+                notify(Stage("training cells and seeds in random order", len(wanted), len(wanted) - len(runs.jobs)))
+                run_queue(runs, staged, request.workers)
+        if request.confirm:
+            confirm(study, task, splits, request.command, notify)
     return study.folder
+
+
+def _record_what_was_seen(study: Study, plan: Plan, wanted: Sequence[PlannedRun], out: Path, notify: Notify) -> None:
+    """Writes down which studies beside this one have its runs already, and says so: it is post hoc then."""
+    for folder, runs in seen_elsewhere(plan, wanted, out).items():
+        if folder != study.folder:
+            record_source(study, folder, read_plan(folder), runs)
+            notify(Stage(f"post hoc: {folder.name} has {runs} of these runs; another --seed plans on fresh ones"))
+
+
+def _count_costs(study: Study, wanted: Sequence[PlannedRun]) -> None:
+    """Writes what each cell costs, counted, so the same on every machine."""
+    cells = {cell_id(cell): cell for _, cell, _ in wanted}
+    costs = {name: {"flops": flops(cell), "step_megabytes": step_megabytes(cell)} for name, cell in cells.items()}
+    study.write(COSTS, json.dumps(costs, indent=2) + "\n")
+
+
+def _read_faces(prepared: Ablate, say: Say) -> Splits:
+    """The faces of the study, refused where they cannot be split as it asks."""
+    splits = prepared.task.read_faces(prepared.request.data, say)
+    if prepared.design.resplit:
+        resplit(splits, prepared.design.blocks[0])
+    return splits
 
 
 def _other_faces(prepared: Ablate, splits: Splits, say: Say) -> Splits | None:
@@ -247,7 +132,7 @@ def _measures(prepared: Ablate, other: Splits | None) -> list[Measure]:
 def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     """What `ablate` would do, with the time as a measured epoch on 128 faces tells it; nothing is written."""
     request, task, design = prepared.request, prepared.task, prepared.design
-    splits = task.read_faces(request.data, say)
+    splits = _read_faces(prepared, say)
     other = _other_faces(prepared, splits, say)
     plan = prepared.plan(splits, other)
     check_folder(prepared.folder(plan), plan)
@@ -271,5 +156,5 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
 
 
 def _detectable(design: Design) -> float:
-    contrasts = sum(len(design.factors[name]) - 1 for name in design.asked) if design.correction == "holm" else 1
+    contrasts = design.family_size if design.correction == "holm" else 1
     return detectable_d(len(design.blocks), alpha=design.alpha, power=design.power, contrasts=contrasts)

@@ -11,6 +11,7 @@ from kpbench.engine.evaluate import Labelled, one_thread
 from kpbench.engine.events import Notify, Stage
 from kpbench.engine.jobs import model_name
 from kpbench.faces.faces import Splits
+from kpbench.space.design import Split
 from kpbench.store.files import FLOOR, MODELS, read_json
 from kpbench.store.study import Study
 from kpbench.studies.floor import floors
@@ -22,30 +23,39 @@ from kpbench.training.model_files import load_model
 
 
 def score_row(
-    study: Study, task: Task, splits: Splits, row: RunResult, command: str, *, measures: Sequence[Measure] = ()
+    study: Study,
+    task: Task,
+    splits: Splits,
+    row: RunResult,
+    command: str,
+    *,
+    judged: Split = "test",
+    measures: Sequence[Measure] = (),
 ) -> RunResult:
-    """The row of a run whose model was kept, with its official scores on val and on the sealed test.
+    """The row of a run whose model was kept, with its official score on val and, where it is judged there, on the test.
 
-    Beside them stand the errors of single faces and keypoints, from one pass in batches, and what `measures` find.
-    The reading of the test is written down before it happens. A run that did not complete has nothing to score.
+    Beside them stand the errors of single faces and keypoints of the split it is judged on, from one pass in batches,
+    and what `measures` find. The reading of the test is written down before it happens. A run that did not complete has
+    nothing to score.
     """
     if row.state != "complete":
         return row
     coordinates = task.benchmark.coordinates
-    file = Path(MODELS) / f"{model_name(row.params, row.seed)}.safetensors"
+    file = model_file(row)
     network, _ = load_model(study.folder / file)
     with one_thread():  # the other cores train meanwhile
-        val_mse = official_mse(network, Labelled(splits.val, coordinates))
-        test = splits.test.open(study.test_reading(command, file.as_posix()))
-        test_mse = official_mse(network, Labelled(test, coordinates))
-        squares = squared_errors(network, test, coordinates)
-        extra = {name: mse for measure in measures for name, mse in measure(network, test).items()}
+        found = {"val_mse": official_mse(network, Labelled(splits.val, coordinates))}
+        faces = splits.val
+        if judged == "test":
+            faces = splits.test.open(study.test_reading(command, file.as_posix()))
+            found["test_mse"] = official_mse(network, Labelled(faces, coordinates))
+        squares = squared_errors(network, faces, coordinates)
+        extra = {name: mse for measure in measures for name, mse in measure(network, faces).items()}
+    scores = {name.replace("mse", "score"): score_from_mse(mse) for name, mse in found.items()}
     return row.model_copy(
         update={
-            "val_mse": val_mse,
-            "val_score": score_from_mse(val_mse),
-            "test_mse": test_mse,
-            "test_score": score_from_mse(test_mse),
+            **found,
+            **scores,
             "face_mse": [_short(value) for value in squares.mean(axis=(1, 2))],
             "keypoint_px": [_short(value) for value in np.sqrt(squares.mean(axis=(0, 2))) * coordinates.scale],
             "measures": {name: _short(mse) for name, mse in extra.items()} or None,
@@ -54,22 +64,36 @@ def score_row(
     )
 
 
+def confirm_row(study: Study, task: Task, splits: Splits, row: RunResult, command: str) -> RunResult:
+    """The row of a run judged on val with its model's official score on the sealed test, which is opened for it."""
+    coordinates, file = task.benchmark.coordinates, model_file(row)
+    network, _ = load_model(study.folder / file)
+    with one_thread():
+        test = splits.test.open(study.test_reading(command, file.as_posix()))
+        mse = official_mse(network, Labelled(test, coordinates))
+    return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
+
+
+def model_file(row: RunResult) -> Path:
+    """Where a run's model is kept, within the study."""
+    return Path(MODELS) / f"{model_name(row.params, row.seed)}.safetensors"
+
+
 def score_floor(
-    study: Study, task: Task, splits: Splits, command: str, notify: Notify
+    study: Study, task: Task, splits: Splits, command: str, notify: Notify, *, test: bool = True
 ) -> Mapping[str, Mapping[str, float]]:
-    """The floor's official scores, name -> split -> score, computed once a study."""
+    """The floor's official scores, name -> split -> score, computed once a study; on the test where it is asked."""
     known = read_json(study.folder / FLOOR)
-    if known is not None:
+    if known is not None and (not test or all("test" in scores for scores in known.values())):
         return known
     notify(Stage("scoring the floor: mean face, ridge on pixels"))
     coordinates = task.benchmark.coordinates
     scores: dict[str, dict[str, float]] = {}
     for name, model in floors(splits.train, splits.val, coordinates):
-        test = splits.test.open(study.test_reading(command, f"floor: {name}"))
-        scores[name] = {
-            "val": evaluate_model(model, Labelled(splits.val, coordinates)),
-            "test": evaluate_model(model, Labelled(test, coordinates)),
-        }
+        scores[name] = {"val": evaluate_model(model, Labelled(splits.val, coordinates))}
+        if test:
+            faces = splits.test.open(study.test_reading(command, f"floor: {name}"))
+            scores[name]["test"] = evaluate_model(model, Labelled(faces, coordinates))
     study.write(FLOOR, json.dumps(scores, indent=2) + "\n")
     return scores
 

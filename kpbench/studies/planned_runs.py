@@ -5,22 +5,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kpbench.analysis.ablation.provenance import reused_studies
 from kpbench.cell import Role, RunResult, Scalar, cell_id
 from kpbench.engine.events import Notify
 from kpbench.engine.jobs import Job
 from kpbench.engine.planned import Planned
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
+from kpbench.faces.split import resplit
 from kpbench.space.design import Design, whole_cell
-from kpbench.space.tuning import best_recipe, of_cell
-from kpbench.store.files import MODELS, ROWS, read_lines
+from kpbench.space.tuning import best_recipe, of_cell, tunings
+from kpbench.store.files import MODELS, REUSED, ROWS, SESSIONS, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Study
+from kpbench.store.study import Reused, Session, Study, now, studies
 from kpbench.studies.measures import Measure
-from kpbench.studies.official import score_row
+from kpbench.studies.official import model_file, score_row
 from kpbench.studies.preflight import Task
 
 Cell = dict[str, Scalar]
+PlannedRun = tuple[Role, Cell, int]
+"""Role, cell and run seed."""
 
 ATTEMPTS = 2
 """How often a recipe that breaks (memory, a lost worker) is tried: then it is out, so that choices stay as they are."""
@@ -31,7 +35,8 @@ REUSE_FIELDS = ("data", "benchmark", "scorer", "epochs", "device", "precision", 
 
 def every_cell(task: Task, design: Design) -> list[Cell]:
     """Every cell that a design may train, each recipe of each cell and the size-matched controls included."""
-    recipes: Sequence[Mapping[str, Scalar]] = ({},) if design.tuning is None else design.tuning.recipes
+    tuning = design.tuning
+    recipes = [{}] if tuning is None else [recipe for one in tuning.replicates() for recipe in one.recipes]
     planned = [(levels, recipe) for levels in design.cells for recipe in recipes]
     planned += [(design.baseline, {**recipe, **one.change}) for one in design.matched or () for recipe in recipes]
     return [_cell(task, levels, recipe) for levels, recipe in planned]
@@ -41,11 +46,11 @@ def tuning_count(design: Design) -> int:
     """How many tuning runs a design asks for at most; recipes that are one in a cell are run once."""
     if design.tuning is None:
         return 0
-    return len(design.tuning.recipes) * (1 if design.tuning.how == "locked" else len(design.cells))
+    return sum(len(one.recipes) for _, one in tunings(design.cells, design.control, design.tuning))
 
 
-def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify: Notify) -> Planned:
-    """Each recipe in each cell that is tuned, those settled left out; none is stopped early, none sees the test."""
+def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify: Notify, *, blocks: int) -> Planned:
+    """Each recipe of each tuning of the first blocks, those settled left out; none is stopped, none sees the test."""
 
     def settle(row: RunResult) -> RunResult:
         return study.append(ROWS, row)
@@ -53,33 +58,56 @@ def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify
     tuning = design.tuning
     if tuning is None:
         return Planned([], task.facts(splits), notify, settle)
-    looked_at = design.cells[:1] if tuning.how == "locked" else design.cells
-    wanted = [_cell(task, levels, recipe) for levels in looked_at for recipe in tuning.recipes]
+    wanted = [
+        (_cell(task, levels, recipe), one)
+        for levels, one in tunings(design.cells, design.control, tuning)
+        if one.block in (None, *design.blocks[:blocks], *design.control[:blocks])
+        for recipe in one.recipes
+    ]
     rows = [row for row in study.rows() if row.role == "tuning"]
-    spent = Counter(row.cell for row in rows)
-    done = {row.cell for row in rows if row.settled or spent[row.cell] >= ATTEMPTS}
+    spent = Counter((row.cell, row.seed) for row in rows)
+    done = {(row.cell, row.seed) for row in rows if row.settled or spent[row.cell, row.seed] >= ATTEMPTS}
+    different = {(cell_id(cell), one.seed): (cell, one) for cell, one in wanted}
     jobs = [
-        Job(number=number, role="tuning", params=cell, seeds=(tuning.seed,), epochs=task.epochs)
-        for number, (name, cell) in enumerate({cell_id(cell): cell for cell in wanted}.items())
-        if name not in done
+        Job(
+            number=number,
+            role="tuning",
+            params=cell,
+            seeds=(one.seed,),
+            epochs=task.epochs,
+            split=one.block if design.resplit else None,
+        )
+        for number, (run, (cell, one)) in enumerate(different.items())
+        if run not in done
     ]
     return Planned(jobs, task.facts(splits), notify, settle)
 
 
-def tuned_cells(task: Task, design: Design, rows: Sequence[RunResult]) -> list[Cell]:
-    """The cells to compare, in the design's order, each with its recipe.
+def planned_runs(task: Task, design: Design, rows: Sequence[RunResult], blocks: Sequence[int]) -> list[PlannedRun]:
+    """Role, cell with its recipe and seed of every run of the design in these blocks and as many of the A/A cohort.
 
     Raises:
         UsageError: tuning has no complete run in a cell.
     """
-    return [_cell(task, levels, _recipe(design, rows, levels)) for levels in design.cells]
+    base, control = design.cells[0], design.control[: len(blocks)]
+    runs: list[PlannedRun] = [
+        ("ablation", _cell(task, levels, _recipe(design, rows, levels, seed)), seed)
+        for levels in design.cells
+        for seed in blocks
+    ]
+    runs += [("control", _cell(task, base, _recipe(design, rows, base, seed)), seed) for seed in control]
+    for one in {cell_id(dict(one.change)): one for one in design.matched or ()}.values():
+        runs += [
+            ("matched", {**_cell(task, base, _recipe(design, rows, base, seed)), **one.change}, seed) for seed in blocks
+        ]
+    return runs
 
 
-def _recipe(design: Design, rows: Sequence[RunResult], levels: Mapping[str, Scalar]) -> Cell:
+def _recipe(design: Design, rows: Sequence[RunResult], levels: Mapping[str, Scalar], block: int) -> Cell:
     if design.tuning is None:
         return {}
     source = design.baseline if design.tuning.how == "locked" else levels
-    best = best_recipe(of_cell(rows, source))
+    best = best_recipe(of_cell(rows, source, design.tuning.of_block(block)))
     if best is None:
         where = " ".join(f"{name}={level}" for name, level in source.items())
         raise UsageError(f"no recipe of {where} could be trained to its end, so it cannot be tuned; see the rows")
@@ -90,76 +118,129 @@ def scored_runs(
     study: Study,
     task: Task,
     design: Design,
-    cells: Sequence[Cell],
+    wanted: Sequence[PlannedRun],
     splits: Splits,
     measures: Sequence[Measure],
     command: str,
     notify: Notify,
 ) -> Planned:
-    """Every planned run in random order, those done left out; each is scored officially, its model then removed."""
+    """The planned runs in random order, those done left out; each is scored officially on the split it is judged on.
+
+    A model is removed once it is scored on the sealed test, and kept for `--confirm` where it is judged on val.
+    """
     done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
-    wanted = _compared_runs(design, cells)
-    controls = {cell_id(cell): cell for one in design.matched or () for cell in [{**cells[0], **one.change}]}
-    wanted += [("matched", cell, seed) for cell in controls.values() for seed in design.blocks]
-    random.Random(design.blocks[0]).shuffle(wanted)  # the order follows from the study's seed, as its blocks do
+    shuffled = list(wanted)
+    random.Random(design.blocks[0]).shuffle(shuffled)  # the order follows from the study's seed, as its blocks do
     models = str((study.folder / MODELS).absolute())
     jobs = [
-        Job(number=number, role=role, params=cell, seeds=(seed,), epochs=task.epochs, models=models)
-        for number, (role, cell, seed) in enumerate(wanted)
+        Job(
+            number=number,
+            role=role,
+            params=cell,
+            seeds=(seed,),
+            epochs=task.epochs,
+            models=models,
+            split=seed if design.resplit else None,
+        )
+        for number, (role, cell, seed) in enumerate(shuffled)
         if (role, cell_id(cell), seed) not in done
     ]
+    judged = design.judged_on
 
     def settle(row: RunResult) -> RunResult:
-        scored = score_row(study, task, splits, row, command, measures=measures)
+        own = resplit(splits, row.seed) if design.resplit else splits
+        scored = score_row(study, task, own, row, command, judged=judged, measures=measures)
         study.append(ROWS, scored.model_copy(update={"model": None}))
-        if scored.model is not None:
-            for suffix in (".safetensors", ".json"):
-                (study.folder / scored.model).with_suffix(suffix).unlink(missing_ok=True)
+        if judged == "test":
+            remove_model(study, row)
         return scored
 
     return Planned(jobs, task.facts(splits), notify, settle)
 
 
-def take_runs(study: Study, plan: Plan, cells: Sequence[Cell], other: Path) -> int:
+def remove_model(study: Study, row: RunResult) -> None:
+    """Removes the kept model of a run."""
+    for suffix in (".safetensors", ".json"):
+        (study.folder / model_file(row)).with_suffix(suffix).unlink(missing_ok=True)
+
+
+def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Path) -> int:
     """Takes over the planned runs that another study has done already; returns how many.
 
     A run's numbers follow from cell, seed, data, benchmark, recipe and device alone, so one that another study of the
     same task trained and scored need not be trained, nor the sealed test opened, again. The rows say where they are
     from. Rows without a shift that this plan asks for are not taken.
 
+    What was looked at before is not planned: such a study is post hoc, and a record says which contrasts the other one
+    had planned over the same rows and with which versions it was trained.
+
     Raises:
         UsageError: the other study is of other faces, another benchmark, scorer, number of epochs or precision, or
-            its networks were not scored on the other faces that this plan asks for.
+            its networks were not judged on the same faces, or not scored on the other faces that this plan asks for.
     """
     source, design = read_plan(other), plan.design
     assert design is not None
-    apart = [
-        f"{name} {theirs} against {ours}"
-        for name in REUSE_FIELDS
-        if (theirs := getattr(source, name)) != (ours := getattr(plan, name))
-    ]
-    if apart:
+    if apart := _differences(source, plan):
         raise UsageError(f"--reuse {other}: its runs are not of this task: {', '.join(apart)}")
     if design.also is not None and (source.design is None or source.design.also != design.also):
         raise UsageError(f"--reuse {other}: its networks were not scored on the faces of --also")
+    if source.design is None or source.design.split != design.split or source.design.resplit != design.resplit:
+        raise UsageError(f"--reuse {other}: its networks were not judged on the same faces; --split says on which")
     names = {f"shift {shift}" for shift in design.shifts or ()}
     done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
-    wanted = {(role, cell_id(cell), seed) for role, cell, seed in _compared_runs(design, cells)}
-    taken = 0
+    wanted = {(role, cell_id(cell), seed) for role, cell, seed in planned}
+    taken = []
     for row in read_lines(other / ROWS, RunResult):
         run = (row.role, row.cell, row.seed)
         whole = row.state == "failed" or names <= set(row.measures or {})
         if run in wanted - done and row.settled and whole:
-            study.append(ROWS, row.model_copy(update={"taken_from": row.taken_from or source.digest}))
+            taken.append(row.model_copy(update={"taken_from": row.taken_from or source.digest}))
             done.add(run)
-            taken += 1
-    return taken
+    if taken:
+        record_source(study, other, source, len(taken))
+    for row in taken:
+        study.append(ROWS, row)
+    return len(taken)
 
 
-def _compared_runs(design: Design, cells: Sequence[Cell]) -> list[tuple[Role, Cell, int]]:
-    """Role, cell and seed of every run of the design, the size-matched controls left out."""
-    runs: list[tuple[Role, Cell, int]] = [("ablation", cell, seed) for cell in cells for seed in design.blocks]
-    return runs + [("control", cells[0], seed) for seed in design.control]
+def seen_elsewhere(plan: Plan, planned: Sequence[PlannedRun], out: Path) -> dict[Path, int]:
+    """The ablations in `out` that have had runs of this plan already, with how many: the same cells, seeds and task.
+
+    Who plans after looking at them chooses what to plan by what came out.
+    """
+    wanted = {(cell_id(cell), seed) for _, cell, seed in planned}
+    found = {}
+    for folder in studies(out):
+        other = read_plan(folder)
+        if other.design is None or other.digest == plan.digest or _differences(other, plan):
+            continue
+        rows = read_lines(folder / ROWS, RunResult)
+        had = {(row.cell, row.seed) for row in rows if row.settled and row.role != "tuning"} & wanted
+        if had:
+            found[folder] = len(had)
+    return found
+
+
+def record_source(study: Study, folder: Path, plan: Plan, runs: int) -> None:
+    """Writes down that another study had runs of this one, with what it had itself from others."""
+    sessions = read_lines(folder / SESSIONS, Session)
+    for earlier in reused_studies(folder):
+        study.append(REUSED, earlier)
+    own = Reused(
+        when=now(),
+        study=folder.name,
+        plan=plan.digest,
+        contrasts=plan.design.family_size if plan.design else 0,
+        runs=runs,
+        versions=sessions[-1].versions if sessions else {},
+    )
+    study.append(REUSED, own)
+
+
+def _differences(theirs: Plan, ours: Plan) -> list[str]:
+    """The fields in which two plans are not of one task."""
+    pairs = [(name, getattr(theirs, name), getattr(ours, name)) for name in REUSE_FIELDS]
+    return [f"{name} {their} against {our}" for name, their, our in pairs if their != our]
 
 
 def _cell(task: Task, levels: Mapping[str, Scalar], recipe: Mapping[str, Scalar]) -> Cell:

@@ -26,7 +26,7 @@ from kpbench.store.study import Session, now
 from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
-from kpbench.training.fit import check_training, training_of
+from kpbench.training.fit import RECIPE, check_training, training_of
 from kpbench.version import __version__
 
 LONGEST_NAME = 200
@@ -90,11 +90,12 @@ class Task:
         """What every row of a study on these faces says."""
         return Facts(self.device.title, splits.digest(), self.size)
 
-    def stage(self, splits: Splits) -> Staged:
-        """What the workers get: train and val, never the test."""
+    def stage(self, splits: Splits, *, people: bool = False) -> Staged:
+        """What the workers get: train and val, never the test; who is on them where jobs draw them anew."""
         train, val = splits.train, splits.val
+        who = train.joined(val).subjects if people else None
         arrays = (train.images, train.keypoints, val.images, val.keypoints)
-        return Staged(*arrays, self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device)
+        return Staged(*arrays, self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device, who)
 
     def plan(self, splits: Splits, **asked: Any) -> Plan:
         """The identity of a study of this task on these faces; `asked` are the other fields of `Plan`."""
@@ -121,7 +122,7 @@ class Task:
     def session(self, command: str, workers: int) -> Session:
         """What started now, where, and with which versions."""
         packages = ("torch", "timm", "optuna", "ray", "numpy", "pandas", "plotly")
-        versions = {"kpbench": __version__, "python": platform.python_version()}
+        versions = {"kpbench": __version__, "recipe": str(RECIPE), "python": platform.python_version()}
         return Session(
             when=now(),
             command=command or shlex.join(sys.argv),

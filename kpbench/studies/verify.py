@@ -11,11 +11,12 @@ from kpbench.cell import RunResult
 from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
+from kpbench.space.design import Design
 from kpbench.store.files import PLAN, ROWS, read_lines
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, check_folder
 from kpbench.studies import ablation
-from kpbench.studies.ablation import Ablate, AblationRequest, prepare_ablation
+from kpbench.studies.ablation_request import Ablate, AblationRequest, prepare_ablation
 from kpbench.studies.preflight import Say
 from kpbench.task.benchmark import Coordinates
 
@@ -27,8 +28,23 @@ FACTORS = ("norm", "dropout", "depth")
 LEVELS = {"depth": ("2", "4")}
 """Levels of a factor that is not compared at all of its space's."""
 
+SEEDS = 8
+"""Of each cell in each study, where no number is asked for and no study is there."""
+
 Pair = tuple[Ablate, Ablate]
 """The same ablation of the built-in and of the real faces."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Both studies before a face has been read.
+
+    Attributes:
+        seeds_as_found: whether a study that is there is taken with fewer seeds than the request has, too.
+    """
+
+    studies: Pair
+    seeds_as_found: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +57,12 @@ class Planned:
     plans: tuple[Plan, Plan]
 
 
-def prepare_verify(request: AblationRequest) -> Pair:
+def prepare_verify(request: AblationRequest, *, seeds_as_found: bool = False) -> Prepared:
     """Reads and checks everything that can be wrong before a face is read.
 
     Args:
         request: `data` the real faces, `levels` as words by factor; its factors, control and `also` are set here.
+        seeds_as_found: as in `Prepared`; where no number of seeds was asked for.
 
     Raises:
         UsageError: the built-in faces against themselves, or as `prepare_ablation`.
@@ -57,10 +74,10 @@ def prepare_verify(request: AblationRequest) -> Pair:
     levels = {name: words for name, words in LEVELS.items() if name not in named} | given
     real = replace(request, factors=FACTORS, cross=FACTORS, levels=levels, control=False)
     built_in = prepare_ablation(replace(real, data=BUILT_IN, also=request.data))
-    return built_in, replace(built_in, request=real)
+    return Prepared((built_in, replace(built_in, request=real)), seeds_as_found)
 
 
-def verify(prepared: Pair, notify: Notify, say: Say) -> Path:
+def verify(prepared: Prepared, notify: Notify, say: Say) -> Path:
     """Carries out what is missing of both studies; returns their folder. A finished study is only read.
 
     Raises:
@@ -82,19 +99,25 @@ def verify(prepared: Pair, notify: Notify, say: Say) -> Path:
     return folder
 
 
-def plan_verify(prepared: Pair, say: Say) -> Planned:
+def plan_verify(prepared: Prepared, say: Say) -> Planned:
     """Reads both data sets and says where the studies go; writes nothing.
 
     Raises:
         UsageError: the faces cannot be read, are called as the built-in ones, or the folder holds something else.
     """
-    task, request = prepared[1].task, prepared[1].request
+    task, request = prepared.studies[1].task, prepared.studies[1].request
     real = task.read_faces(request.data, say)  # first, as it may be wrong and the others may take a while to draw
     if real.name == BUILT_IN:
         raise UsageError(f"{request.data} is called '{BUILT_IN}' as the built-in faces are; rename the file or folder")
     drawn = task.read_faces(BUILT_IN, say)
     folder = request.out / f"verify-{real.name}"
-    studies = _as_found(prepared[0], folder, BUILT_IN), _as_found(prepared[1], folder, real.name)
+    names = (BUILT_IN, real.name)
+    designs = [read_plan(folder / name).design if (folder / name / PLAN).is_file() else None for name in names]
+    built_in, on_real = (
+        _as_found(replace(study, request=replace(study.request, out=folder, name=name)), own, other, prepared)
+        for study, name, own, other in zip(prepared.studies, names, designs, designs[::-1], strict=True)
+    )
+    studies = (built_in, on_real)
     plans = studies[0].plan(drawn, real), studies[1].plan(real)
     for study, plan in zip(studies, plans, strict=True):
         try:
@@ -110,16 +133,21 @@ def plan_verify(prepared: Pair, say: Say) -> Planned:
     return Planned(folder, asked, studies, plans)
 
 
-def _as_found(study: Ablate, folder: Path, name: str) -> Ablate:
-    """One study in its folder. One that is there with more seeds, or with an A/A arm, is taken as it is."""
-    request = replace(study.request, out=folder, name=name)
-    if (folder / name / PLAN).is_file():
-        plan = read_plan(folder / name)
-        if plan.design is not None and plan.seeds >= request.seeds:
-            more = replace(request, seeds=plan.seeds, control=bool(plan.design.control), yes=True)
-            if (more.seeds, more.control) != (request.seeds, request.control):
-                return prepare_ablation(more)
-    return replace(study, request=request)
+def _as_found(study: Ablate, own: Design | None, other: Design | None, prepared: Prepared) -> Ablate:
+    """One study as its folder has it, with its seeds, A/A arm and split; else with those of the other one's folder.
+
+    Studies made by earlier versions are judged on the sealed test and have other run seeds. A study with fewer seeds
+    than were asked for is not taken: it is then refused as another plan.
+    """
+    found = own or other
+    if found is None:
+        return study
+    n = study.request.seeds
+    change: dict[str, object] = {"split": found.split}
+    if prepared.seeds_as_found or len(found.blocks) >= n:
+        blocks = found.blocks if found is own or prepared.seeds_as_found else found.blocks[:n]
+        change |= {"blocks": blocks, "control": found.control if found is own else ()}
+    return replace(study, design=study.design.model_copy(update=change))
 
 
 def _missing_runs(study: Ablate, plan: Plan) -> int:
@@ -133,7 +161,7 @@ def mean_face_mse(splits: Splits, faces: Faces, coordinates: Coordinates) -> flo
     return float(np.mean(((mean - faces.keypoints) / coordinates.scale) ** 2))
 
 
-def dry_run(prepared: Pair, say: Say) -> dict[str, Any]:
+def dry_run(prepared: Prepared, say: Say) -> dict[str, Any]:
     """What `verify` would do, with the time as `kpbench ablate --dry-run` measures it; nothing is written."""
     planned = plan_verify(prepared, say)
     said: dict[str, Any] = {"folder": str(planned.folder)}

@@ -25,6 +25,7 @@ def folders(tmp_path_factory):
             "alike": {},
             "turned": {"truths": (planted, turned)},
             "diverged": {"diverged": (0, 5), "noise": 0.02},
+            "few": {"seeds": (7, 8)},
         }.items()
     }
 
@@ -57,6 +58,42 @@ def test_planted_disagreement_is_found(folders):
     assert result["agreement"]["tau"] < result["agreement"]["ceiling"]["low"]
 
 
+def test_signs_are_withheld_where_a_study_has_too_few_seeds(folders):
+    """Five contrasts want eight seeds in both studies, twelve simple ones nine."""
+    result = read_verification(folders["few"]).result
+    assert (result.needed_seeds, result.simple_needed_seeds) == (8, 9)
+    assert (result.signs, result.simple_signs) == (None, None)
+    assert {one.word for one in (*result.contrasts, *result.simple_contrasts)} == {"withheld"}
+    assert all(one.intervals[0][0] < one.ratios[0] < one.intervals[0][1] for one in result.contrasts)
+    figures = json.loads(json.dumps(as_json(read_verification(folders["few"])), allow_nan=False))
+    assert (figures["signs"], figures["needed_seeds"]) == (None, 8)
+
+
+def test_eight_seeds_give_signs_of_the_planned_contrasts(tmp_path):
+    result = read_verification(verify_folder(tmp_path / "v", seeds=(8, 8))).result
+    assert [one.word for one in result.contrasts] == ["agree"] * 5
+    assert (result.signs["agree"], result.simple_signs) == (5, None)
+
+
+def test_studies_judged_on_val(tmp_path, folders):
+    """The same rows without a look at the sealed test: the same agreement, and the floor's val score counts."""
+    found = read_verification(verify_folder(tmp_path / "v", split="val", diverged=(0, 5), noise=0.02))
+    on_test = read_verification(folders["diverged"])
+    assert (as_json(found)["split"], as_json(on_test)["split"]) == ("val", "test")
+    failed = np.log(found.studies[0].table.mse)[[0, 5], 0]
+    assert failed == pytest.approx(np.log(1 / (2 * found.studies[0].floor["mean face"]["val"])))
+    assert found.result.agreement.tau == pytest.approx(on_test.result.agreement.tau, abs=0.05)
+    assert found.result.transfer.real_cells == on_test.result.transfer.real_cells
+
+
+def test_no_run_counts_as_worse_than_the_mean_face(tmp_path):
+    folder = verify_folder(tmp_path / "v")
+    path = folder / ASKED
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mean_face_mse": 1e-6}))
+    transfer = read_verification(folder).result.transfer
+    assert transfer.cells.score == pytest.approx(1 / 2e-6)
+
+
 def test_simple_contrasts_are_those_of_the_first_two_factors(folders):
     result = as_json(read_verification(folders["turned"]))
     simple = [(one["factor"], one["level"], tuple(one["at"].values())) for one in result["simple_contrasts"]]
@@ -71,9 +108,9 @@ def test_simple_contrasts_are_those_of_the_first_two_factors(folders):
 
 def test_the_figures_are_json_and_complete(folders):
     result = json.loads(json.dumps(as_json(read_verification(folders["alike"])), allow_nan=False))
-    assert (result["cells"], result["seeds"], result["epochs"], result["missing"]) == (18, [4, 4], 12, 0)
+    assert (result["cells"], result["seeds"], result["epochs"], result["missing"]) == (18, [9, 9], 12, 0)
     assert [study["digest"] for study in result["studies"]] == ["0" * 16, "1" * 16]
-    assert [study["runs"] for study in result["studies"]] == [72, 72]
+    assert [study["runs"] for study in result["studies"]] == [162, 162]
     assert {len(one["cell"]) for one in result["ranks"]} == {3}
     assert sorted(one["ranks"][0] for one in result["ranks"]) == list(range(1, 19))
     assert str(folders["alike"]) not in json.dumps(result)
@@ -86,7 +123,7 @@ def test_the_transfer_by_hand(folders):
     logs = [np.log(line["measures"][f"val of {REAL}"]) for line in lines]
     assert transfer.cells.score == pytest.approx(1 / (2 * np.exp(np.mean(logs))))
     assert transfer.cells.low < transfer.cells.score < transfer.cells.high
-    assert transfer.cells.n == 4
+    assert transfer.cells.n == 9
     home = {}
     for line in lines:
         home.setdefault(line["cell"], []).append(np.log(line["val_mse"]))
@@ -131,9 +168,9 @@ def test_one_study_may_have_more_seeds(tmp_path):
     ("options", "missing"),
     [
         ({"missing": (0, 3)}, (0, 3)),
-        ({"missing": (72, 72)}, (72, 72)),
-        ({"begun": 1}, (0, 72)),
-        ({"begun": 0}, (72, 72)),
+        ({"missing": (162, 162)}, (162, 162)),
+        ({"begun": 1}, (0, 162)),
+        ({"begun": 0}, (162, 162)),
     ],
 )
 def test_partial_studies_give_no_tau(tmp_path, options, missing):

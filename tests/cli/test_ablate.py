@@ -25,7 +25,7 @@ def test_ablate_report_and_power(kpbench, options, tmp_path):
     }  # fmt: skip
     assert (contrast["factor"], contrast["level"], contrast["verdict"]) == ("network.dropout", "spatial", "withheld")
     assert [level["level"] for level in result["levels"]] == ["none", "spatial"]
-    assert result["plan"]["blocks"] == [0, 1]
+    assert result["plan"]["blocks"] == [1000, 1001]
     page = tmp_path / result["report"]
     assert page.stat().st_size > 1_000_000
 

@@ -55,7 +55,9 @@ def test_two_cells_of_one_study(kpbench, norm):
     result = json_of(kpbench, "norm:norm=spatial_batch", "norm:norm=none")
     (one,) = result["comparisons"]
     assert (one["test"], one["n"], one["verdict"], one["size"]) == ("paired t", 8, "better", "beyond")
-    assert one["ratio"] == pytest.approx(0.69, abs=0.01)
+    assert one["ratio"] == pytest.approx(math.exp(-0.35), abs=0.05)
+    assert one["detectable_interval"][0] < one["detectable"] < one["detectable_interval"][1]
+    assert (result["split"], result["needed_seeds"], one["shared"], one["why"]) == ("test", 6, 8, "")
     assert one["differs"] == {"network.norm": ["spatial_batch", "none"]}
     assert one["a"]["score"] > one["b"]["score"] > 200
     assert one["a"]["interval"][0] < one["a"]["score"] < one["a"]["interval"][1]
@@ -66,10 +68,13 @@ def test_two_cells_of_one_study(kpbench, norm):
 
     code, out, err = kpbench("compare", "norm:norm=spatial_batch", "norm:norm=none")
     assert (code, err) == (0, "")
+    low, high = one["detectable_interval"]
+    detectable = f"detectable        {one['detectable']:.2g} % ({low:.2g} to {high:.2g} %) of MSE at this n, 80 % power"
     for words in (
         f"MSE ratio A/B     {one['ratio']:.3f}, 95 % interval", "paired t on log MSE, 8 seeds in common, correlation",
-        "P(A beats B)      1.000", "detectable", "A is better than B, by more than the 5 % of MSE", "40,000", "0.20 MB",
-        "1.50 s", "px", f"{one['a']['score']:.1f} (", "network.norm spatial_batch against none",
+        "P(A beats B)      1.000", detectable, "judged on         the sealed test", "40,000", "0.20 MB", "1.50 s", "px",
+        "A is better than B, by more than the 5 % of MSE", f"{one['a']['score']:.1f} (",
+        "network.norm spatial_batch against none",
     ):  # fmt: skip
         assert words in out
 
@@ -86,9 +91,68 @@ def test_fresh_faces_too_where_rows_carry_them(kpbench, norm):
     assert f"fresh faces too MSE ratio {one['seeds_and_faces']['ratio']:.3f}, {low:.3f} to {high:.3f}" in out
 
 
+def test_seeds_that_overlap_are_said_and_too_few_for_a_verdict(kpbench, tmp_path):
+    for name, seeds in (("one", 5), ("two", 9)):
+        study_folder(tmp_path / "reports" / name, factors=NORM, seeds=seeds, noise=0.05 + 0.01 * seeds)
+    words = ["one:norm=batch", "two:norm=none"]
+    (one,) = json_of(kpbench, *words)["comparisons"]
+    assert (one["test"], one["shared"], one["verdict"], one["why"]) == ("overlapping samples", 5, "withheld", "seeds")
+    out = " ".join(kpbench("compare", *words)[1].split())
+    assert (
+        f"t of overlapping samples on log MSE, 5 of 5 and 9 seeds in common, correlation {one['correlation']:.2f}"
+        in out
+    )
+    assert "withheld: 5 of the 6 seeds a side that a verdict needs" in out
+    assert "Withheld: a verdict needs 7 seeds a side." in " ".join(kpbench("compare", "one", "two")[1].split())
+
+
+def test_studies_judged_on_val_are_compared_there(kpbench, refused, norm, again):
+    plan = json.loads((again / PLAN).read_text())
+    plan["design"]["split"] = "val"
+    (again / PLAN).write_text(json.dumps(plan))
+    (again / FLOOR).write_text('{"mean face": {"val": 110.0}}')
+    lines = [
+        json.loads(line) | {"test_mse": None, "test_score": None} for line in (again / ROWS).read_text().splitlines()
+    ]
+    (again / ROWS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = json_of(kpbench, "norm", "again")
+    assert result["split"] == "val"
+    out = kpbench("compare", "norm", "again")[1]
+    assert "validation faces; the sealed test was not opened for every run of again" in " ".join(out.split())
+    (again / FLOOR).write_text('{"mean face": {"test": 110.0}}')
+    assert "no val score of the mean face" in refused("compare", "norm", "again")
+
+
+def test_a_search_on_the_faces_it_was_chosen_on_is_flattered(kpbench, tmp_path, norm):
+    search_folder(tmp_path / "reports" / "found", best=range(1001, 1009))
+    plan = json.loads((norm / PLAN).read_text())
+    plan["design"]["split"] = "val"
+    (norm / PLAN).write_text(json.dumps(plan))
+    lines = [
+        json.loads(line) | {"test_mse": None, "test_score": None} for line in (norm / ROWS).read_text().splitlines()
+    ]
+    (norm / ROWS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = " ".join(kpbench("compare", "found", "norm")[1].split())
+    assert "scored here on the faces it was chosen on, which flatters it, after that choice" in out
+
+
+def test_runs_worse_than_the_mean_face_are_said(kpbench, norm):
+    lines = [json.loads(line) for line in (norm / ROWS).read_text().splitlines()]
+    bad = next(line for line in lines if line["params"]["network.norm"] == "batch")
+    bad["test_mse"] *= 9
+    (norm / ROWS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = json_of(kpbench, "norm:norm=batch", "norm:norm=none")
+    assert result["comparisons"][0]["a"]["collapsed"] == [bad["seed"]]
+    said = f"A: 1 run(s) worse than the mean face (seed {bad['seed']}), counted with the mean face's MSE, score 114.0."
+    assert said in result["notes"]
+    assert "below mean face   1                         0" in kpbench("compare", "norm:norm=batch", "norm:norm=none")[1]
+
+
 def test_two_ablations_are_compared_cell_by_cell(kpbench, tmp_path):
     for name, noise in (("one", 0.06), ("two", 0.1)):
-        study_folder(tmp_path / "reports" / name, factors=CROSSED, crossed=True, noise=noise, diverged=[(1, 2)])
+        study_folder(
+            tmp_path / "reports" / name, factors=CROSSED, crossed=True, noise=noise, diverged=[(1, 2)], seeds=10
+        )
     result = json_of(kpbench, "one", "two")
     assert len(result["comparisons"]) == 9
     assert result["comparisons"][5]["label"] == "norm=batch dropout=spatial"
@@ -119,7 +183,7 @@ def test_a_search_says_how_its_cell_was_chosen(kpbench, norm, tmp_path):
     out = kpbench("compare", "found", "norm")[1]
     assert "best cell" in out
     assert "Welch's t on log MSE" in out
-    assert "withheld: 3 of the 5 seeds a side" in out
+    assert "withheld: 3 of the 6 seeds a side" in out
     (tmp_path / "reports" / "found" / RESULT).unlink()
     assert "its search may not have ended" in " ".join(kpbench("compare", "found", "norm")[1].split())
 

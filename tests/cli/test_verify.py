@@ -23,7 +23,7 @@ def studies(monkeypatch, tmp_path):
     options = {"truths": (planted, turned)}
 
     def made(prepared, notify, say):
-        folder = verify_folder(prepared[0].request.out / f"verify-{REAL}", **options)
+        folder = verify_folder(prepared.studies[0].request.out / f"verify-{REAL}", **options)
         for name in ("synthetic", REAL):
             (folder / name).mkdir(exist_ok=True)
             (folder / name / "report.html").touch()  # a page of its own is tested elsewhere and takes seconds
@@ -45,7 +45,7 @@ def test_figures_text_and_page(kpbench, studies, tmp_path):
     kept = json.loads((folder / "verify.json").read_text())
     assert kept == {key: value for key, value in result.items() if key not in ("verification", "report")}
     assert {study["digest"] for study in kept["studies"]} == {"0" * 16, "1" * 16}
-    assert (kept["seeds"], kept["epochs"], kept["device"]) == ([4, 4], 12, "cpu")
+    assert (kept["seeds"], kept["epochs"], kept["device"]) == ([9, 9], 12, "cpu")
     assert str(tmp_path) not in (folder / "verify.json").read_text()
     page = folder / "report.html"
     assert page.stat().st_size > 1_000_000
@@ -66,7 +66,7 @@ def test_figures_text_and_page(kpbench, studies, tmp_path):
         "mean face of the",
     ):
         assert words in text
-    assert f"synthetic against {REAL}: 18 cells x 4 seeds x 12 epochs in each study, cpu" in text
+    assert f"synthetic against {REAL}: 18 cells x 9 seeds x 12 epochs in each study, cpu" in text
     for one in result["ranks"]:
         cell = f"{' / '.join(map(str, one['cell'].values()))} ({one['ranks'][0]} built-in, {one['ranks'][1]} real)"
         assert (cell in text) == one["apart"]
@@ -77,11 +77,31 @@ def test_figures_text_and_page(kpbench, studies, tmp_path):
     assert page.read_bytes() == before
 
 
+def test_few_seeds_withhold_the_signs(kpbench, studies):
+    studies["seeds"] = (4, 6)
+    code, out, _ = kpbench("verify", "faces", "--data", "real.zip", "-q")
+    assert code == 0
+    rows = [line.split()[-1] for line in out.splitlines() if line.startswith(("norm ", "dropout ", "depth "))]
+    assert rows == ["withheld"] * 5
+    assert "their signs are withheld; they are given from 8 seeds in each study on" in " ".join(out.split())
+    assert not {"FLIPS", "significant"} & set(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("words", "seeds", "as_found"), [([], 8, True), (["--seeds", "4"], 4, False)])
+def test_the_seeds_are_eight_or_those_that_are_there(kpbench, studies, monkeypatch, words, seeds, as_found):
+    asked = []
+    prepare = verify.prepare_verify
+    monkeypatch.setattr(verify, "prepare_verify", lambda *a, **k: asked.append(prepare(*a, **k)) or asked[0])
+    assert kpbench("verify", "faces", "--data", "real.zip", "-q", *words)[0] == 0
+    assert (asked[0].studies[0].request.seeds, asked[0].seeds_as_found) == (seeds, as_found)
+
+
 def test_a_partial_one_says_what_is_missing(kpbench, studies, tmp_path):
     studies["missing"] = (0, 7)
     code, out, _ = kpbench("verify", "faces", "--data", "real.zip", "-q")
     assert code == 1
-    assert f"{REAL}: 7 of the 72 runs have no outcome" in out
+    assert f"{REAL}: 7 of the 162 runs have no outcome" in out
     assert "tau" not in out.lower()
     assert max(map(len, out.splitlines())) <= 80
     assert (tmp_path / f"reports/verify-{REAL}/report.html").exists()

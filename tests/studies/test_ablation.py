@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from kpbench.analysis.ablation.analysis import analyse
-from kpbench.analysis.ablation.json import as_json, seeds_for_effect
+from kpbench.analysis.ablation.json import as_json
+from kpbench.analysis.ablation.needed import seeds_for_effect
+from kpbench.engine.events import Stage
 from kpbench.engine.jobs import Failure
 from kpbench.errors import UsageError
 from kpbench.networks.families import flops
 from kpbench.report.ablation.page import render_ablation
-from kpbench.report.ablation.words import conclusion
+from kpbench.report.ablation.verdicts import conclusion
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.seeds import derive
 from kpbench.statistics.power import seeds_for
@@ -21,7 +23,8 @@ from kpbench.store.files import MODELS, READINGS, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Reading
 from kpbench.studies import ablation, planned_runs
-from kpbench.studies.ablation import AblationRequest, ablate, dry_run, prepare_ablation
+from kpbench.studies.ablation import ablate, dry_run
+from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
 from kpbench.task.score import score_from_mse
 from tests.course_files import write_course
 from tests.scripted import play, quiet, rows
@@ -70,12 +73,13 @@ def script(monkeypatch, truth, diverged=()):
 
         play(queue, mse)
 
-    def scored(study, task, splits, row, command, *, measures=()):
+    def scored(study, task, splits, row, command, *, judged, measures=()):
         if row.state != "complete":
             return row
-        splits.test.open(study.test_reading(command, row.cell))
         mse = truth(row.params, row.seed)
-        return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
+        if judged == "test":
+            splits.test.open(study.test_reading(command, row.cell))
+        return row.model_copy(update={f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)})
 
     monkeypatch.setattr(ablation, "run_queue", run)
     monkeypatch.setattr(planned_runs, "score_row", scored)
@@ -133,10 +137,10 @@ def test_crossed_factors_give_marginal_effects_interactions_and_variance(asked, 
 
 
 def test_a_diverged_seed_counts_with_the_mean_face(asked, planted):
-    planted.add(("spatial_batch", 3))
+    planted.add(("spatial_batch", 1003))
     folder = run(asked)
     found = analyse(folder)
-    mean_face = found.floor["mean face"]["test"]
+    mean_face = found.floor["mean face"]["val"]
     assert found.contrasts[1].failed == 1
     assert score_from_mse(np.nanmax(found.table.mse)) == pytest.approx(mean_face)
     assert found.contrasts[1].n == 8
@@ -196,19 +200,23 @@ def test_the_plan_is_written_before_the_first_run_and_the_order_is_random(asked,
         run({**asked, "name": folder.name}, sesoi=0.1)
 
 
-def test_a_real_ablation_trains_scores_and_leaves_no_model(asked):
-    folder = run(asked, factors=("dropout",), seeds=2, epochs=1)
+@pytest.mark.parametrize("split", ["test", "val"])
+def test_a_real_ablation_trains_and_scores_on_the_split_it_is_judged_on(asked, split):
+    folder = run(asked, factors=("dropout",), seeds=2, epochs=1, split=split)
     found = rows(folder)
     assert len(found) == 6
-    assert all(r.state == "complete" and r.test_score and r.val_score and r.model is None for r in found)
-    assert list((folder / MODELS).iterdir()) == []
+    assert all(r.state == "complete" and r.val_score and r.model is None for r in found)
+    assert all((r.test_score is not None) == (split == "test") for r in found)
+    assert len(list((folder / MODELS).iterdir())) == (0 if split == "test" else 12)  # kept for --confirm, cards too
     readings = read_lines(folder / READINGS, Reading)
-    assert len(readings) == 6 + 2  # each run once, the floor's two
+    assert len(readings) == (6 + 2 if split == "test" else 0)  # each run once, the floor's two
     by_block = {(r.params["network.dropout"], r.seed): r for r in found if r.role == "ablation"}
     assert len(by_block) == 4
     for row in found:
-        assert np.mean(row.face_mse) == pytest.approx(row.test_mse, rel=1e-4)
-        assert np.mean(np.square(row.keypoint_px)) == pytest.approx(48**2 * row.test_mse, rel=1e-4)
+        mse = getattr(row, f"{split}_mse")
+        assert np.mean(row.face_mse) == pytest.approx(mse, rel=1e-4)
+        assert np.mean(np.square(row.keypoint_px)) == pytest.approx(48**2 * mse, rel=1e-4)
+    assert analyse(folder).split == split and set(analyse(folder).floor["mean face"]) == {"val", split}
     assert as_json(analyse(folder))["levels"][0]["cost"]["flops"] > 1e5
 
 
@@ -301,25 +309,44 @@ def test_tuning_per_cell_gives_each_level_its_own_recipe_and_equal_trials(tunabl
     folder = run(tunable, tune="per-cell")
     found = rows(folder)
     tuning = [row for row in found if row.role == "tuning"]
-    assert Counter(row.params["network.norm"] for row in tuning) == {"none": 12, "batch": 12, "spatial_batch": 12}
-    rates = {norm: {r.params["training.lr"] for r in tuning if r.params["network.norm"] == norm} for norm in BEST_LR}
-    assert rates["none"] == rates["batch"] == rates["spatial_batch"]
-    assert {row.seed for row in tuning} & set(read_plan(folder).design.blocks) == set()
+    design = read_plan(folder).design
+    # Every cell in each of 8 blocks, the baseline in each of 8 blocks of the A/A cohort too.
+    assert Counter(row.params["network.norm"] for row in tuning) == {"none": 192, "batch": 96, "spatial_batch": 96}
+    by_block = {}
+    for block in design.blocks:
+        seed = design.tuning.of_block(block).seed
+        mine = [row for row in tuning if row.seed == seed]
+        rates = {n: {r.params["training.lr"] for r in mine if r.params["network.norm"] == n} for n in BEST_LR}
+        assert rates["none"] == rates["batch"] == rates["spatial_batch"] and len(rates["none"]) == 12
+        by_block[block] = rates["none"]
+        for norm, best in BEST_LR.items():
+            (used,) = [r for r in found if r.role == "ablation" and (r.params["network.norm"], r.seed) == (norm, block)]
+            seen = [row for row in mine if row.params["network.norm"] == norm]
+            assert used.params["training.lr"] == min(seen, key=lambda row: row.val_mse).params["training.lr"]
+            assert abs(math.log(used.params["training.lr"] / best)) < 1.0
+    assert len({frozenset(rates) for rates in by_block.values()}) == 8  # recipes are drawn anew in each block
+    assert {row.seed for row in tuning} & {*design.blocks, *design.control} == set()
     assert all(row.test_mse is None for row in tuning)
-    readings = read_lines(folder / READINGS, Reading)
-    assert len(readings) == 2 + read_plan(folder).design.runs  # the floor's two, and one for each run that is scored
-    for norm, best in BEST_LR.items():
-        (used,) = {r.params["training.lr"] for r in found if r.role == "ablation" and r.params["network.norm"] == norm}
-        seen = [row for row in tuning if row.params["network.norm"] == norm]
-        assert used == min(seen, key=lambda row: row.val_mse).params["training.lr"]
-        assert abs(math.log(used / best)) < 0.7
     analysis = analyse(folder)
-    assert [(cell.trials, cell.epochs, cell.failed) for cell in analysis.tuning] == [(12, 24, 0)] * 3
-    assert analysis.missing == 0
-    assert [one["trials"] for one in as_json(analysis)["tuning"]] == [12] * 3
+    assert [(cell.trials, cell.epochs, cell.failed) for cell in analysis.tuning] == [(12, 24, 0)] * 32
+    assert analysis.missing == 0 and not design.tuning.once
+    assert {one.verdict.why for one in analysis.contrasts} == {""}
     page = render_ablation(analysis, *read_sessions_and_readings(folder))
-    assert "12 recipes of 2 epochs were planned for each cell that was tuned. Every one had all of them." in page
-    assert "each cell with the best of 12 recipes" in page
+    assert (
+        "12 recipes of 2 epochs were planned for each cell in each block, drawn and tried anew. Every one had" in page
+    )
+    assert "each cell in each block with the best of 12 recipes" in page
+
+
+def test_a_plan_that_tuned_once_gets_no_verdict(tunable):
+    """As plans of earlier versions have it: one tuning of each cell, frozen over all blocks."""
+    folder = run(tunable, tune="per-cell")
+    plan = read_plan(folder)
+    first = plan.design.tuning.by_block[0]
+    once = plan.design.tuning.model_copy(update={"by_block": None, "seed": first.seed, "recipes": first.recipes})
+    design = plan.design.model_copy(update={"tuning": once})
+    (folder / "plan.json").write_text(plan.model_copy(update={"design": design}).model_dump_json())
+    assert {(one.word, one.verdict.why) for one in analyse(folder).contrasts} == {("withheld", "tuned once")}
 
 
 def test_locked_tuning_gives_all_levels_the_baselines_recipe(tunable):
@@ -337,8 +364,8 @@ def test_a_cut_tuning_goes_on_where_it_was(tunable, monkeypatch):
         during.setattr(ablation, "run_queue", cut)
         run(tunable, tune="per-cell")
     folder = run(tunable, tune="per-cell")
-    tuning = [row.cell for row in rows(folder) if row.role == "tuning"]
-    assert len(tuning) == len(set(tuning)) == 36
+    tuning = [(row.cell, row.seed) for row in rows(folder) if row.role == "tuning"]
+    assert len(tuning) == len(set(tuning)) == 32 * 12
 
 
 def test_a_space_without_ranges_has_nothing_to_tune(asked):
@@ -358,8 +385,8 @@ def test_a_size_matched_control_has_the_levels_size(asked, planted):
     assert {row.seed for row in matched} == set(prepared.design.blocks)
     found = analyse(folder)
     (control,) = found.size
-    by_seed = {row.seed: row.test_mse for row in matched}
-    level = {r.seed: r.test_mse for r in found.rows if r.role == "ablation" and r.params["network.norm"] == "batch"}
+    by_seed = {row.seed: row.val_mse for row in matched}
+    level = {r.seed: r.val_mse for r in found.rows if r.role == "ablation" and r.params["network.norm"] == "batch"}
     logs = [math.log(level[seed] / by_seed[seed]) for seed in by_seed]
     assert control.contrast.ratio == pytest.approx(math.exp(np.mean(logs)))
     assert control.contrast.n == 8
@@ -392,7 +419,7 @@ def test_a_recipe_that_breaks_is_tried_once_more_and_choices_stay(tunable, monke
     def run_with(breaks):
         def run(queue, staged, workers):
             def mse(job, seed, epoch):
-                tried[job.cell] += epoch == 1 and job.role == "tuning"
+                tried[job.cell, seed] += epoch == 1 and job.role == "tuning"
                 short = breaks and job.role == "tuning" and 2e-3 < job.params["training.lr"] < 1e-2
                 return Failure(reason="oom", detail="out of memory") if short else tuned_truth(job.params, seed)
 
@@ -404,7 +431,7 @@ def test_a_recipe_that_breaks_is_tried_once_more_and_choices_stay(tunable, monke
     folder = run(tunable, tune="per-cell")
     before = rows(folder)
     broken = sum(cell.failed for cell in analyse(folder).tuning)
-    assert broken > 0 and set(tried.values()) == {1, 2}
+    assert broken > 0 and {n for n in tried.values() if n} == {1, 2}
     run_with(False)
     assert run(tunable, tune="per-cell") == folder
     assert rows(folder) == before
@@ -485,3 +512,202 @@ def test_runs_that_were_scored_on_other_faces_are_not_taken(asked, planted, tmp_
         run(asked, also=str(tmp_path / "two" / "set"), reuse=("one",), name="two")
     folder = run(asked, also=str(tmp_path / "one" / "set"), reuse=("one",), name="same")
     assert {row.taken_from for row in rows(folder)} == {read_plan(tmp_path / "reports" / "one").digest}
+
+
+def test_a_contrast_is_planned_by_name(asked, planted):
+    text = "norm=spatial_batch:batch @ depth=3"
+    found = analyse(run(asked, cross=("depth",), contrast=(text,)))
+    last = found.contrasts[-1]
+    assert len(found.contrasts) == 3 == found.design.family_size
+    assert (last.level, last.baseline, dict(last.planned.at)) == ("spatial_batch", "batch", {"network.depth": 3})
+    assert last.ratio == pytest.approx(0.8, abs=0.03) and last.word == "better"
+    assert last.ci.confidence > 0.95  # Holm over three
+    plain = as_json(found)["contrasts"][-1]
+    assert plain["at"] == {"network.depth": 3} and plain["verdict"] == "better"
+    page = render_ablation(found, [], [])
+    assert "norm spatial_batch against batch" in page and "at depth = 3" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("norm=spatial:batch", "no level 'spatial' here: did you mean 'spatial_batch'"),
+        ("norm=batch", "is not of the form FACTOR=LEVEL:LEVEL @ FACTOR=LEVEL"),
+        ("norm=batch:batch", "is its own baseline"),
+        ("norm=batch:none", "is planned already"),
+        ("norm=batch:spatial_batch @ norm=none", "holds its own factor"),
+        ("norm=batch:spatial_batch @ dept=2", "unknown factor 'dept': did you mean 'depth'"),
+        ("dropout=none:spatial", "which is no factor of this ablation: network.norm, network.depth"),
+        ("norm=batch:spatial_batch @ depth=9", "no level '9' here"),
+    ],
+)
+def test_a_contrast_that_cannot_be_is_refused(asked, text, words):
+    with pytest.raises(UsageError, match=words):
+        prepare_ablation(AblationRequest(**{**asked, "cross": ("depth",), "contrast": (text,)}))
+
+
+def test_one_factor_at_a_time_has_no_cell_for_some_contrasts(asked):
+    more = {"factors": ("norm", "depth"), "contrast": ("norm=batch:spatial_batch @ depth=3",)}
+    with pytest.raises(UsageError, match="the plan has no cell"):
+        prepare_ablation(AblationRequest(**{**asked, **more}))
+
+
+def test_looks_end_once_all_is_decided(asked, planted):
+    folder = run(asked, levels={"norm": ("none", "spatial_batch")}, looks=(8, 16, 32), control=False)
+    found = analyse(folder)
+    assert (found.next_look, found.missing, len(rows(folder))) == (None, 0, 16)
+    assert [(one.word, one.n) for one in found.contrasts] == [("better", 8)]
+    assert "It ended at 8 of at most 32 seeds." in render_ablation(found, [], []).replace("it ended", "It ended")
+    assert run(asked, levels={"norm": ("none", "spatial_batch")}, looks=(8, 16, 32), control=False) == folder
+    assert len(rows(folder)) == 16
+
+
+def test_looks_go_on_while_something_is_undecided(asked, planted):
+    folder = run(asked, looks=(8, 10))
+    found = analyse(folder)
+    assert found.contrasts[0].word in ("undecided", "equivalent") and found.contrasts[0].n in (8, 10)
+    assert len([row for row in rows(folder) if row.role == "ablation"]) == 30
+    assert found.missing == 0 and found.next_look is None
+
+
+def test_a_study_with_more_seeds_is_another_one(asked, planted):
+    folder = run(asked)
+    with pytest.raises(UsageError, match="exists with another plan"):
+        run({**asked, "name": folder.name}, seeds=16)
+
+
+def test_rows_older_than_their_plan_make_a_study_post_hoc(asked, planted, monkeypatch):
+    source = run(asked, cross=("depth",))
+    monkeypatch.setattr("kpbench.studies.ablation_request.now", lambda: "2999-01-01T00:00:00+00:00")
+    found = analyse(run(asked, factors=("norm",), reuse=(source.name,), name="later", control=False))
+    assert found.provenance.older == 24 and found.provenance.inherited == 2
+    assert {(one.word, one.verdict.why) for one in found.contrasts} == {("withheld", "post hoc")}
+    assert found.contrasts[1].ci.high < 1.0  # the estimate stands
+    alone = analyse(run({**asked, "out": asked["out"] / "elsewhere"}, name="alone", control=False)).contrasts
+    assert found.contrasts[1].p_adjusted == pytest.approx(2 * alone[1].p_adjusted)  # over four in place of two
+    page = render_ablation(found, [], [])
+    assert "Post hoc: 24 rows ended before this plan was made" in page
+    assert "The 2 contrasts planned there over the same rows count in this family." in page
+    assert as_json(found)["post_hoc"] is True
+
+
+def test_who_plans_after_looking_is_post_hoc_without_reuse_too(asked, planted):
+    """The same cells and seeds trained again give the same numbers: fresh dates do not make them fresh."""
+    first = run(asked, seeds=6)
+    said = []
+    folder = ablate(prepare_ablation(AblationRequest(**{**asked, "name": "more"})), said.append, quiet)
+    found = analyse(folder)
+    assert found.provenance.older == 24 and {one.verdict.why for one in found.contrasts} == {"post hoc"}
+    assert any(f"post hoc: {first.name} has 24 of these runs; another --seed" in event.title for event in said
+               if isinstance(event, Stage))  # fmt: skip
+    fresh = analyse(run(asked, seed=1))
+    assert fresh.provenance.older == 0 and "post hoc" not in {one.verdict.why for one in fresh.contrasts}
+    assert analyse(run(asked, seeds=6)).provenance.older == 0  # the first one stays what it was
+    longer = analyse(run(asked, epochs=3))
+    assert longer.provenance.older == 0  # another task
+
+
+def test_rows_that_were_taken_over_without_any_date_are_post_hoc(asked, planted):
+    folder = run(asked)
+    (folder / "sessions.jsonl").unlink()
+    plan = read_plan(folder)
+    (folder / "plan.json").write_text(plan.model_copy(update={"made": None}).model_dump_json())
+    assert analyse(folder).provenance.older == 0
+    taken = [row.model_copy(update={"taken_from": "0" * 16}) for row in rows(folder)]
+    (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in taken))
+    assert {one.verdict.why for one in analyse(folder).contrasts} == {"post hoc"}
+
+
+def test_a_chain_of_reuse_keeps_what_each_had(asked, planted):
+    first = run(asked)
+    sessions = first / "sessions.jsonl"
+    sessions.write_text(sessions.read_text().replace('"recipe":"1"', '"recipe":"0"'))
+    second = run(asked, reuse=(first.name,), name="second", sesoi=0.04)
+    third = analyse(run(asked, reuse=(second.name,), name="third", sesoi=0.03))
+    assert third.provenance.inherited == 4  # two each, and neither twice
+    assert third.provenance.drift == (f"recipe 0 in {first.name}, 1 here",)
+
+
+@pytest.mark.parametrize("floor", ['{"mean face": {"val": 0}}', '{"mean face": {"val": "x"}}', '{"mean face": 3}'])
+def test_a_damaged_floor_is_one_line(asked, planted, floor):
+    folder = run(asked)
+    (folder / "floor.json").write_text(floor)
+    with pytest.raises(UsageError, match=r"floor\.json is damaged"):
+        analyse(folder)
+
+
+def test_a_confirmation_follows_the_rules_of_the_study(asked, planted):
+    """What ended at a look is confirmed at that look; what is mixed on val is not `better` on the test."""
+    options = {"levels": {"norm": ("none", "spatial_batch")}, "looks": (8, 16, 32), "control": False}
+    folder = run(asked, **options)
+    confirmed = [row.model_copy(update={"test_mse": row.val_mse, "test_score": row.val_score}) for row in rows(folder)]
+    (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in confirmed))
+    (folder / "floor.json").write_text('{"mean face": {"val": 80.0, "test": 80.0}}')
+    found = analyse(folder)
+    assert [(one.word, one.n) for one in found.confirmed] == [("better", 8)]
+
+
+def test_reused_rows_of_other_versions_are_named(asked, planted):
+    source = run(asked)
+    sessions = source / "sessions.jsonl"
+    sessions.write_text(sessions.read_text().replace('"recipe":"1"', '"recipe":"0"'))
+    found = analyse(run(asked, reuse=(source.name,), name="later", sesoi=0.04))
+    assert found.provenance.drift == (f"recipe 0 in {source.name}, 1 here",)
+    assert f"Other versions: recipe 0 in {source.name}, 1 here." in render_ablation(found, [], [])
+
+
+def test_the_sealed_test_is_opened_once_and_only_to_confirm(asked):
+    options = {"factors": ("dropout",), "seeds": 2, "epochs": 1}
+    folder = run(asked, **options)
+    assert read_lines(folder / READINGS, Reading) == [] and analyse(folder).confirmed == ()
+    run(asked, **options, confirm=True)
+    found = analyse(folder)
+    assert len(found.confirmed) == len(found.contrasts) == 1
+    tests = {row.test_mse for row in found.rows}
+    assert None not in tests and len(tests) == 6
+    assert len(read_lines(folder / READINGS, Reading)) == 6 + 2
+    assert list((folder / MODELS).iterdir()) == []
+    assert "On the sealed test" in render_ablation(found, *read_sessions_and_readings(folder))
+    said = []
+    ablate(prepare_ablation(AblationRequest(**{**asked, **options, "confirm": True})), said.append, quiet)
+    assert any("the sealed test is not opened again" in getattr(event, "title", "") for event in said)
+    assert len(read_lines(folder / READINGS, Reading)) == 6 + 2
+
+
+def test_models_that_are_gone_cannot_be_confirmed(asked):
+    options = {"factors": ("dropout",), "seeds": 2, "epochs": 1}
+    folder = run(asked, **options)
+    next((folder / MODELS).glob("*.safetensors")).unlink()
+    with pytest.raises(UsageError, match="1 of 6 models are not in"):
+        run(asked, **options, confirm=True)
+    assert read_lines(folder / READINGS, Reading) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"split": "tst"}, "unknown --split 'tst'"),
+        ({"split": "test", "confirm": True}, "--split test has opened it already"),
+        ({"resplit": True, "confirm": True}, "leave out --confirm"),
+        ({"reuse": ("x",), "confirm": True}, "which --reuse does not take over"),
+        ({"looks": (8,)}, "rising numbers of seeds"),
+        ({"looks": (8, 64, 512)}, "512 seeds are 2048 runs; fewer levels or seeds, or --yes"),
+    ],
+)
+def test_what_a_judged_split_cannot_be(asked, more, words):
+    with pytest.raises(UsageError, match=words):
+        prepare_ablation(AblationRequest(**{**asked, **more}))
+
+
+def test_splits_are_drawn_anew_by_person_in_each_block(asked, tmp_path):
+    with pytest.raises(UsageError, match="needs to know who is on each face"):
+        run(asked, seeds=2, epochs=1, resplit=True)
+    assert not (tmp_path / "reports").exists()
+    folder = run({**asked, "data": "synthetic"}, factors=("dropout",), seeds=2, epochs=1, resplit=True, control=False)
+    found = [row for row in rows(folder) if row.role == "ablation"]
+    sizes = {row.seed: len(row.face_mse) for row in found}
+    assert len(found) == 4 and len(sizes) == 2
+    analysis = analyse(folder)
+    assert analysis.details[0].without == "faces that are drawn anew in each block"
+    assert min(sizes.values()) > 100
+    assert "drawn anew, by person, in each block" in render_ablation(analysis, [], [])

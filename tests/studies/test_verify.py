@@ -2,17 +2,21 @@
 
 import math
 import os
+import shutil
 
 import numpy as np
 import pytest
 
-from kpbench.analysis.verify import read_verification
+from kpbench.analysis.verify import as_json, read_verification
 from kpbench.errors import UsageError
 from kpbench.seeds import derive
+from kpbench.space import design
+from kpbench.space.design import FIRST_BLOCK
 from kpbench.store.files import SESSIONS
 from kpbench.store.plan import read_plan
 from kpbench.studies import ablation, planned_runs, verify
-from kpbench.studies.ablation import AblationRequest, prepare_ablation
+from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
+from kpbench.studies.preflight import prepare_task
 from kpbench.studies.verify import dry_run, mean_face_mse, prepare_verify
 from kpbench.task.score import score_from_mse
 from tests.course_files import write_course
@@ -47,7 +51,7 @@ def drawn(tmp_path_factory):
 def asked(tmp_path, course, drawn, monkeypatch):
     path = tmp_path / "tiny.toml"
     path.write_text(SPACE)
-    task = ablation.prepare_task(str(path), "auto", 1)
+    task = prepare_task(str(path), "auto", 1)
     read = type(task).read_faces
 
     def read_faces(self, source, say):
@@ -79,12 +83,13 @@ def scripted(monkeypatch):
 
         play(queue, mse, lose=state["lose"])
 
-    def scored(study, task, splits, row, command, *, measures=()):
+    def scored(study, task, splits, row, command, *, judged="test", measures=()):
         if row.state != "complete":
             return row
         mse = true_mse(row.params, row.seed)
         also = {"val of course": 2 * mse} if measures else None
-        return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse), "measures": also})
+        scores = {f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)}
+        return row.model_copy(update={**scores, "measures": also})
 
     for count in ("flops", "step_megabytes"):
         monkeypatch.setattr(ablation, count, lambda cell: 1.0)  # seconds a study, and no part of this
@@ -109,7 +114,8 @@ def test_two_studies_of_one_design(asked, scripted):
     plans = [read_plan(folder / name) for name in ("synthetic", "course")]
     assert plans[0].design.cells == plans[1].design.cells
     assert len(plans[0].design.cells) == 12
-    assert plans[0].design.blocks == plans[1].design.blocks
+    assert plans[0].design.blocks == plans[1].design.blocks == (FIRST_BLOCK, FIRST_BLOCK + 1)
+    assert [plan.design.split for plan in plans] == ["val", "val"]
     assert plans[0].design.also.startswith("course ")
     assert plans[1].design.also is None
     assert [plan.data_name for plan in plans] == ["synthetic", "course"]
@@ -123,7 +129,7 @@ def test_two_studies_of_one_design(asked, scripted):
 
 def test_the_mean_face_is_the_floors(asked, scripted, course, tmp_path):
     """The mean face of a data set on its own validation faces is what the floor's network scores there."""
-    built_in, _ = prepare_verify(AblationRequest(**asked))
+    built_in, _ = prepare_verify(AblationRequest(**asked)).studies
     splits = built_in.task.read_faces(str(course), quiet)
     mse = mean_face_mse(splits, splits.val, built_in.task.benchmark.coordinates)
     folder = run(asked)
@@ -254,6 +260,41 @@ def test_a_study_with_more_seeds_is_taken_as_it_is(asked, scripted):
         run(asked, seeds=3)  # more than the built-in study has
 
 
+@pytest.fixture
+def earlier(asked, scripted, monkeypatch):
+    """A verification as earlier versions made it: judged on the sealed test, run seeds 0 and 1."""
+    with monkeypatch.context() as before:
+        before.setattr(design, "FIRST_BLOCK", 0)
+        return run(asked, split="test")
+
+
+@pytest.mark.parametrize("seeds_as_found", [True, False])
+def test_studies_of_an_earlier_version_are_taken_as_they_are(asked, scripted, earlier, seeds_as_found):
+    before = everything(earlier)
+    seeds = {"seeds": 8} if seeds_as_found else {}
+    prepared = prepare_verify(AblationRequest(**{**asked, **seeds}), seeds_as_found=seeds_as_found)
+    said = dry_run(prepared, quiet)
+    assert said["course"].startswith("0 of 24 runs to do")
+    assert verify.verify(prepared, quiet, quiet) == earlier
+    assert scripted["runs"] == 48
+    assert everything(earlier) == before
+    found = read_verification(earlier)
+    assert (found.missing, as_json(found)["split"]) == ((0, 0), "test")
+    with pytest.raises(UsageError, match=r"another plan .*seeds 2 -> 3"):
+        run(asked, seeds=3)
+
+
+@pytest.mark.parametrize(("lost", "left"), [("course", "synthetic"), ("synthetic", "course")])
+def test_the_other_study_of_an_earlier_version_is_made_like_it(asked, scripted, earlier, lost, left):
+    shutil.rmtree(earlier / lost)
+    prepared = prepare_verify(AblationRequest(**{**asked, "seeds": 8}), seeds_as_found=True)
+    verify.verify(prepared, quiet, quiet)
+    assert scripted["runs"] == 48 + 24
+    made, kept = (read_plan(earlier / name).design for name in (lost, left))
+    assert (made.blocks, made.split) == (kept.blocks, kept.split) == ((0, 1), None)
+    assert read_verification(earlier).result is not None
+
+
 def test_a_folder_that_cannot_be_made(asked, scripted):
     asked["out"].write_text("a file")
     with pytest.raises(UsageError, match="choose another --out"):
@@ -270,7 +311,7 @@ def test_a_folder_without_permission(asked, scripted):
 
 def test_the_defaults_ask_what_the_ablation_would():
     """The two studies are plain ablations, so that studies made by `kpbench ablate` are found again."""
-    built_in, real = prepare_verify(AblationRequest(seeds=4, data="faces.zip"))
+    built_in, real = prepare_verify(AblationRequest(seeds=4, data="faces.zip")).studies
     factors = ("norm", "dropout", "depth")
     plain = prepare_ablation(
         AblationRequest(
@@ -282,6 +323,7 @@ def test_the_defaults_ask_what_the_ablation_would():
     assert built_in.task.epochs == built_in.task.benchmark.budget.epochs
     assert (built_in.request.data, built_in.request.also) == ("synthetic", "faces.zip")
     assert (real.request.data, real.request.also) == ("faces.zip", None)
-    _, named = prepare_verify(AblationRequest(seeds=4, data="faces.zip", levels={"norm": ("none", "batch")}))
+    asked = AblationRequest(seeds=4, data="faces.zip", levels={"norm": ("none", "batch")})
+    _, named = prepare_verify(asked).studies
     assert named.design.factors["network.depth"] == (4, 2)
     assert named.design.factors["network.norm"] == ("none", "batch")

@@ -1,29 +1,34 @@
 """An ablation's rows to all that can be said of them; recomputed from the study folder, never stored."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from kpbench.analysis.ablation.details import ContrastDetail, complete_runs, contrast_details
+from kpbench.analysis.ablation.family import planned_family, terms_of
 from kpbench.analysis.ablation.levels import Level, level_summaries
+from kpbench.analysis.ablation.provenance import Provenance, provenance
 from kpbench.analysis.ablation.size_control import SizeControl, size_controls
+from kpbench.analysis.floor import mean_face_mse
 from kpbench.cell import Reason, Role, RunResult, Scalar
 from kpbench.errors import UsageError
-from kpbench.space.design import Design
+from kpbench.space.design import Design, Split
 from kpbench.space.tuning import TunedCell, audit
-from kpbench.statistics.blocks import BlockTable, block_table, complete_blocks
-from kpbench.statistics.contrasts import Contrast, compare
-from kpbench.statistics.corrections import Correction
+from kpbench.statistics.blocks import BlockTable, block_table, complete_blocks, first_blocks
+from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.decisions import Terms
 from kpbench.statistics.estimate import Estimate, paired
-from kpbench.statistics.plan import Effect, contrasts_with_baseline, interactions_with_baseline
+from kpbench.statistics.looks import compare_with_direction, next_look
+from kpbench.statistics.plan import interactions_with_baseline
 from kpbench.statistics.ranks import CellRank, rank_stability
+from kpbench.statistics.simple_effects import SimpleEffects
 from kpbench.statistics.variance import VarianceTerm, variance_terms
-from kpbench.store.files import COSTS, FLOOR, ROWS, read_json, read_lines
+from kpbench.store.files import COSTS, FLOOR, PERSONS, ROWS, read_json, read_lines
 from kpbench.store.plan import Plan, read_plan
 
 SCORED = ("ablation", "control", "matched")
@@ -55,14 +60,20 @@ class Analysis:
 
     Attributes:
         rows: the last row of each planned run that has an outcome; a diverged run has one.
-        table: test MSE by cell and block, diverged seeds with the mean face's.
+        provenance: whether the rows were trained to the plan or looked at before.
+        terms: what the contrasts are judged by.
+        table: MSE on `split` by cell and block, failed runs with the mean face's.
         contrasts: the planned ones, one family.
+        simple: the effects behind each contrast that is averaged over others; None for those that are not.
         details: of each contrast, in their order.
         interactions: of crossed factors, their own family.
+        confirmed: the planned contrasts on the sealed test; empty while it is not opened for every run.
         variance: exact decomposition of a complete crossed design; empty otherwise.
         ranks: of the cells over complete blocks; empty below two.
         control: the A/A arm, its second cohort of seeds against the first; None below two pairs.
-        missing: planned runs without an outcome.
+        next_look: the number of blocks of the look that is under way in a sequential design; None after the last one.
+        planned_runs: all of the design's, of a sequential one those up to the look under way or the last.
+        missing: those of them without an outcome.
         failures: those of the missing that were tried.
         size: contrasts with size-matched controls, a family of their own; empty without any.
         tuning: the audit of each cell that was tuned; empty where the recipe is fixed.
@@ -70,30 +81,31 @@ class Analysis:
 
     plan: Plan
     design: Design
+    provenance: Provenance
+    terms: Terms
     rows: tuple[RunResult, ...]
     table: BlockTable
     contrasts: tuple[Contrast, ...]
+    simple: tuple[SimpleEffects | None, ...]
     details: tuple[ContrastDetail, ...]
     interactions: tuple[Contrast, ...]
+    confirmed: tuple[Contrast, ...]
     variance: tuple[VarianceTerm, ...]
     ranks: tuple[CellRank, ...]
     control: Estimate | None
     levels: tuple[Level, ...]
     floor: dict[str, dict[str, float]]
+    next_look: int | None
+    planned_runs: int
     missing: int
     failures: tuple[RunFailure, ...]
     size: tuple[SizeControl, ...]
     tuning: tuple[TunedCell, ...]
 
     @property
-    def terms(self) -> Terms:
-        """What the contrasts are judged by."""
-        return terms_of(self.design)
-
-
-def terms_of(design: Design) -> Terms:
-    """What a design's contrasts are judged by."""
-    return Terms(design.sesoi, design.alpha, design.power, cast(Correction, design.correction))
+    def split(self) -> Split:
+        """The faces on which the cells are judged."""
+        return self.design.judged_on
 
 
 def analyse(folder: Path) -> Analysis:
@@ -106,36 +118,69 @@ def analyse(folder: Path) -> Analysis:
     attempts = [row for row in every if row.role in SCORED]
     rows = latest(attempts)
     floor = cast(dict[str, dict[str, float]], read_json(folder / FLOOR) or {})
-    failed_mse = 1 / (2 * floor["mean face"]["test"]) if floor else None
-    table = block_table(
-        _frame(rows, design), factors=list(design.factors), failed_mse=failed_mse, blocks=design.blocks,
-        cells=design.cells,
-    )  # fmt: skip
-    terms = terms_of(design)
-    effect: Effect = "marginal" if design.crossed else "simple"
-    family = contrasts_with_baseline(table, design.baseline, effect=effect, factors=design.asked)
-    contrasts = compare(table, family, terms)
+    split = design.judged_on
+    constant = mean_face_mse(folder, split)
+    table = _table(rows, design, constant, split)
+    source = provenance(folder, plan, rows)
+    once = design.tuning is not None and design.tuning.once
+    terms = terms_of(
+        design, withhold="post hoc" if source.older else "tuned once" if once else "", inherited=source.inherited
+    )
+    family, looks = planned_family(design), design.looks or ()
+    contrasts, simple = compare_with_direction(table, family, terms, looks)
+    ahead = next_look(table, contrasts, looks) if looks else None
+    ran = max((one.n for one in contrasts), default=0) if looks else len(design.blocks)
+    blocks = ahead or ran
+    planned = design.runs_of(blocks)
     together = interactions_with_baseline(table, design.baseline) if design.crossed else ()
     whole = complete_blocks(table)
+    factorial = design.crossed and whole.shape[1] == len(design.blocks) and float(np.ptp(whole)) > 0.0
     grid = complete_runs(rows, design)
+    on_test = _table(rows, design, constant, "test") if split == "val" and _all_confirmed(rows, constant) else None
+    persons = (read_json(folder / PERSONS) or {}).get(split)
     return Analysis(
         plan=plan,
         design=design,
+        provenance=source,
+        terms=terms,
         rows=rows,
         table=table,
         contrasts=contrasts,
-        details=contrast_details(contrasts, table, grid, alpha=design.alpha),
-        interactions=compare(table, together, terms),
-        variance=variance_terms(table) if design.crossed and whole.shape[1] == len(design.blocks) else (),
-        ranks=rank_stability(whole, alpha=design.alpha) if whole.shape[1] >= 2 else (),
-        control=_control(rows, design),
+        simple=simple,
+        details=contrast_details(
+            contrasts, table, grid, alpha=design.alpha, persons=persons, same_faces=not design.resplit
+        ),
+        interactions=compare_with_direction(table, together, terms, looks)[0],
+        confirmed=() if on_test is None else compare_with_direction(first_blocks(on_test, ran), family, terms)[0],
+        variance=variance_terms(table) if factorial else (),
+        ranks=rank_stability(whole, alpha=design.alpha, tested=not terms.withhold) if whole.shape[1] >= 2 else (),
+        control=_control(rows, design, split),
         levels=level_summaries(rows, table, grid, design, read_json(folder / COSTS) or {}),
         floor=floor,
-        missing=design.runs - len(rows),
+        next_look=ahead,
+        planned_runs=planned,
+        missing=max(0, planned - len(rows)),
         failures=_failures(attempts, rows, design),
-        size=size_controls(rows, design, failed_mse=failed_mse, terms=terms),
-        tuning=() if design.tuning is None else audit(every, design.cells, design.tuning),
+        size=size_controls(rows, design, blocks=design.blocks[:blocks], failed_mse=table.failed_mse, terms=terms),
+        tuning=() if design.tuning is None else audit(every, design.cells, design.control, design.tuning),
     )
+
+
+def _table(rows: Sequence[RunResult], design: Design, floor: Mapping[Split, float], split: Split) -> BlockTable:
+    """The block table of the design's runs on one split."""
+    return block_table(
+        _frame(rows, design, split),
+        factors=list(design.factors),
+        failed_mse=floor.get(split),
+        blocks=design.blocks,
+        cells=design.cells,
+    )
+
+
+def _all_confirmed(rows: Sequence[RunResult], constant: Mapping[Split, float]) -> bool:
+    """Whether the sealed test was opened for every run that is complete."""
+    done = [row for row in rows if row.state == "complete"]
+    return bool(done) and all(row.test_mse is not None for row in done) and "test" in constant
 
 
 def count_missing(folder: Path) -> int:
@@ -145,6 +190,8 @@ def count_missing(folder: Path) -> int:
         UsageError: as `analyse`.
     """
     _, design, every = _read(folder)
+    if design.looks:
+        return analyse(folder).missing
     return design.runs - len(latest([row for row in every if row.role in SCORED]))
 
 
@@ -184,25 +231,25 @@ def _failures(attempts: Sequence[RunResult], rows: Sequence[RunResult], design: 
     )
 
 
-def _frame(rows: Sequence[RunResult], design: Design) -> pd.DataFrame:
-    """One line a run of the design with its levels, its block and its test MSE; NaN where it diverged."""
+def _frame(rows: Sequence[RunResult], design: Design, split: Split) -> pd.DataFrame:
+    """One line a run of the design with its levels, its block and its MSE on a split; NaN where it diverged."""
     lines = [
         {name: row.params[name] for name in design.factors}
-        | {"block": row.seed, "mse": math.nan if row.test_mse is None else row.test_mse}
+        | {"block": row.seed, "mse": math.nan if (mse := row.mse_on(split)) is None else mse}
         for row in rows
         if row.role == "ablation"
     ]
     return pd.DataFrame(lines, columns=[*design.factors, "block", "mse"])
 
 
-def _control(rows: Sequence[RunResult], design: Design) -> Estimate | None:
+def _control(rows: Sequence[RunResult], design: Design, split: Split) -> Estimate | None:
     baseline = design.baseline
     first = {
-        row.seed: row.test_mse
+        row.seed: row.mse_on(split)
         for row in rows
         if row.role == "ablation" and all(row.params[name] == level for name, level in baseline.items())
     }
-    second = {row.seed: row.test_mse for row in rows if row.role == "control"}
+    second = {row.seed: row.mse_on(split) for row in rows if row.role == "control"}
     pairs = [(first.get(a), second.get(b)) for a, b in zip(design.blocks, design.control, strict=False)]
     differences = [math.log(b) - math.log(a) for a, b in pairs if a and b]
     return paired(differences) if len(differences) > 1 else None

@@ -13,9 +13,11 @@ from kpbench.statistics.blocks import BlockTable
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.plan import contrast_weights
-from kpbench.statistics.seeds_and_faces import seeds_by_faces
+from kpbench.statistics.seeds_and_faces import TwoUncertainties, seeds_by_faces
 from kpbench.statistics.slices import SliceContrast, adjusted_together, compare_slices
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
+
+REDRAWN = "faces that are drawn anew in each block"
 
 Grid = Mapping[tuple[int, int], RunResult]
 """The complete runs of a design by the positions of their cell and of their block."""
@@ -26,7 +28,8 @@ class ContrastDetail:
     """What single faces and keypoints say of one planned contrast.
 
     Attributes:
-        seeds_and_faces: of the MSE ratio, for fresh seeds and fresh faces, at the level of the contrast's own interval.
+        two: the standard errors over seeds, and over seeds and faces; None where the rows cannot give them.
+        seeds_and_faces: of the MSE ratio, for fresh seeds and fresh faces, at the coverage of the contrast's interval.
         without: why there is no such interval; empty where there is one.
         keypoints: the MSE ratio of each of the 15 keypoints, exploratory, p adjusted over all contrasts of the study;
             empty below two usable blocks.
@@ -34,6 +37,7 @@ class ContrastDetail:
         tested: whether a keypoint may be marked at all: every planned block has run, and at least 5 are usable.
     """
 
+    two: TwoUncertainties | None
     seeds_and_faces: Interval | None
     without: str
     keypoints: tuple[SliceContrast, ...]
@@ -58,16 +62,28 @@ def complete_runs(rows: Sequence[RunResult], design: Design) -> Grid:
 
 
 def contrast_details(
-    contrasts: Sequence[Contrast], table: BlockTable, grid: Grid, *, alpha: float
+    contrasts: Sequence[Contrast],
+    table: BlockTable,
+    grid: Grid,
+    *,
+    alpha: float,
+    persons: Sequence[int] | None = None,
+    same_faces: bool = True,
 ) -> tuple[ContrastDetail, ...]:
     """The detail of each contrast, in their order.
 
     Args:
         table: the one the contrasts were made of; its cells and blocks stand as in `grid`.
         alpha: 1 minus the coverage of a keypoint's interval.
+        same_faces: whether every block is judged on the same ones.
+        persons: who is on each face of the split that cells are judged on; None where nobody knows.
     """
     weights = [contrast_weights(table, contrast.planned) for contrast in contrasts]
-    intervals = [_seeds_and_faces(one, cells, table, grid) for one, cells in zip(contrasts, weights, strict=True)]
+    if same_faces:
+        pairs = zip(contrasts, weights, strict=True)
+        intervals = [_seeds_and_faces(one, cells, table, grid, persons) for one, cells in pairs]
+    else:
+        intervals = [(None, REDRAWN)] * len(contrasts)
     tables = [_keypoint_mse(one, cells, table, grid) for one, cells in zip(contrasts, weights, strict=True)]
     keypoints = adjusted_together(
         [
@@ -77,24 +93,31 @@ def contrast_details(
     )
     return tuple(
         ContrastDetail(
-            seeds_and_faces=interval,
+            two=two,
+            seeds_and_faces=None
+            if two is None or contrast.ci is None
+            else two.seeds_and_faces.ratio_interval(contrast.ci.confidence),
             without=why,
             keypoints=found,
             seeds=len(level),
-            tested=contrast.n == contrast.blocks_planned and len(level) >= MINIMUM_SEEDS,
+            tested=contrast.word not in ("withheld", "incomplete") and len(level) >= MINIMUM_SEEDS,
         )
-        for contrast, (interval, why), found, (level, _) in zip(contrasts, intervals, keypoints, tables, strict=True)
+        for contrast, (two, why), found, (level, _) in zip(contrasts, intervals, keypoints, tables, strict=True)
     )
 
 
 def _seeds_and_faces(
-    contrast: Contrast, weights: NDArray[np.float64], table: BlockTable, grid: Grid
-) -> tuple[Interval | None, str]:
-    """The interval, or None and why there is none."""
+    contrast: Contrast,
+    weights: NDArray[np.float64],
+    table: BlockTable,
+    grid: Grid,
+    persons: Sequence[int] | None,
+) -> tuple[TwoUncertainties | None, str]:
+    """Both standard errors, or None and why there are none."""
     if contrast.ci is None:
         return None, "fewer than two complete blocks"
     if contrast.failed:
-        return None, "a seed diverged, and it has no errors of single faces"
+        return None, "a run failed and counts with the mean face, not with its errors of single faces"
     runs = _runs(contrast, weights, table, grid)
     rows = [row for cell in runs for row in cell]
     if any(row is None or not row.face_mse for row in rows):
@@ -105,8 +128,8 @@ def _seeds_and_faces(
     errors = np.array(faces, dtype=np.float64).reshape(len(runs), contrast.n, -1)
     if errors.shape[2] < 2 or not bool(np.all(np.isfinite(errors) & (errors > 0.0))):
         return None, "errors of single faces that are no positive numbers, or a single face"
-    found = seeds_by_faces(errors, weights[weights != 0.0], confidence=contrast.ci.confidence)
-    return found.seeds_and_faces, ""
+    who = persons if persons is not None and len(persons) == errors.shape[2] else None
+    return seeds_by_faces(errors, weights[weights != 0.0], persons=who), ""
 
 
 def _keypoint_mse(

@@ -11,8 +11,10 @@ from kpbench.analysis.ablation.details import Grid
 from kpbench.cell import RunResult, Scalar
 from kpbench.space.design import Design
 from kpbench.statistics.blocks import BlockTable
+from kpbench.statistics.collapse import collapse_bound, iqm
 from kpbench.statistics.estimate import paired
 from kpbench.statistics.intervals import Interval, ScoreInterval, score_interval
+from kpbench.task.score import score_from_mse
 
 COST_FLAG = 0.10
 """A level that changes a cost by more than this share of the baseline's is flagged."""
@@ -62,7 +64,10 @@ class Level:
     """One level of one factor, averaged over what it is crossed with.
 
     Attributes:
-        interval: geometric-mean test score over complete blocks; None without one.
+        failed, collapsed: runs that diverged or ended worse than the constant predictor, and the latter alone.
+        bound: up to which share of runs could fail (`collapse_bound`); None without a run.
+        iqm: interquartile mean of the runs' scores; None without a run.
+        interval: geometric-mean score over complete blocks; None without one.
         measures: those that a block of the level has.
     """
 
@@ -71,6 +76,9 @@ class Level:
     baseline: bool
     runs: int
     failed: int
+    collapsed: int
+    bound: float | None
+    iqm: float | None
     interval: ScoreInterval | None
     cost: Cost | None
     measures: tuple[Measured, ...] = ()
@@ -94,6 +102,8 @@ def level_summaries(
                 if row.role == "ablation" and {name: row.params[name] for name in design.factors} in cells
             ]
             blocks = _whole(_mean(np.log(table.mse), mine))
+            mse = _whole(table.mse[list(mine)].ravel())
+            failed = int(table.failed[list(mine)].sum())
             cost = _cost(runs, costs, base)
             base = base or cost
             found.append(
@@ -102,7 +112,10 @@ def level_summaries(
                     level=level,
                     baseline=level == levels[0],
                     runs=len(runs),
-                    failed=sum(row.state == "failed" for row in runs),
+                    failed=failed,
+                    collapsed=int(table.collapsed[list(mine)].sum()),
+                    bound=collapse_bound(failed, mse.size) if mse.size else None,
+                    iqm=iqm([score_from_mse(float(value)) for value in mse]) if mse.size else None,
                     interval=score_interval(np.exp(blocks).tolist()) if blocks.size else None,
                     cost=cost,
                     measures=_measures(logs, mine, first, design.alpha),

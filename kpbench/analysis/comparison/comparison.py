@@ -5,11 +5,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from kpbench.analysis.comparison.arms import Arm, StudyRows, arm_of, counted, default_arm, differing
+from kpbench.analysis.comparison.arms import Arm, arm_of, counted, default_arm, differing
 from kpbench.analysis.comparison.named import named_arm
 from kpbench.analysis.comparison.pairs import CellComparison, compare_pairs
+from kpbench.analysis.comparison.study import StudyRows, on_one_split
 from kpbench.cell import Scalar
 from kpbench.errors import UsageError
+from kpbench.space.design import Split
+from kpbench.statistics.verdicts import needed_seeds
 
 ACROSS = ("recipe",)
 """What may differ between the arms where it is asked for."""
@@ -43,6 +46,16 @@ class Comparison:
     alpha: float
 
     @property
+    def split(self) -> Split:
+        """The faces that both sides were scored on."""
+        return self.first.split
+
+    @property
+    def needed(self) -> int:
+        """The seeds that a verdict needs in each arm."""
+        return needed_seeds(len(self.pairs), self.alpha)
+
+    @property
     def one(self) -> CellComparison | None:
         """The only pair, where one cell of each study was picked."""
         return self.pairs[0] if self.pairs[0].a.chosen != "common" else None
@@ -59,7 +72,7 @@ def compare(
 ) -> Comparison:
     """A cell of each study compared, or every cell that two ablations share.
 
-    Seeds in common give Student's paired t on log MSE, others Welch's (`compare_pairs`).
+    Both sides are judged on one split (`on_one_split`), over all their seeds (`overlapping`).
 
     Args:
         cells: what picks the cell of each study; without one the best of a search, the baseline of an ablation, and of
@@ -79,6 +92,7 @@ def compare(
         if word not in ACROSS:
             raise UsageError(f"unknown --across '{word}'. Known: {', '.join(ACROSS)}")
     refuse_other_task(first, second)
+    first, second = on_one_split(first, second)
     pairs = _pairs(first, second, cells)
     if alpha / len(pairs) < LEAST_ALPHA:
         raise UsageError(f"--alpha {alpha:g} over {len(pairs)} cell(s) is too small; give {LEAST_ALPHA * len(pairs):g}")
@@ -102,7 +116,8 @@ def refuse_other_task(first: StudyRows, second: StudyRows) -> None:
     """Refuses two studies whose scores are of different things.
 
     Raises:
-        UsageError: the faces with their split, the benchmark or the scorer differ; both hashes are named.
+        UsageError: the faces with their split, the benchmark or the scorer differ; both hashes are named. Or one alone
+            has train and val faces of its own in each block.
     """
     kinds = (("data", "faces or their split"), ("benchmark", "the benchmark"), ("scorer", "the scorer's version"))
     by_labels = first.plan.labels != second.plan.labels and first.plan.held_out == second.plan.held_out is not None
@@ -112,6 +127,9 @@ def refuse_other_task(first: StudyRows, second: StudyRows) -> None:
         if (before := getattr(first.plan, kind)) != (after := getattr(second.plan, kind))
         and not (kind == "data" and by_labels)  # scored on the same faces; how they were trained is the recipe's
     ]
+    drawn_anew = [bool(study.plan.design and study.plan.design.resplit) for study in (first, second)]
+    if drawn_anew[0] != drawn_anew[1]:
+        wrong.append("whether train and val are drawn anew in each block (--resplit)")
     if wrong:
         raise UsageError(
             f"{first.name} and {second.name} do not compare, they differ in {' and '.join(wrong)}; "

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kpbench.analysis.comparison.arms import Arm, StudyRows, arm_of, counted, differing
+from kpbench.analysis.comparison.arms import Arm, arm_of, counted, differing
+from kpbench.analysis.comparison.study import StudyRows
 from kpbench.cell import RunResult, Scalar
 from kpbench.errors import UsageError, nearest
 from kpbench.store.files import PLAN
@@ -43,7 +44,7 @@ def _by_id(study: StudyRows, cells: Mapping[str, object], word: str) -> str:
     if found:
         raise UsageError(f"'{word}' is short for {' and '.join(sorted(found)[:4])} in {study.name}; give more digits")
     if any(row.cell.startswith(word.lower()) for row in study.rows):
-        why = f"cell '{word}' of {study.name} has no official test score: no final run of it is done"
+        why = f"cell '{word}' of {study.name} has no official {study.split} score: no final run of it is done"
         raise UsageError(f"{why}; scored: {', '.join(sorted(cells))}")
     raise UsageError(f"{study.name} has no cell '{word}': {nearest(word.lower(), cells)}; or name it NAME=LEVEL")
 

@@ -17,6 +17,7 @@ LABEL = 36
 LOOKS: dict[Word, tuple[str, Mark, str]] = {
     "better": ("diamond", "diamond", "pass"),
     "worse": ("square", "square", "failed"),
+    "mixed": ("hourglass", "cross", "pruned"),
     "equivalent": ("circle", "dot", "second"),
     "undecided": ("circle-open", "ring", "muted"),
     "withheld": ("x-thin", "cross", "pruned"),

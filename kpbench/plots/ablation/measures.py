@@ -1,4 +1,4 @@
-"""Score against the shift of the test faces, a line a level."""
+"""Score against the shift of the faces, a line a level."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def draw_measures(found: Analysis) -> Drawing:
     if not drawn:
         return Drawing(notes=("No network was scored on shifted faces.",))
     scores = (score for mine in drawn.values() for curve in mine for score in (*curve.low, *curve.high) if score < 1e12)
-    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="test", log=True)
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split=found.split, log=True)
     names = factor_names(found.design)
     panels = tuple(_panel(names[factor], mine, axis, floors) for factor, mine in drawn.items())
     keys = tuple(Key(f"{key.label}, unshifted", key.colour, key.mark, key.dash) for key in floor_keys)
@@ -53,7 +53,7 @@ def _panel(name: str, curves: Sequence[LevelCurve], axis: ScoreAxis, floors: Seq
     ends = (shifts[0] - room, shifts[-1] + room)
     add_lines(figure, floors, ends, upright=False)
     keys = add_curves(figure, curves, axis, size=6, more=lambda curve: {"hover": _hover(curve)})
-    title = {"text": "shift of the test faces, pixels", "standoff": 8}
+    title = {"text": "shift of the faces, pixels", "standoff": 8}
     figure.update_xaxes(range=list(ends), tickmode="array", tickvals=shifts, title=title)
     figure.update_yaxes(**score_layout(axis, title="score"))
     ends_of = "; ".join(

@@ -60,7 +60,7 @@ def draw_paired_slopes(found: Analysis) -> Drawing:
     if not any(lines for _, lines in pairs):
         return Drawing(notes=("No block has run for both sides of a contrast yet.",))
     scores = (score for _, lines in pairs for line in lines for score in line.scores)
-    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="test", log=True)
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split=found.split, log=True)
     by_factor: dict[str, list[tuple[Contrast, Sequence[Slope]]]] = {}
     for contrast, lines in pairs:
         if lines:
@@ -90,7 +90,7 @@ def _panel(
     ticks = name_ticks(map(show_level, levels), length=13)
     ticks["tickvals"] = [2 * (at // 2) + 0.8 * (at % 2) + 0.1 for at in range(len(levels))]
     figure.update_xaxes(range=list(ends), showgrid=False, **ticks)
-    figure.update_yaxes(**score_layout(axis, title="test score"))
+    figure.update_yaxes(**score_layout(axis, title="score"))
     higher = "; ".join(
         f"{contrast_name(found, contrast)}: higher in {sum(line.higher for line in lines)} of {len(lines)}"
         for contrast, lines in pairs

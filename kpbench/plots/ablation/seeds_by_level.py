@@ -1,4 +1,4 @@
-"""Every seed's test score by level, with the geometric mean and its interval."""
+"""Every seed's score by level, with the geometric mean and its interval."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ LABEL = 16
 
 
 SeedPoint = tuple[int, float, bool]
-"""One run: its block, its test score, and whether it diverged and has the mean face's."""
+"""One run: its block, its score, and whether it failed and has the mean face's."""
 
 
 def seed_points(found: Analysis, level: Level) -> tuple[SeedPoint, ...]:
@@ -39,17 +39,17 @@ def draw_seeds_by_level(found: Analysis) -> Drawing:
     points = [(level, seed_points(found, level)) for level in found.levels]
     scores = [score for _, mine in points for _, score, _ in mine if drawable(score)]
     if not scores:
-        return Drawing(notes=("No run has a test score yet.",))
+        return Drawing(notes=("No run has a score yet.",))
     intervals = [level.interval for level, _ in points if level.interval is not None]
     ends = [end for one in intervals for end in (one.low, one.high) if end is not None]
-    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="test", log=True, also=ends)
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split=found.split, log=True, also=ends)
     panels = tuple(
         _panel(factor_names(found.design)[factor], [pair for pair in points if pair[0].factor == factor], axis, floors)
         for factor in found.design.factors
     )
     keys = [Key("one run", "run", "dot"), Key("geometric mean with its 95 % interval over seeds", "first", "bar")]
     if any(failed for _, mine in points for _, _, failed in mine):
-        keys.append(Key("diverged, with the mean face's score", "failed", "cross"))
+        keys.append(Key("diverged or collapsed, with the mean face's score", "failed", "cross"))
     return Drawing(panels, (*keys, *floor_keys))
 
 
@@ -61,13 +61,13 @@ def _panel(
     add_lines(figure, floors, (foot, head), upright=True)
     for at, (level, mine) in enumerate(points):
         _add_level(figure, at, level, mine)
-    figure.update_xaxes(**score_layout(axis, title="test score"))
+    figure.update_xaxes(**score_layout(axis, title="score"))
     ticks = name_ticks((show_level(level.level) for level, _ in points), length=LABEL)
     figure.update_yaxes(range=[foot, head], showgrid=False, automargin=True, **ticks)
     means = "; ".join(
         f"{show_level(level.level)} {show_score(level.interval.score)}" for level, _ in points if level.interval
     )
-    alt = f"Test score of every run by level of {name}. Geometric means: {means or 'none yet'}."
+    alt = f"Score of every run by level of {name}. Geometric means: {means or 'none yet'}."
     return Panel(name, figure, alt)
 
 
@@ -75,7 +75,7 @@ def _add_level(figure: go.Figure, at: int, level: Level, points: Sequence[SeedPo
     ordinary = marker_style("run", 7, "circle", edge=0) | {"opacity": 0.6}
     diverged = marker_style("failed", 9, "x-thin", edge=2) | {"opacity": 1}
     placed = [(block, score, failed, at + 0.55 * jitter(index)) for index, (block, score, failed) in enumerate(points)]
-    for lost, marker, words in ((False, ordinary, ""), (True, diverged, ", diverged")):
+    for lost, marker, words in ((False, ordinary, ""), (True, diverged, ", failed")):
         mine = [(rounded(score), y, block) for block, score, failed, y in placed if failed == lost and drawable(score)]
         if mine:
             add_trace(

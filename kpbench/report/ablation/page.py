@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
-from kpbench.report.ablation import methods, runs, tables, words
+from kpbench.report.ablation import deviations, methods, runs, tables, verdicts, words
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
+
+MOST_READINGS = 20
+"""Openings of the sealed test that the page lists one by one."""
 
 
 def render_ablation(
@@ -35,11 +38,14 @@ def render_ablation(
         found=found,
         title=title,
         headline=words.headline(found),
-        verdicts=words.verdict_lines(found),
+        verdicts=verdicts.verdict_lines(found),
         caveats=words.caveats(found),
         floor=words.floor_sentence(found),
-        conclusion=words.conclusion(found),
+        conclusion=verdicts.conclusion(found),
         contrasts=tables.contrasts(found),
+        means=tables.means(found),
+        simple_effects=tables.simple_effects(found),
+        confirmed=tables.confirmed(found),
         interactions=tables.interactions(found),
         variance=tables.variance(found),
         ranks=tables.ranks(found),
@@ -54,17 +60,20 @@ def render_ablation(
         diagnostics=tables.diagnostics(found),
         diagnostics_note=words.DIAGNOSTICS,
         failures=failure_lines(found.rows),
-        failed=sum(row.state == "failed" for row in found.rows),
+        failed=int(found.table.failed.sum()),
+        split=words.SPLITS[found.split],
+        seeds=max((one.n for one in found.contrasts), default=0) if found.design.looks else len(found.design.blocks),
         missing=runs.missing(found),
         crashes=runs.failures(found),
         methods=methods.methods(found),
-        deviations=words.deviations(found, sessions, readings),
+        deviations=deviations.deviations(found, sessions, readings),
         plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "design"}),
         design={**design, "cells": f"{len(found.design.cells)}, {found.design.runs} runs"},
         fixed=fixed_parameters(found.rows),
         sessions=sessions,
         session_columns=columns(sessions),
         readings=readings,
-        readings_sentence=words.readings_sentence(readings),
+        most_readings=MOST_READINGS,
+        readings_sentence=deviations.readings_sentence(readings),
         reading_columns=columns(readings),
     )

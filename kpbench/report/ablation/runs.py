@@ -28,7 +28,7 @@ MOST_FAILURES = 50
 
 def costs(found: Analysis) -> Table:
     """Every level with its score, its runs and its costs, the baseline of each factor first."""
-    columns: dict[str, Kind] = {"Level": "", "Score": "n strong", "95 % interval": "n", "Runs": "n", "Diverged": "n"}
+    columns: dict[str, Kind] = {"Level": "", "Score": "n strong", "95 % interval": "n", "Runs": "n", "Failed": "n"}
     columns |= dict.fromkeys(COSTS.values(), "n")
     bases = {level.factor: level.cost for level in found.levels if level.baseline}
     rows: list[tuple[str | Cell, ...]] = [
@@ -103,8 +103,8 @@ def _score_interval(found: ScoreInterval | None) -> str:
 def tuning(found: Analysis) -> Table:
     """What was tried and chosen for every cell that was tuned; empty where the recipe is fixed."""
     columns: dict[str, Kind] = {
-        "Cell": "", "Recipes": "n", "Epochs": "n", "Diverged": "n", "Failed": "n", "Validation": "n", "Chosen": "",
-        "At an end of its range": "tag",
+        "Cell": "", "Block": "n", "Recipes": "n", "Epochs": "n", "Diverged": "n", "Failed": "n", "Validation": "n",
+        "Chosen": "", "At an end of its range": "tag",
     }  # fmt: skip
     if found.design.tuning is None:
         return Table("Tuning of each cell", columns)
@@ -112,6 +112,7 @@ def tuning(found: Analysis) -> Table:
     rows = [
         (
             _values(cell.levels, names),
+            "all" if cell.block is None else str(cell.block),
             f"{cell.trials:,}",
             f"{cell.epochs:,}",
             f"{cell.diverged:,}" if cell.diverged else "",
@@ -129,14 +130,16 @@ def tuning_sentence(found: Analysis) -> str:
     """Whether the cells were tuned equally, and what lies at an end of its range; empty where the recipe is fixed."""
     if found.design.tuning is None:
         return ""
-    asked, epochs = len(found.design.tuning.recipes), found.plan.epochs
+    tuning, epochs = found.design.tuning, found.plan.epochs
+    asked = len(tuning.replicates()[0].recipes)
     short = [cell for cell in found.tuning if cell.trials < asked or cell.failed]
     hits = [cell for cell in found.tuning if cell.at_ends]
-    text = f"{asked} recipes of {epochs} epochs were planned for each cell that was tuned. "
+    text = f"{asked} recipes of {epochs} epochs were planned for each cell"
+    text += " in each block, drawn and tried anew. " if tuning.by_block else " that was tuned. "
     text += "Every one had all of them. " if not short else f"{len(short)} had fewer or lost some: see the table. "
     if hits:
         text += f"In {len(hits)} of {len(found.tuning)} the choice lies at an end of its range; a wider may help. "
-    return text + "Choices were made by validation score; the seed that chose is used for nothing else."
+    return text + "Choices were made by validation score; the seeds that chose are used for nothing else."
 
 
 def _values(values: Mapping[str, Scalar], names: Mapping[str, str]) -> str:

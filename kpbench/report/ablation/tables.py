@@ -1,16 +1,22 @@
 """The tables of an ablation's results: contrasts, interactions, variance, ranks, diagnostics."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.analysis.ablation.details import ContrastDetail
+from kpbench.analysis.ablation.levels import counting_cells
 from kpbench.plots.ablation.names import cell_name, contrast_name, effect_words, factor_names
 from kpbench.plots.ablation.variance_shares import shares
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
 from kpbench.report.tables import Kind, Table
+from kpbench.statistics.blocks import BlockTable
+from kpbench.statistics.collapse import collapse_bound, iqm
 from kpbench.statistics.contrasts import Checks, Contrast
-from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, signed
+from kpbench.statistics.intervals import score_interval
+from kpbench.statistics.words import coverage, detectable_text, interval_text, number, p_text, percent, signed
 
 CONTRASTS: dict[str, Kind] = {
     "Contrast": "",
@@ -21,6 +27,7 @@ CONTRASTS: dict[str, Kind] = {
     "Interval": "n",
     "at": "n",
     "Interval over seeds and faces": "n",
+    "SE over seeds / and faces": "n",
     "MSE": "n",
     "Score, level / baseline": "n",
     "RMSE px, level / baseline": "n",
@@ -32,8 +39,9 @@ CONTRASTS: dict[str, Kind] = {
     "Permutation p": "n",
     "Bootstrap interval": "n",
     "Detectable": "n",
-    "Diverged": "n",
-    "Ratio without diverged seeds": "n",
+    "Failed": "n",
+    "Ratio without failed seeds": "n",
+    "Interval with collapse": "n",
 }
 
 
@@ -44,7 +52,7 @@ def contrasts(found: Analysis) -> Table:
 
 
 def _contrast(found: Analysis, one: Contrast, detail: ContrastDetail) -> tuple[str, ...]:
-    alpha, rest = found.design.alpha, one.survivors
+    alpha, rest, two = found.design.alpha, one.survivors, detail.two
     return (
         contrast_name(found, one),
         one.word,
@@ -54,15 +62,17 @@ def _contrast(found: Analysis, one: Contrast, detail: ContrastDetail) -> tuple[s
         interval_text(one.ci),
         "–" if one.ci is None else coverage(one.ci),
         interval_text(detail.seeds_and_faces),
+        "–" if two is None else f"{two.seeds.error:.3g} / {two.seeds_and_faces.error:.3g}",
         "–" if one.ratio is None else percent(one.ratio),
         "–" if one.scores is None else " / ".join(map(show_score, one.scores)),
         "–" if one.pixels is None else " / ".join(f"{px:.3g}" for px in one.pixels),
         p_text(one.p, alpha=alpha),
         p_text(one.p_adjusted, alpha=alpha),
         *_checks(one.checks, alpha, signed(None if one.estimate is None else one.estimate.d_z)),
-        _detectable(one),
+        detectable_text(one.detectable, one.detectable_interval),
         str(one.failed) if one.failed else "",
-        "" if rest is None or rest.ratio is None else f"{number(rest.ratio)} (n {rest.n})",
+        "" if rest is None or rest.ratio is None or not one.failed else f"{number(rest.ratio)} (n {rest.n})",
+        interval_text(None if rest is None else rest.with_collapse),
     )
 
 
@@ -83,8 +93,77 @@ def _seeds(one: Contrast) -> str:
     return f"{one.n}" + (f" of {one.blocks_planned}" if one.n < one.blocks_planned else "")
 
 
-def _detectable(one: Contrast) -> str:
-    return "–" if one.detectable is None else f"{one.detectable:.2g} %"
+def simple_effects(found: Analysis) -> Table:
+    """The effects behind every contrast that is averaged over others, in each combination of their levels."""
+    columns: dict[str, Kind] = {
+        "Contrast": "", "At": "", "MSE ratio": "n strong", "Interval": "n", "at": "n", "p adjusted": "n",
+    }  # fmt: skip
+    rows = [
+        (
+            contrast_name(found, one),
+            effect_words(found, effect).removeprefix("at "),
+            "–" if effect.ratio is None else number(effect.ratio),
+            interval_text(effect.ci),
+            "–" if effect.ci is None else coverage(effect.ci),
+            p_text(effect.p_adjusted, alpha=found.design.alpha),
+        )
+        for one, simple in zip(found.contrasts, found.simple, strict=True)
+        for effect in (() if simple is None else simple.effects)
+    ]
+    return Table("Effects at each level of the other factors", columns, rows)
+
+
+def means(found: Analysis) -> Table:
+    """Every level averaged over what it is crossed with, then every cell: score, runs that failed, middle half."""
+    columns: dict[str, Kind] = {
+        "Level or cell": "", "Score": "n strong", "95 % interval": "n", "Failed": "n", "could be up to": "n",
+        "Middle half": "n",
+    }  # fmt: skip
+    names, table = factor_names(found.design), found.table
+    groups = [
+        (f"{names[level.factor]} {show_level(level.level)}", counting_cells(found.design, level.factor, level.level))
+        for level in (found.levels if len(found.design.factors) > 1 else ())
+    ]
+    groups += [(cell_name(found, cell), (at,)) for at, cell in enumerate(table.cells)]
+    return Table("Scores by level and by cell", columns, [_mean(name, table, cells) for name, cells in groups])
+
+
+def _mean(name: str, table: BlockTable, cells: Sequence[int]) -> tuple[str, ...]:
+    mse, failed = table.mse[list(cells)], int(table.failed[list(cells)].sum())
+    blocks = np.log(mse).mean(axis=0)
+    blocks, runs = blocks[~np.isnan(blocks)], mse[~np.isnan(mse)]
+    if not blocks.size:
+        return (name, *("–",) * 5)
+    score = score_interval(np.exp(blocks).tolist())
+    return (
+        name,
+        show_score(score.score),
+        "–" if score.low is None or score.high is None else f"{show_score(score.low)} to {show_score(score.high)}",
+        f"{failed} of {runs.size}",
+        f"{100 * collapse_bound(failed, runs.size):.0f} %",
+        show_score(iqm(1.0 / (2.0 * runs))),
+    )
+
+
+def confirmed(found: Analysis) -> Table:
+    """The planned contrasts on the sealed test; empty while it is not opened."""
+    columns: dict[str, Kind] = {
+        "Contrast": "", "Effect": "", "Verdict": "tag", "MSE ratio": "n strong", "Interval": "n", "at": "n",
+        "p adjusted": "n",
+    }  # fmt: skip
+    rows = [
+        (
+            contrast_name(found, one),
+            effect_words(found, one),
+            one.word,
+            "–" if one.ratio is None else number(one.ratio),
+            interval_text(one.ci),
+            "–" if one.ci is None else coverage(one.ci),
+            p_text(one.p_adjusted, alpha=found.design.alpha),
+        )
+        for one in found.confirmed
+    ]
+    return Table("Contrasts on the sealed test", columns, rows)
 
 
 INTERACTIONS: dict[str, Kind] = {
@@ -111,7 +190,7 @@ def interactions(found: Analysis) -> Table:
             interval_text(one.ci),
             p_text(one.p, alpha=found.design.alpha),
             p_text(one.p_adjusted, alpha=found.design.alpha),
-            _detectable(one),
+            detectable_text(one.detectable, one.detectable_interval),
         )
         for one in found.interactions
     ]

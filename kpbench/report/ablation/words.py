@@ -1,102 +1,16 @@
-"""The sentences of an ablation's page: verdicts, methods, diagnostics, deviations; none says more than the rows do."""
+"""The sentences of an ablation's page beside its verdicts: headline, caveats, floor, control, notes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import numpy as np
 
 from kpbench.analysis.ablation.analysis import Analysis
-from kpbench.plots.ablation.names import ONLY_FACTOR, contrast_name, effect_words, factor_names
+from kpbench.plots.ablation.names import contrast_name, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, error_pixels, show_score
-from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
-from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, plural, seeds_text
+from kpbench.statistics.words import coverage, interval_text, number, p_text, plural
 
-
-@dataclass(frozen=True)
-class VerdictLine:
-    """One contrast's verdict: what was compared, the word, and the numbers behind it as a sentence."""
-
-    name: str
-    effect: str
-    word: str
-    text: str
-
-
-def verdict_lines(found: Analysis) -> tuple[VerdictLine, ...]:
-    """One line for every planned contrast, in the order of the plan."""
-    return tuple(
-        VerdictLine(contrast_name(found, one), effect_words(found, one), one.word, _verdict(found, one, "MSE"))
-        for one in found.contrasts
-    )
-
-
-def conclusion(found: Analysis) -> str:
-    """The paragraph that a person can quote: every planned contrast and interaction with its verdict and numbers."""
-    if not found.contrasts:
-        return "No contrast was planned."
-    lines = verdict_lines(found)
-    effects = list(dict.fromkeys(line.effect for line in lines))
-    alike = f", {effects[0]}" if len(effects) == 1 and effects[0] != ONLY_FACTOR else ""
-    labels = [f" ({line.effect})" if len(effects) > 1 else "" for line in lines]
-    text = [f"Change of MSE against the baseline by paired seeds{alike}{_adjustment(found, len(lines))}."]
-    text += [f"{line.name}{label}: {line.word}. {line.text}" for line, label in zip(lines, labels, strict=True)]
-    text += _survivors(found)
-    if found.interactions:
-        text.append(f"Interactions, as ratios of MSE ratios{_adjustment(found, len(found.interactions))}.")
-        text += [
-            f"{contrast_name(found, one)}: {one.word}. {_verdict(found, one, 'Ratio')}" for one in found.interactions
-        ]
-    return " ".join(text)
-
-
-def _adjustment(found: Analysis, contrasts: int) -> str:
-    return f", p adjusted by Holm over {contrasts}" if found.terms.corrected_for(contrasts) > 1 else ""
-
-
-def _verdict(found: Analysis, one: Contrast, what: str) -> str:
-    """The numbers behind a verdict; `what` is the quantity whose change they state."""
-    word, terms = one.verdict.word, found.terms
-    if word == "incomplete":
-        ran = f"{one.n} of {one.blocks_planned} planned seeds"
-        return f"{ran} have run for every cell it needs, so there is no verdict."
-    if word == "withheld" or one.ci is None or one.ratio is None:
-        guide = "" if one.ratio is None else f" The {what} differs by {percent(one.ratio)}, for orientation only."
-        return f"{seeds_text(one.n)}; a verdict needs at least {MINIMUM_SEEDS}.{guide}"
-    p = p_text(one.p_adjusted, alpha=terms.alpha)
-    text = (
-        f"{what} {percent(one.ratio)}, {coverage(one.ci)} interval {percent(one.ci.low)} to {percent(one.ci.high)}, "
-        f"p {p if p.startswith('<') else f'= {p}'}, {seeds_text(one.n)}."
-    )
-    if word == "undecided":
-        return f"{text} A true change of {one.detectable:.2g} % would be found with {100 * terms.power:g} % power."
-    of_interest = f"{100 * terms.sesoi:g} % of interest"
-    if word == "equivalent":
-        return f"{text} Any difference is smaller than the {of_interest}."
-    sizes = {
-        "beyond": f"More than the {of_interest}.",
-        "below": f"Less than the {of_interest}.",
-        "unclear": f"It may be more or less than the {of_interest}.",
-    }
-    return f"{text} {sizes[one.verdict.size or 'unclear']}"
-
-
-def _survivors(found: Analysis) -> list[str]:
-    """What is left of the contrasts without the seeds in which a run diverged; empty where none did."""
-    notes = []
-    for one in found.contrasts:
-        rest = one.survivors
-        if rest is None:
-            continue
-        left = "no seed is left" if rest.ratio is None else f"MSE ratio {number(rest.ratio)}"
-        change = ", where the interval says something else of 1" if rest.agrees is False else ""
-        notes.append(f"{contrast_name(found, one)} ({one.failed}) {left}{change}")
-    if not notes:
-        return []
-    return [
-        "Diverged runs count with the error of the constant predictor; without their seeds, number of such runs in "
-        f"brackets: {'; '.join(notes)}."
-    ]
+SPLITS = {"val": "the validation faces", "test": "the sealed test"}
+"""The faces that judge, as a sentence calls them."""
 
 
 def headline(found: Analysis) -> str:
@@ -105,14 +19,30 @@ def headline(found: Analysis) -> str:
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     text = f"{plural(len(words), 'planned contrast')}: {counts}." if words else "No contrast was planned."
     if found.missing > 0:
-        done = found.design.runs - found.missing
-        text += f" The study is not complete: {done:,} of {plural(found.design.runs, 'run')} have ended."
+        done = found.planned_runs - found.missing
+        text += f" The study is not complete: {done:,} of {plural(found.planned_runs, 'run')} have ended."
     return text
 
 
 def caveats(found: Analysis) -> tuple[str, ...]:
     """What a reader of the verdicts has to know beside them."""
     notes = []
+    if found.provenance.older:
+        notes.append(
+            f"Post hoc: {plural(found.provenance.older, 'row')} ended before this plan was made, "
+            f"{found.provenance.made}. What was looked at before it was asked gets estimates and intervals, no verdict."
+        )
+    ran = int((~np.isnan(found.table.mse)).sum())
+    if 2 * int(found.table.failed.sum()) > ran:
+        notes.append(
+            f"{int(found.table.failed.sum())} of {plural(ran, 'run')} are no better than the mean face: little has "
+            "been learned yet; more epochs or another recipe come first."
+        )
+    if found.design.tuning is not None and found.design.tuning.how == "locked":
+        notes.append("Every effect is conditional on one recipe, the best at the baseline, for all cells.")
+    if found.design.looks and found.next_look is None and found.contrasts:
+        seeds = max(one.n for one in found.contrasts)
+        notes.append(f"A sequential design: it ended at {seeds} of at most {found.design.looks[-1]} seeds.")
     if found.design.crossed and any(one.word == "present" for one in found.interactions):
         notes.append(
             "Factors interact here: an effect averaged over the other factors is not the effect at each of their "
@@ -131,8 +61,8 @@ def caveats(found: Analysis) -> tuple[str, ...]:
 
 
 def floor_sentence(found: Analysis) -> str:
-    """What is reached without a network, on the sealed test; says so where it was not measured."""
-    scores = {name: split.get("test") for name, split in found.floor.items()}
+    """What is reached without a network on the faces that judge; says so where it was not measured."""
+    scores = {name: split.get(found.split) for name, split in found.floor.items()}
     named = [
         f"{name} {show_score(score)} ({error_pixels(score):.2f} px)"
         for name, score in scores.items()
@@ -141,7 +71,7 @@ def floor_sentence(found: Analysis) -> str:
     if not named:
         return "No floor is stored with this study, so what a method without a network reaches is not known."
     known = [score for score in scores.values() if score is not None and drawable(score)]
-    text = f"Without a network, on the sealed test: {', '.join(named)}."
+    text = f"Without a network, on {SPLITS[found.split]}: {', '.join(named)}."
     names = factor_names(found.design)
     below = [
         f"{names[level.factor]} {show_level(level.level)}"
@@ -226,55 +156,3 @@ DIAGNOSTICS = (
     "above do not rest on normality."
 )
 """What the diagnostics say and what they do not."""
-
-
-def deviations(
-    found: Analysis, sessions: Sequence[Mapping[str, object]], readings: Sequence[Mapping[str, object]]
-) -> tuple[str, ...]:
-    """Where what was done differs from the plan, or from one undisturbed run of it; empty for none."""
-    notes = []
-    if found.missing > 0:
-        tried = f", {len(found.failures):,} of them after a failed attempt" if found.failures else ""
-        notes.append(f"{found.missing:,} of {plural(found.design.runs, 'planned run')} have no outcome{tried}.")
-    lost = [row for row in found.rows if row.state == "failed"]
-    if lost:
-        blocks = ", ".join(f"{row.cell} seed {row.seed}" for row in lost[:12])
-        more = f" and {len(lost) - 12:,} more" if len(lost) > 12 else ""
-        counted = [row for row in lost if row.role == "ablation"]
-        rule = " They count with the mean face's MSE." if counted else ""
-        notes.append(f"{plural(len(lost), 'run')} diverged: {blocks}{more}.{rule}")
-        aside = [row for row in lost if row.role == "control"]
-        if aside:
-            notes.append(f"{plural(len(aside), 'diverged run')} of the A/A arm: the pair is left out.")
-    if len(sessions) > 1:
-        notes.append(f"The study was done in {plural(len(sessions), 'session')}.")
-    for what, values in (
-        ("devices", {row.device for row in found.rows}),
-        ("data digests", {row.data for row in found.rows}),
-    ):
-        if len(values) > 1:
-            notes.append(f"The runs have several {what}: {', '.join(sorted(values))}.")
-    taken = [row.taken_from for row in found.rows if row.taken_from is not None]
-    if taken:
-        plans = ", ".join(sorted(set(taken)))
-        notes.append(
-            f"{plural(len(taken), 'run')} of {found.design.runs:,} were trained and scored in another study of the "
-            f"same task (plan {plans}) and taken over: the two studies are no independent witnesses."
-        )
-    again = _models(readings) - sum(row.test_score is not None and row.taken_from is None for row in found.rows)
-    if again > 0:
-        notes.append(f"The sealed test was opened {plural(again, 'time')} more than once for each run that is counted.")
-    return tuple(notes)
-
-
-def readings_sentence(readings: Sequence[Mapping[str, object]]) -> str:
-    """How often the sealed test was opened and for what."""
-    if not readings:
-        return "The sealed test has not been opened."
-    runs = _models(readings)
-    text = f"The sealed test was opened {plural(len(readings), 'time')}: {runs:,} for a run's model"
-    return f"{text}, {len(readings) - runs:,} for the floor."
-
-
-def _models(readings: Sequence[Mapping[str, Any]]) -> int:
-    return sum(not str(reading.get("model", "")).startswith("floor:") for reading in readings)

@@ -45,6 +45,7 @@ def render_verify(found: Verification) -> str:
         begun=begun,
         design=begun[0].design if begun else None,
         studies=as_json(found)["studies"],
+        split=begun[0].split if begun else "val",
         plots=plots,
         words=words,
         factor_names=factor_names,

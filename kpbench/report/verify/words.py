@@ -10,6 +10,9 @@ from kpbench.statistics.agreement import Ends, RankAgreement
 from kpbench.statistics.intervals import ScoreInterval
 from kpbench.statistics.words import number, plural
 
+FACES = {"test": "sealed test", "val": "validation faces"}
+"""What a study's own cells are judged on, by split."""
+
 CLEAR = 0.05
 """A tau that perfectly agreeing studies would have this seldom, or less, is no noise."""
 
@@ -39,9 +42,13 @@ def findings(found: StudyAgreement) -> list[str]:
             f"({ends_text(one.corrected_interval)}); a repetition of one study would agree with itself to "
             f"{one.reliability[0].tau:.2f} (built-in) and {one.reliability[1].tau:.2f} (real)."
         )
-    kinds = {"Contrasts averaged over the other factors": found.signs, "Simple contrasts": found.simple_signs}
-    for kind, count in kinds.items():
-        if count["contrasts"]:
+    for kind, count, needed in (
+        ("Contrasts averaged over the other factors", found.signs, found.needed_seeds),
+        ("Simple contrasts", found.simple_signs, found.simple_needed_seeds),
+    ):
+        if count is None:
+            texts.append(f"{kind}: their signs are withheld; they are given from {needed} seeds in each study on.")
+        elif count["contrasts"]:
             flips = plural(count["disagree"], "sign flips", many="signs flip") if count["disagree"] else "no sign flips"
             texts.append(
                 f"{kind}: of {count['contrasts']}, {count['agree'] + count['disagree']} are significant in both "
@@ -85,13 +92,13 @@ def limits(found: RankAgreement, studies: Sequence[Analysis]) -> list[str]:
     return texts
 
 
-def transfer_sentence(found: RankAgreement) -> str:
+def transfer_sentence(found: RankAgreement, split: str) -> str:
     """How well the transfer's order of the cells agrees with that of training on real faces."""
     if found.tau is None or found.interval is None or found.ceiling is None:
         return "One of the two orders is all ties, so there is no tau of the transfer."
     return (
         "Do networks trained on built-in faces and scored on real ones rank the cells as networks trained on real "
-        f"faces do (their sealed test)? Kendall's tau {found.tau:.2f}, 95 % interval {ends_text(found.interval)}, "
+        f"faces do (their {FACES[split]})? Kendall's tau {found.tau:.2f}, 95 % interval {ends_text(found.interval)}, "
         f"against {found.ceiling.tau:.2f} for one order under this noise."
     )
 

@@ -9,16 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from kpbench.analysis.comparison.arms import StudyRows, counted, read_study
+from kpbench.analysis.comparison.arms import counted
 from kpbench.analysis.comparison.comparison import compare, recipe, recipe_digest
 from kpbench.analysis.comparison.named import find_study_and_cell, named_arm
+from kpbench.analysis.comparison.study import StudyRows, read_study
 from kpbench.cell import cell_id
 from kpbench.errors import UsageError
 from kpbench.seeds import block_seed
-from kpbench.space.design import Design
+from kpbench.space.design import FIRST_BLOCK, Design
 from kpbench.statistics.estimate import paired
 from kpbench.statistics.intervals import score_interval
 from kpbench.statistics.seeds_and_faces import seeds_by_faces
+from kpbench.statistics.verdicts import needed_seeds
+from kpbench.store.files import PERSONS
 from tests.ablation_rows import CROSSED, FLOOR_SCORES, NORM, plan, study_folder, whole
 from tests.study_rows import row
 
@@ -74,7 +77,7 @@ def search(name="found", *, best=(1, 2, 3), second=(), score=250.0, lr=1e-3):
             noise = math.exp(0.05 * math.sin(seed))
             rows.append(row(cell, seed=seed, trial=None, score=level, test=level * noise))
     shape = plan(no_design()).model_copy(update={"kind": "search", "design": None})
-    return StudyRows(name=name, place=f"/{name}", plan=shape, rows=tuple(rows), failed_mse=MEAN_FACE)
+    return StudyRows(name=name, place=f"/{name}", plan=shape, rows=tuple(rows), mean_face={"test": MEAN_FACE})
 
 
 def no_design():
@@ -93,7 +96,7 @@ def test_paired_is_scipys_paired_t_on_log_mse(norm):
     level, baseline = log_mse(norm, "batch"), log_mse(norm, "none")
     expected = stats.ttest_rel(level, baseline)
     interval = expected.confidence_interval(0.95)
-    assert pair.paired
+    assert (pair.test, pair.shared) == ("paired t", 8)
     assert pair.p == pytest.approx(expected.pvalue, rel=1e-9)
     assert pair.p_adjusted == pair.p
     assert pair.df == 7
@@ -111,7 +114,7 @@ def test_without_common_seeds_it_is_scipys_welch(norm, again):
     first, second = log_mse(norm, "batch"), log_mse(other, "none")
     expected = stats.ttest_ind(first, second, equal_var=False)
     interval = expected.confidence_interval(0.95)
-    assert not pair.paired
+    assert (pair.test, pair.shared) == ("Welch", 0)
     assert (pair.p, pair.df) == pytest.approx((expected.pvalue, expected.df))
     assert pair.ci == pytest.approx((np.exp(interval.low), np.exp(interval.high)))
     assert pair.ratio == pytest.approx(math.exp(first.mean() - second.mean()))
@@ -120,12 +123,14 @@ def test_without_common_seeds_it_is_scipys_welch(norm, again):
     assert pair.verdict != "withheld"
 
 
-@pytest.mark.parametrize("start", [0, 500])
-def test_swapping_the_arms_inverts_the_ratio(norm, again, start):
+@pytest.mark.parametrize(
+    ("start", "test"), [(FIRST_BLOCK, "paired t"), (FIRST_BLOCK + 4, "overlapping samples"), (500, "Welch")]
+)
+def test_swapping_the_arms_inverts_the_ratio(norm, again, start, test):
     other = with_seeds(again, start)
     (ab,) = compare(norm, other, cells=("norm=spatial_batch", "norm=none")).pairs
     (ba,) = compare(other, norm, cells=("norm=none", "norm=spatial_batch")).pairs
-    assert ab.paired == ba.paired == (start == 0)
+    assert ab.test == ba.test == test
     assert ab.ratio == pytest.approx(1 / ba.ratio)
     assert ab.ci[0] == pytest.approx(1 / ba.ci[1])
     assert ab.p == pytest.approx(ba.p)
@@ -159,12 +164,10 @@ def test_whatever_the_seeds_the_ratio_is_that_of_what_enters(start, n, m, effect
     (back,) = compare(second, first).pairs
     assert pair.ratio == pytest.approx((pair.a.rmse_px / pair.b.rmse_px) ** 2)
     assert pair.ratio == pytest.approx(1 / back.ratio)
-    assert set(pair.a.seeds) <= set(range(1, n + 1))
-    if pair.paired:
+    assert (len(pair.a.seeds), len(pair.b.seeds)) == (n, m)
+    if pair.test == "paired t":
         assert pair.a.seeds == pair.b.seeds
-    else:
-        assert (len(pair.a.seeds), len(pair.b.seeds)) == (n, m)
-    assert (pair.verdict == "withheld") == (pair.n < 5)
+    assert (pair.verdict == "withheld") == (pair.n < 6)
     if pair.p is not None:
         assert pair.ci[0] < pair.ratio < pair.ci[1]
 
@@ -181,7 +184,8 @@ def test_several_cells_are_one_family_under_holm(norm, again):
     assert {pair.a.chosen for pair in pairs} == {"common"}
 
 
-def test_verdicts_are_the_ablations(norm):
+def test_verdicts_are_the_ablations(tmp_path):
+    norm = read_study(study_folder(tmp_path / "norm", seeds=12))
     found = {
         (level, sesoi): compare(norm, norm, cells=(f"norm={level}", "norm=none"), sesoi=sesoi).pairs[0]
         for level in ("batch", "spatial_batch")
@@ -190,17 +194,37 @@ def test_verdicts_are_the_ablations(norm):
     assert (found["spatial_batch", 0.05].verdict, found["spatial_batch", 0.05].size) == ("better", "beyond")
     assert (found["spatial_batch", 0.9].verdict, found["spatial_batch", 0.9].size) == ("better", "below")
     weak = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001).pairs[0]
-    assert weak.verdict == "undecided"
-    assert weak.detectable > 5
+    assert (weak.verdict, weak.why) == ("undecided", "")
+    assert 5 < weak.detectable_interval[0] < weak.detectable < weak.detectable_interval[1]
     alike = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001, sesoi=0.9).pairs[0]
-    assert alike.verdict == "equivalent"
+    assert (alike.verdict, alike.why) == ("equivalent", "")
 
 
-def test_below_five_seeds_an_arm_no_verdict():
-    few, more = search("few", best=(1, 2, 3, 4)), search("more", best=(11, 12, 13, 14, 15, 16), score=900.0)
-    (pair,) = compare(few, more).pairs
-    assert (pair.verdict, pair.n) == ("withheld", 4)
-    assert pair.p < 0.001
+def test_a_verdict_needs_the_seeds_of_its_family(norm, again):
+    few = search("few", best=(1, 2, 3, 4, 5))
+    for more in (search("more", best=range(11, 17), score=900.0), search("more", best=(1, 2, 3, 4, 5), score=900.0)):
+        result = compare(few, more)
+        (pair,) = result.pairs
+        assert (pair.verdict, pair.why, pair.n, result.needed) == ("withheld", "seeds", 5, 6)
+        assert pair.p < 0.001
+    six = compare(search("six", best=range(1, 7)), search("more", best=range(11, 17), score=900.0)).pairs[0]
+    assert (six.verdict, six.why) == ("worse", "")
+    result = compare(norm, again, alpha=0.01)
+    assert result.needed == needed_seeds(3, 0.01) == 10
+    assert {pair.why for pair in result.pairs} == {"seeds"}
+
+
+def test_rare_failures_hide_behind_equal_means(tmp_path):
+    """Eight seeds without a failure allow for one in three, so alike is not equivalent."""
+    norm = read_study(study_folder(tmp_path / "norm", noise=0.005))
+    wobbled = with_rows(
+        norm, lambda one: one.model_copy(update={"test_mse": one.test_mse * (1 + 0.003 * math.sin(one.seed))})
+    )
+    twin = replace(wobbled, place="/twin")
+    (pair,) = compare(norm, twin, cells=("norm=none", "norm=none")).pairs
+    assert (pair.verdict, pair.why) == ("undecided", "collapse")
+    unknown = [replace(study, mean_face={}) for study in (norm, twin)]
+    assert compare(*unknown, cells=("norm=none", "norm=none")).pairs[0].verdict == "equivalent"
 
 
 def test_a_single_seed_has_a_ratio_and_nothing_more():
@@ -211,18 +235,21 @@ def test_a_single_seed_has_a_ratio_and_nothing_more():
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "paired", "n"),
+    ("first", "second", "test", "n", "shared"),
     [
-        ((1, 2, 3), (1, 2, 3), True, 3),
-        ((1, 2, 3), range(8), True, 3),  # one arm has no other seeds
-        (range(8), range(3, 12), True, 5),
-        (range(8), range(4, 12), False, 8),  # four in common are too few to drop the others for
-        (range(3), range(2, 5), False, 3),
+        ((1, 2, 3), (1, 2, 3), "paired t", 3, 3),
+        ((1, 2, 3), range(8), "overlapping samples", 3, 3),
+        (range(8), range(3, 12), "overlapping samples", 8, 5),
+        (range(8), range(4, 12), "overlapping samples", 8, 4),
+        (range(3), range(2, 5), "Welch", 3, 1),  # the correlation of one pair is not known
+        (range(8), range(6, 14), "Welch", 8, 2),
     ],
 )
-def test_when_seeds_are_paired(first, second, paired, n):
+def test_all_seeds_enter_and_the_shared_ones_make_the_test(first, second, test, n, shared):
     (pair,) = compare(search("a", best=tuple(first)), search("b", best=tuple(second), score=200)).pairs
-    assert (pair.paired, pair.n) == (paired, n)
+    assert (pair.test, pair.n, pair.shared) == (test, n, shared)
+    assert [pair.a.seeds, pair.b.seeds] == [tuple(first), tuple(second)]
+    assert (pair.correlation is None) == (test == "Welch")
 
 
 def test_one_computation_done_twice_is_said(norm):
@@ -243,15 +270,31 @@ def test_faces_too_where_the_rows_carry_them(norm):
 
     study = with_rows(norm, faces)
     (pair,) = compare(study, study, cells=("norm=spatial_batch", "norm=none")).pairs
-    expected = seeds_by_faces(np.array([[arm.faces[seed] for seed in arm.seeds] for arm in pair.arms]), [1.0, -1.0])
+    faces = np.array([[arm.faces[seed] for seed in arm.seeds] for arm in pair.arms])
+    expected = seeds_by_faces(faces, [1.0, -1.0]).seeds_and_faces
+    interval = expected.ratio_interval(0.95)
     assert pair.seeds_and_faces.ratio == expected.ratio == pytest.approx(pair.ratio)
-    assert pair.seeds_and_faces.ci == (expected.seeds_and_faces.low, expected.seeds_and_faces.high)
+    assert pair.seeds_and_faces.ci == (interval.low, interval.high)
+    assert (pair.seeds_and_faces.unit, pair.seeds_and_faces.units) == ("face", 40)
     assert pair.seeds_and_faces.ci[1] > pair.ci[1]
+    people = replace(study, persons=tuple(range(10)) * 4)
+    (by_person,) = compare(people, people, cells=("norm=spatial_batch", "norm=none")).pairs
+    assert (by_person.seeds_and_faces.unit, by_person.seeds_and_faces.units) == ("person", 10)
+    assert (
+        compare(people, replace(study, place="/o"), cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces.unit
+        == "face"
+    )
+    with pytest.raises(UsageError, match=r"persons\.json of norm has 3 faces and the rows have 40"):
+        compare(*[replace(study, persons=(1, 2, 3))] * 2, cells=("norm=batch", "norm=none"))
+    one = replace(study, persons=(1,) * 40)
+    assert compare(one, one, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
     bare = with_rows(study, lambda one: one.model_copy(update={"face_mse": None}))
     assert compare(bare, bare, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
-    half = with_rows(study, lambda one: one if one.seed else one.model_copy(update={"face_mse": None}))
+    half = with_rows(study, lambda one: one if one.seed > FIRST_BLOCK else one.model_copy(update={"face_mse": None}))
     assert compare(half, half, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
-    short = with_rows(study, lambda one: one if one.seed else one.model_copy(update={"face_mse": one.face_mse[:9]}))
+    short = with_rows(
+        study, lambda one: one if one.seed > FIRST_BLOCK else one.model_copy(update={"face_mse": one.face_mse[:9]})
+    )
     assert compare(short, short, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
 
 
@@ -275,12 +318,36 @@ def test_diverged_seeds_count_with_the_mean_face(tmp_path):
     study = read_study(study_folder(tmp_path / "s", diverged=[(1, 2), (1, 5)]))
     (pair,) = compare(study, study, cells=("norm=batch", "norm=none")).pairs
     level, baseline = log_mse(study, "batch"), log_mse(study, "none")
-    assert pair.a.diverged == (2, 5)
-    assert pair.a.mse[2] == pytest.approx(MEAN_FACE)
+    assert pair.a.diverged == (FIRST_BLOCK + 2, FIRST_BLOCK + 5)
+    assert pair.a.mse[FIRST_BLOCK + 2] == pytest.approx(MEAN_FACE)
     assert pair.p == pytest.approx(stats.ttest_rel(level, baseline).pvalue)
     kept = [0, 1, 3, 4, 6, 7]
     assert pair.survivors.n == (6, 6)
     assert pair.survivors.ratio == pytest.approx(math.exp((level - baseline)[kept].mean()))
+
+
+def test_runs_worse_than_the_mean_face_count_with_it(norm):
+    def worse(one):
+        bad = one.params["network.norm"] == "batch" and one.seed < FIRST_BLOCK + 2
+        return one.model_copy(update={"test_mse": 3 * MEAN_FACE}) if bad else one
+
+    found = with_rows(norm, worse)
+    (pair,) = compare(found, found, cells=("norm=batch", "norm=none")).pairs
+    assert (pair.a.diverged, pair.a.collapsed) == ((), (FIRST_BLOCK, FIRST_BLOCK + 1))
+    assert [pair.a.mse[seed] for seed in pair.a.collapsed] == [MEAN_FACE] * 2
+    assert pair.survivors.n == (6, 6)
+    assert pair.seeds_and_faces is None
+    lost = with_rows(found, lambda one: one.model_copy(update={"test_mse": None, "state": "failed", "reason": "nan"})
+                     if one.test_mse == 3 * MEAN_FACE else one)  # fmt: skip
+    (nan,) = compare(lost, lost, cells=("norm=batch", "norm=none")).pairs
+    assert (nan.ratio, nan.ci, nan.verdict) == (pair.ratio, pair.ci, pair.verdict)
+
+
+def test_a_failed_seed_is_left_out_of_both_arms_for_orientation(norm, again):
+    lost = with_rows(norm, lambda one: one.model_copy(update={"test_mse": 3 * MEAN_FACE})
+                     if one.seed == FIRST_BLOCK + 5 else one)  # fmt: skip
+    (pair,) = compare(lost, with_seeds(again, FIRST_BLOCK + 4), cells=("norm=batch", "norm=none")).pairs
+    assert (pair.test, pair.survivors.n) == ("overlapping samples", (7, 7))
 
 
 def test_an_arm_whose_every_seed_diverged_still_compares(tmp_path):
@@ -291,13 +358,13 @@ def test_an_arm_whose_every_seed_diverged_still_compares(tmp_path):
     assert pair.survivors is None
     other = replace(with_seeds(study, 100), place="/other")
     welch = compare(other, study, cells=("norm=batch", "norm=batch")).pairs[0]
-    assert (welch.ratio, welch.verdict, welch.p) == (1.0, "equivalent", 1.0)
+    assert (welch.ratio, welch.verdict, welch.p) == (1.0, "undecided", 1.0)  # all count alike, whatever they were
     assert not welch.identical
 
 
 def test_a_diverged_seed_without_a_floor_is_refused(tmp_path):
     study = read_study(study_folder(tmp_path / "s", diverged=[(1, 2)], floor=False))
-    with pytest.raises(UsageError, match=r"seed 2 of s diverged and the mean face"):
+    with pytest.raises(UsageError, match=r"seed 1002 of s diverged and the mean face"):
         compare(study, study, cells=("norm=batch", "norm=none"))
     assert compare(study, study, cells=("norm=spatial_batch", "norm=none")).pairs[0].n == 8
 
@@ -468,8 +535,8 @@ def test_a_row_whose_parameters_were_changed_is_refused(norm):
 
 @pytest.mark.parametrize("mse", [0.0, -1.0])
 def test_an_mse_that_is_not_positive_is_refused(norm, mse):
-    damaged = with_rows(norm, lambda one: one.model_copy(update={"test_mse": mse}) if one.seed == 3 else one)
-    with pytest.raises(UsageError, match="the MSE of seed 3 is"):
+    damaged = with_rows(norm, lambda one: one.model_copy(update={"test_mse": mse}) if one.seed == 1003 else one)
+    with pytest.raises(UsageError, match="the MSE of seed 1003 is"):
         compare(damaged, norm, cells=("norm=batch", None))
 
 
@@ -527,18 +594,17 @@ def test_numbers_and_words_out_of_range(norm, options, names):
 
 
 def test_the_least_alpha_works_with_two_seeds():
-    (pair,) = compare(search("a", best=(1, 2)), search("b", best=(1, 2), score=90), alpha=1e-4).pairs
+    (pair,) = compare(search("a", best=(1, 2)), search("b", best=(1, 2), score=150), alpha=1e-4).pairs
     assert pair.detectable == 0  # the paired differences do not vary
-    (pair,) = compare(search("a", best=(1, 2)), search("b", best=(4, 8), score=90), alpha=1e-4).pairs
+    (pair,) = compare(search("a", best=(1, 2)), search("b", best=(4, 8), score=150), alpha=1e-4).pairs
     assert pair.detectable > 0
 
 
-def test_the_seeds_of_a_search_and_of_an_ablation_are_the_same_cohort(norm):
-    found = search("found", best=tuple(block_seed(0, block) for block in (1, 2, 3)))
+def test_the_seeds_of_a_search_and_of_an_ablation_can_be_shared(norm):
+    found = search("found", best=tuple(block_seed(0, FIRST_BLOCK + block) for block in range(8)))
     (pair,) = compare(found, norm).pairs
-    assert pair.paired
-    assert pair.b.seeds == (1, 2, 3)
-    logs = [np.log([arm.mse[seed] for seed in (1, 2, 3)]) for arm in pair.arms]
+    assert pair.test == "paired t"
+    logs = [np.log([arm.mse[seed] for seed in pair.a.seeds]) for arm in pair.arms]
     assert pair.p == pytest.approx(paired(logs[0] - logs[1]).p)
 
 
@@ -553,3 +619,91 @@ def test_partial_labels_are_another_recipe_where_the_same_faces_are_scored(norm,
         compare(with_plan(norm, held_out="apart"), partial, across=["recipe"])
     with pytest.raises(UsageError, match="faces or their split"):
         compare(norm, with_plan(partial, held_out=None), across=["recipe"])
+
+
+# --- on which faces
+
+
+def on_val(study, *, name="val", place="/val"):
+    """The study as one that is judged on val: no score on the sealed test, and a floor without one."""
+    design = study.plan.design.model_copy(update={"split": "val"})
+    closed = with_rows(study, lambda one: one.model_copy(update={"test_mse": None, "test_score": None}))
+    return replace(with_plan(closed, design=design), name=name, place=place, split="val", mean_face={"val": VAL_FACE})
+
+
+VAL_FACE = 1 / (2 * FLOOR_SCORES["mean face"]["val"])
+
+
+def test_two_studies_judged_on_val_are_compared_there(norm, again):
+    result = compare(on_val(norm), on_val(again, place="/other"), cells=("norm=batch", "norm=none"))
+    (pair,) = result.pairs
+    assert result.split == "val"
+    val = {one.seed: one.val_mse for one in norm.rows if one.role == "ablation" and one.cell == pair.a.cell}
+    assert pair.a.mse == val
+    assert pair.a.faces
+    assert pair.seeds_and_faces is not None
+
+
+def test_a_study_judged_on_val_and_one_on_the_test_are_compared_on_val(norm, again):
+    result = compare(on_val(norm), again, cells=("norm=batch", "norm=none"))
+    assert (result.split, result.pairs[0].seeds_and_faces) == ("val", None)
+    assert result.pairs[0].b.mse == {one.seed: one.val_mse for one in again.rows if one.cell == result.pairs[0].b.cell
+                                     and one.role == "ablation"}  # fmt: skip
+    assert compare(norm, again, cells=("norm=batch", "norm=none")).split == "test"
+
+
+def test_confirmed_studies_are_compared_on_the_test_without_its_faces(norm):
+    """A confirmed row has a score on the test, and the single errors of the val faces it was judged on."""
+    design = norm.plan.design.model_copy(update={"split": "val"})
+    confirmed = replace(with_plan(norm, design=design), split="val", place="/c")
+    result = compare(confirmed, norm, cells=("norm=batch", "norm=none"))
+    assert (result.split, result.pairs[0].seeds_and_faces) == ("test", None)
+    half = with_rows(confirmed, lambda one: one.model_copy(update={"test_mse": None}) if one.seed % 2 else one)
+    assert compare(half, norm, cells=("norm=batch", "norm=none")).split == "val"
+
+
+def test_failed_seeds_count_with_the_mean_face_of_the_split(tmp_path):
+    study = on_val(read_study(study_folder(tmp_path / "s", diverged=[(1, 2)])))
+    (pair,) = compare(study, study, cells=("norm=batch", "norm=none")).pairs
+    assert pair.a.mse[FIRST_BLOCK + 2] == VAL_FACE
+
+
+def test_no_split_in_common_is_refused(norm, again):
+    other = with_rows(again, lambda one: one.model_copy(update={"val_mse": None}))
+    with pytest.raises(UsageError, match="val and norm were scored on no split in common: val and test"):
+        compare(on_val(norm), replace(other, name="norm"))
+
+
+def test_faces_drawn_anew_in_each_block_do_not_compare_with_others(norm, again):
+    anew = on_val(norm)
+    anew = with_plan(anew, design=anew.plan.design.model_copy(update={"resplit": True}))
+    with pytest.raises(UsageError, match="drawn anew in each block"):
+        compare(anew, on_val(again))
+    (pair,) = compare(anew, anew, cells=("norm=batch", "norm=none")).pairs
+    assert (pair.n, pair.seeds_and_faces) == (8, None)
+
+
+def test_persons_are_read_for_the_split_that_a_study_was_judged_on(tmp_path):
+    folder = study_folder(tmp_path / "s")
+    (folder / PERSONS).write_text('{"val": [1, 1, 2]}')
+    assert read_study(folder).persons is None
+    (folder / PERSONS).write_text('{"test": [1, 1, 2]}')
+    assert read_study(folder).persons == (1, 1, 2)
+    for damaged in ('{"test": "who"}', '{"test": [1.5]}', "["):
+        (folder / PERSONS).write_text(damaged)
+        with pytest.raises(UsageError, match=r"persons\.json is damaged"):
+            read_study(folder)
+
+
+def test_seeds_that_all_failed_are_not_equivalent():
+    worse = 0.5 / (2 * MEAN_FACE)
+    seeds = tuple(range(1, 9))
+    (pair,) = compare(search("a", best=seeds, score=worse), search("b", best=seeds, score=0.9 * worse)).pairs
+    assert (pair.ratio, pair.a.collapsed, pair.verdict, pair.why) == (1.0, seeds, "undecided", "collapse")
+
+
+@pytest.mark.parametrize("why", ["post hoc", "tuned once"])
+def test_a_cell_of_a_study_without_verdicts_gets_none_here_either(norm, why):
+    (pair,) = compare(replace(norm, withhold=why), norm, cells=("norm=batch", "norm=none")).pairs
+    assert (pair.verdict, pair.why) == ("withheld", why)
+    assert pair.ratio is not None and pair.ci is not None

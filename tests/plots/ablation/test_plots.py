@@ -60,17 +60,17 @@ def test_slopes_multiply_to_the_ratio_and_know_which_side_diverged(lost):
     found = slopes(lost.table, batch)
     assert len(found) == 8
     assert geometric_mean(line.scores[0] / line.scores[1] for line in found) == pytest.approx(batch.ratio)
-    assert [line.block for line in found if line.failed[1]] == [2]
+    assert [line.block for line in found if line.failed[1]] == [1002]
     assert not any(line.failed[0] for line in found)
     assert found[2].scores[1] == pytest.approx(FLOOR_SCORES["mean face"]["test"])
-    assert [line.block for line in slopes(lost.table, spatial)] == [0, 1, 2, 3, 5, 6, 7]
+    assert [line.block for line in slopes(lost.table, spatial)] == [1000, 1001, 1002, 1003, 1005, 1006, 1007]
 
 
 def test_every_run_of_a_level_is_a_point(crossed, lost):
     assert [len(seed_points(crossed, level)) for level in crossed.levels] == [24] * 6
     none, batch, spatial = lost.levels
     assert [len(seed_points(lost, level)) for level in (none, batch, spatial)] == [8, 8, 7]
-    assert [block for block, _, failed in seed_points(lost, batch) if failed] == [2]
+    assert [block for block, _, failed in seed_points(lost, batch) if failed] == [1002]
 
 
 def test_a_curve_is_the_geometric_mean_over_whole_blocks(lost):

@@ -13,13 +13,14 @@ from kpbench.report.ablation import runs, tables, words
 from kpbench.report.ablation.page import render_ablation
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.report.tables import Cell
+from kpbench.statistics.words import interval_text
 from tests.ablation_rows import CROSSED, analysis, study_folder
 from tests.report.search.test_page import Page
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{ 7*7 }}"
 
 SECTIONS = (
-    "verdicts", "conclusion", "effects", "keypoints", "pairs", "seeds", "curves", "measures", "interactions",
+    "verdicts", "conclusion", "effects", "means", "keypoints", "pairs", "seeds", "curves", "measures", "interactions",
     "variance", "ranks", "cost", "diagnostics", "failures", "methods", "plan", "again",
 )  # fmt: skip
 
@@ -94,7 +95,7 @@ def test_verdicts_are_said_plainly(pages):
     crossed, few, cut = (Page(pages[name]).words for name in ("crossed", "few", "cut"))
     assert "2 planned contrasts: 2 better." in crossed
     assert "Factors interact here" in crossed
-    assert "2 withheld" in few and "3 seeds; a verdict needs at least 5." in few
+    assert "2 withheld" in few and "3 seeds; a verdict on 2 contrasts needs at least 7." in few
     assert "2 incomplete" in cut and "14 of 32 runs have ended" in cut
     assert "5 of 8 planned seeds have run for every cell it needs, so there is no verdict." in cut
     for text in (few, cut):
@@ -105,7 +106,8 @@ def test_the_methods_tell_the_choices_that_were_made(pages):
     crossed, bare = (Page(pages[name]).words for name in ("crossed", "bare"))
     for phrase in ("Full factorial of 9 cells", "72 runs", "baseline cell with 8 seeds of another cohort", "12 epochs",
                   "data order, augmentation, initial weights and dropout", "No run is stopped early",
-                  "order of runs is randomised", "scored once on the sealed test", "corrected by Holm",
+                  "order of runs is randomised", "on the sealed test split, which each run opens once",
+                  "corrected by Holm",
                   "Each interval is at the level at which Holm's procedure tested", "0.952 to 1.050", "mean face 114",
                   "80 % power at alpha = 0.05 / 2", "ridge on pixels 161", "MSE of the mean face"):  # fmt: skip
         assert phrase in crossed, phrase
@@ -137,7 +139,7 @@ def test_hostile_texts_stay_text(tmp_path):
 def test_the_contrast_table_carries_the_analysis(tmp_path):
     found = analysis(tmp_path / "a", noise=0.02)
     line, contrast = tables.contrasts(found).records()[1], found.contrasts[1]
-    assert (line["Verdict"], line["Seeds"], line["Diverged"]) == ("better", "8", "")
+    assert (line["Verdict"], line["Seeds"], line["Failed"]) == ("better", "8", "")
     assert float(line["MSE ratio"]) == pytest.approx(contrast.ratio, rel=5e-3)
     assert line["Interval"] == f"{contrast.ci.low:.3g} to {contrast.ci.high:.3g}"
     assert line["p adjusted"] == "< 0.001" and line["P(better), interval"].startswith("1.00 (0.")
@@ -165,14 +167,14 @@ def test_measures_have_a_line_a_level_and_a_column_each(tmp_path):
     assert none["Level"].tag == "baseline" and "×" not in none["shifted 2 px"].detail
     one = found.levels[1].measures[1]
     assert batch["shifted 2 px"].text == f"{one.interval.score:.0f}"
-    assert batch["shifted 2 px"].detail.endswith(f"× {one.ratio:.3g} ({one.ci.low:.3g} to {one.ci.high:.3g})")
+    assert batch["shifted 2 px"].detail.endswith(f"× {one.ratio:.3g} ({interval_text(one.ci)})")
     assert not runs.measures(analysis(tmp_path / "b", details=False))
 
 
 def test_runs_without_an_outcome_are_named_with_their_reason(pages, tmp_path):
     words = Page(pages["crashed"]).words
     assert "2 planned runs ended without an outcome and are counted nowhere; the same command runs them again" in words
-    assert "norm none 1 oom memory ran out, 2 times 13.2 GB of 16 GB in use" in words
+    assert "norm none 1001 oom memory ran out, 2 times 13.2 GB of 16 GB in use" in words
     assert "2 of 32 planned runs have no outcome, 2 of them after a failed attempt." in words
     assert "No run diverged." in words
     many = analysis(tmp_path / "a", seeds=60, crashed=[(0, block) for block in range(60)])
@@ -187,7 +189,7 @@ def test_the_interval_over_seeds_and_faces_stands_in_table_and_methods(pages, tm
     crossed, old, diverged = (Page(pages[name]).words for name in ("crossed", "old", "diverged"))
     assert "pigeonhole bootstrap" in crossed
     assert "No interval over seeds and faces: all contrasts (rows without the errors of single faces)." in old
-    assert "No interval over seeds and faces: all contrasts (a seed diverged" in diverged
+    assert "No interval over seeds and faces: all contrasts (a run failed" in diverged
     assert "adjusted by Benjamini and Hochberg over the 30 differences of this study" in crossed
     assert "at most 5 % of the ringed" in crossed and "errors of single keypoints" in old
 

@@ -12,8 +12,8 @@ __all__ = ["browser"]
 pytestmark = pytest.mark.browser
 
 STUDIES = {
-    "crossed": ({"factors": CROSSED, "crossed": True, "diverged": [(2, 3)]}, 15),
-    "one factor": ({"seeds": 16}, 7),
+    "crossed": ({"factors": CROSSED, "crossed": True, "diverged": [(2, 3)]}, 17),
+    "one factor": ({"seeds": 16}, 8),
     "nothing yet": ({"runs": 0}, 0),
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from kpbench.analysis.verify import as_json, read_verification
 from kpbench.report.verify.page import render_verify
-from kpbench.report.verify.words import headline, limits
+from kpbench.report.verify.words import findings, headline, limits
 from tests.report.search.test_page import Page
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 
@@ -16,6 +16,8 @@ STATES = {
     "alike": {},
     "turned": {"truths": (planted, lambda cell: planted(cell, {**EFFECTS, "standard": -0.3}))},
     "unrelated": {"truths": (planted, lambda cell: -planted(cell) - 12)},
+    "few": {"seeds": (4, 4)},
+    "on val": {"split": "val"},
     "flat": {"truths": (planted, lambda cell: -6.0), "noise": 0.0},
     "without transfer": {"measured": False},
     "partial": {"missing": (0, 5)},
@@ -55,8 +57,8 @@ def test_the_page_asks_for_nothing_and_shows_no_picture(found, state):
         ("unrelated", "no common order"),
         ("flat", "ties all 18 cells"),
         ("partial", "Nothing is compared yet: 5 planned runs"),
-        ("begun", "Nothing is compared yet: 72 planned runs"),
-        ("nothing", "Nothing is compared yet: 144 planned runs"),
+        ("begun", "Nothing is compared yet: 162 planned runs"),
+        ("nothing", "Nothing is compared yet: 324 planned runs"),
     ],
 )
 def test_the_headline_says_what_was_found(found, state, says):
@@ -64,12 +66,29 @@ def test_the_headline_says_what_was_found(found, state, says):
 
 
 def test_few_seeds_and_a_tau_without_correction_are_named(found, tmp_path):
-    few = found["alike"]
+    few = found["few"]
     assert "4 seeds a study" in limits(few.result.agreement, few.studies)[0]
     uncorrected = dataclasses.replace(few.result.agreement, corrected=None)
     assert "not corrected" in limits(uncorrected, few.studies)[-1]
     many = read_verification(verify_folder(tmp_path / "v", seeds=(8, 8)))
     assert not any("seeds a study" in sentence for sentence in limits(many.result.agreement, many.studies))
+
+
+def test_signs_are_said_or_withheld(found):
+    few = findings(found["few"].result)
+    assert "Contrasts averaged over the other factors: their signs are withheld; they are given from 8 seeds" in few[1]
+    assert "Simple contrasts: their signs are withheld; they are given from 9 seeds in each study on." in few
+    page = render_verify(found["few"])
+    assert "<dt>Signs that agree</dt><dd>withheld</dd>" in page
+    assert page.count(">withheld</span>") == 5 + 12
+    assert not any("withheld" in sentence for sentence in findings(found["alike"].result))
+    assert "5 of 5" in render_verify(found["alike"])
+
+
+def test_the_page_names_the_faces_that_cells_are_judged_on(found):
+    assert "study's validation faces" in render_verify(found["on val"])
+    assert "sealed test" not in render_verify(found["on val"]).split("<script")[0]
+    assert "study's sealed test" in render_verify(found["alike"])
 
 
 def test_every_figure_of_the_json_is_on_the_page(found):

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kpbench.report.ablation.words import conclusion, verdict_lines
+from kpbench.report.ablation.verdicts import conclusion, verdict_lines
 from kpbench.statistics.blocks import block_table
 from kpbench.statistics.contrasts import compare
 from kpbench.statistics.decisions import Terms
 from kpbench.statistics.plan import PlannedContrast, contrasts_with_baseline, interactions_with_baseline
+from kpbench.statistics.simple_effects import all_with_direction
 from tests.ablation_rows import CROSSED, analysis
 from tests.statistics.examples import rows_of
 
@@ -38,7 +39,14 @@ def told(study, rows, *, factors=(NORM,), blocks=None, failed=None, terms=None):
     together = interactions_with_baseline(table, BASELINE) if crossed else ()
     design = study.design.model_copy(update={"correction": terms.correction} if terms else {})
     contrasts = compare(table, family, terms)
-    return replace(study, design=design, contrasts=contrasts, interactions=compare(table, together, terms))
+    return replace(
+        study,
+        design=design,
+        terms=terms or Terms(),
+        contrasts=contrasts,
+        simple=(None,) * len(contrasts),
+        interactions=compare(table, together, terms),
+    )
 
 
 def pair(shift, sd, *, n=8):
@@ -54,7 +62,7 @@ def pair(shift, sd, *, n=8):
         (-0.06, 0.04, "better", "It may be more or less than the 5 % of interest."),
         (0.2, 0.02, "worse", "More than the 5 % of interest."),
         (0.0, 0.02, "equivalent", "Any difference is smaller than the 5 % of interest."),
-        (-0.06, 0.2, "undecided", " % would be found with 80 % power."),
+        (-0.06, 0.2, "undecided", "%) would be found with 80 % power."),
     ],
 )
 def test_each_verdict_in_words(study, shift, sd, word, text):
@@ -69,17 +77,15 @@ def test_each_verdict_in_words(study, shift, sd, word, text):
 
 def test_undecided_claims_nothing(study):
     found = told(study, pair(-0.06, 0.2))
-    assert f"A true change of {found.contrasts[0].detectable:.2g} % would be found" in conclusion(found)
+    assert f"A true change of {found.contrasts[0].detectable:.2g} % (" in conclusion(found)
     for claim in ("better", "worse", "lower", "higher", "equivalent", "trend", "significan", "no effect"):
         assert claim not in conclusion(found)
 
 
 def test_no_verdict_no_claim(study):
     (line,) = verdict_lines(told(study, pair(-0.5, 0.01, n=3)))
-    assert (line.word, line.text) == (
-        "withheld",
-        "3 seeds; a verdict needs at least 5. The MSE differs by −39.3 %, for orientation only.",
-    )
+    assert line.word == "withheld"
+    assert line.text.startswith("3 seeds; a verdict on 1 contrast needs at least 6. MSE −39.3 %, 95 % interval ")
     (line,) = verdict_lines(told(study, pair(-1.0, 0.1, n=6), blocks=range(8)))
     assert (line.word, line.text) == (
         "incomplete",
@@ -94,7 +100,7 @@ def test_every_planned_contrast_is_named_and_what_they_share_is_said_once(study)
     assert text.startswith("Change of MSE against the baseline by paired seeds, p adjusted by Holm over 2.")
     assert all(text.count(f"norm {name} against none: ") == 1 for name in "ab")
     assert "by Holm" not in conclusion(told(study, rows, terms=Terms(correction="none")))
-    assert conclusion(replace(study, contrasts=())) == "No contrast was planned."
+    assert conclusion(replace(study, contrasts=(), simple=())) == "No contrast was planned."
 
 
 @pytest.mark.parametrize(
@@ -142,4 +148,49 @@ def test_effects_are_named_for_what_they_are_averaged_over(study):
 def test_a_simple_effect_says_where_the_others_are_held(study):
     table = study.table
     held = compare(table, [PlannedContrast(NORM, "batch", "none", at={DROPOUT: "spatial"})])
-    assert verdict_lines(replace(study, contrasts=held))[0].effect == "at dropout = spatial"
+    assert verdict_lines(replace(study, contrasts=held, simple=(None,)))[0].effect == "at dropout = spatial"
+
+
+def test_a_withheld_verdict_says_why(study):
+    rows = pair(-0.5, 0.01)
+    for why, text in (
+        ("post hoc", "Its rows are older than its plan: an estimate, no verdict."),
+        ("tuned once", "Each cell was tuned once for all seeds, so luck in tuning is in no interval: no verdict."),
+    ):
+        (line,) = verdict_lines(told(study, rows, terms=Terms(withhold=why)))
+        assert line.word == "withheld" and line.text.startswith(f"{text} MSE −39.3 %, 95 % interval")
+
+
+@pytest.mark.parametrize(
+    ("values", "agree"),
+    [
+        ((-0.68, -0.91, -0.92, -0.27, -0.22, 0.26, -0.41, 0.12), False),
+        ((-0.30, -0.28, -0.31, -0.29, -0.30, -0.27, -0.20, 0.03), True),
+    ],
+)
+def test_sign_flips_that_do_not_agree_stand_beside_the_verdict(study, values, agree):
+    rows = pair(0.0, 1e-9)
+    rows.loc[rows[NORM] == "batch", "mse"] = np.exp(values)
+    (line,) = verdict_lines(told(study, rows))
+    assert line.word == "better"
+    assert line.text.endswith("Sign flips give p = 0.055 and do not agree.") != agree
+
+
+def test_a_mixed_effect_says_how_it_divides(study):
+    rng = np.random.default_rng(0)
+    effect = {"none": 0.4, "spatial": -0.5}
+    rows = rows_of(LEVELS, 8, lambda cell, block: effect[cell[DROPOUT]] * (cell[NORM] == "batch") + rng.normal(0, 0.01))
+    table = block_table(rows, factors=[NORM, DROPOUT])
+    family = contrasts_with_baseline(table, BASELINE, effect="marginal", factors=[NORM])
+    contrasts, simple = all_with_direction(table, compare(table, family), Terms())
+    (line,) = verdict_lines(replace(study, terms=Terms(), contrasts=contrasts, simple=simple))
+    assert line.word == "mixed"
+    assert "It is better in 1, worse in 1 of 2 combinations of the other factors' levels" in line.text
+
+
+def test_a_rare_collapse_is_named_where_it_stands_against_equivalence(study):
+    (line,) = verdict_lines(told(study, pair(0.0, 0.002), failed=4.0))
+    assert (line.word, line.text.endswith("Within the 5 % of interest, but a rare collapse could hide more.")) == (
+        "undecided",
+        True,
+    )

@@ -1,0 +1,56 @@
+"""Where an ablation's rows come from: trained to its plan, or looked at before the plan was made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kpbench.cell import RunResult
+from kpbench.store.files import REUSED, SESSIONS, read_lines
+from kpbench.store.plan import Plan
+from kpbench.store.study import Reused, Session
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a reader must know before a contrast is called planned.
+
+    Attributes:
+        made: when the plan was written, UTC; the first session where an older kpbench wrote none; empty if unknown.
+        older: rows that ended before that, or that another study had when this plan was made: looking at them came
+            first, so the study is post hoc.
+        inherited: contrasts of the studies that these rows were taken from; they count in this study's family.
+        drift: versions in which those studies were trained, where they differ from this study's.
+    """
+
+    made: str
+    older: int
+    inherited: int
+    drift: tuple[str, ...]
+
+
+def reused_studies(folder: Path) -> list[Reused]:
+    """The studies whose rows a study looks at again, each once."""
+    return list({one.plan: one for one in read_lines(folder / REUSED, Reused)}.values())
+
+
+def provenance(folder: Path, plan: Plan, rows: Sequence[RunResult]) -> Provenance:
+    """The provenance of a study's rows from its plan, its sessions and what it took over."""
+    sessions = read_lines(folder / SESSIONS, Session)
+    reused = reused_studies(folder)
+    made = plan.made or (sessions[0].when if sessions else "")
+    here = sessions[-1].versions if sessions else {}
+    drift = [
+        f"{name} {theirs} in {one.study}, {ours} here"
+        for one in reused
+        for name, first in (("torch", "unknown"), ("recipe", "1"))  # sessions of earlier versions name no recipe
+        if (theirs := one.versions.get(name, first)) != (ours := here.get(name, first))
+    ]
+    return Provenance(
+        made=made,
+        older=max(
+            sum(row.taken_from is not None if not made else row.finished < made for row in rows),
+            sum(one.runs for one in reused),
+        ),
+        inherited=sum(one.contrasts for one in reused),
+        drift=tuple(drift),
+    )

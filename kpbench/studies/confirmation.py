@@ -1,0 +1,55 @@
+"""What an ablation does by what it found so far: the next look of a sequential design, the sealed test at the end."""
+
+from collections.abc import Iterator
+
+from kpbench.analysis.ablation.analysis import analyse
+from kpbench.engine.events import Notify, Stage
+from kpbench.errors import UsageError
+from kpbench.faces.faces import Splits
+from kpbench.space.design import Design
+from kpbench.store.files import MODELS, READINGS, ROWS, read_lines
+from kpbench.store.study import Reading, Study
+from kpbench.studies.official import confirm_row, model_file, score_floor
+from kpbench.studies.planned_runs import remove_model
+from kpbench.studies.preflight import Task
+
+
+def looks_to_run(study: Study, design: Design) -> Iterator[int]:
+    """The numbers of blocks to train, one after the other: all, or in a sequential design those of the next look.
+
+    A look whose runs did not all end well is the last: the same command trains what is missing.
+    """
+    if design.looks is None:
+        yield len(design.blocks)
+        return
+    before = None
+    while (n := analyse(study.folder).next_look) is not None and n != before:
+        yield n
+        before = n
+
+
+def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Notify) -> None:
+    """Opens the sealed test once for the models of a finished study, for the contrasts that it planned.
+
+    Raises:
+        UsageError: planned runs are missing, or models were removed since.
+    """
+    found = analyse(study.folder)
+    if found.missing:
+        raise UsageError(f"--confirm: {found.missing} planned runs have no outcome; the same command runs them first")
+    rows = [row for row in found.rows if row.state == "complete" and row.test_mse is None]
+    if not rows:
+        readings = read_lines(study.folder / READINGS, Reading)
+        when = readings[-1].when if readings else "before"
+        notify(Stage(f"confirmed on {when}: the sealed test is not opened again"))
+        return
+    if lost := [row for row in rows if not (study.folder / model_file(row)).is_file()]:
+        raise UsageError(
+            f"--confirm: {len(lost)} of {len(rows)} models are not in {study.folder / MODELS} any more; "
+            "run the ablation anew under another --name, with --confirm"
+        )
+    score_floor(study, task, splits, command, notify, test=True)
+    notify(Stage("confirming on the sealed test", len(rows)))
+    for row in rows:
+        study.append(ROWS, confirm_row(study, task, splits, row, command))
+        remove_model(study, row)
