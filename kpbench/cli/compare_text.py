@@ -53,7 +53,9 @@ def _judged_on(result: Comparison) -> str:
     if result.split == "test":
         return "the sealed test"
     closed = [study.name for study in (result.first, result.second) if judged_on(study.plan) == "val"]
-    return f"validation faces; the sealed test was not opened for every run of {' and '.join(dict.fromkeys(closed))}"
+    if len(closed) == 2:
+        return "validation faces, as both were"
+    return f"validation faces; the sealed test was not opened for every run of {closed[0]}"
 
 
 def _entry(label: str, words: str) -> list[str]:

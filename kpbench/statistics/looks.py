@@ -37,6 +37,14 @@ def spent_alpha(looks: Sequence[int], at: int, alpha: float) -> float:
     return alpha * (looks[at] - before) / looks[-1]
 
 
+def at_look(terms: Terms, looks: Sequence[int], n: int) -> Terms:
+    """The terms of the look at n seeds: its own share of alpha. A design ends at one look, so one share is spent.
+
+    Without looks, and at a number of seeds that is none of them, the terms as they are.
+    """
+    return replace(terms, alpha=spent_alpha(looks, looks.index(n), terms.alpha)) if n in looks else terms
+
+
 def reached(table: BlockTable, looks: Sequence[int]) -> int:
     """How many looks have all their blocks complete."""
     return sum(complete_blocks(first_blocks(table, n)).shape[1] == n for n in looks)
@@ -58,7 +66,7 @@ def compare_with_direction(
         return all_with_direction(table, compare(table, family, terms), terms)
     found: list[tuple[Contrast, SimpleEffects | None]] = []
     for at in range(max(1, reached(table, looks))):
-        share, blocks = replace(terms, alpha=spent_alpha(looks, at, terms.alpha)), first_blocks(table, looks[at])
+        share, blocks = at_look(terms, looks, looks[at]), first_blocks(table, looks[at])
         seen = zip(*all_with_direction(blocks, compare(blocks, family, share), share), strict=True)
         found = (
             [old if old[0].word in FINAL else new for old, new in zip(found, seen, strict=True)] if found else [*seen]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from kpbench.cell import Value
 from kpbench.errors import UsageError
 from kpbench.space.design import Design
 from kpbench.store.files import PLAN
+
+MOST_LISTED = 6
+"""A list that is longer is not printed whole where two plans differ."""
 
 
 class Plan(Value):
@@ -91,11 +95,23 @@ def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
     Raises:
         UsageError: with `field old -> new` for each.
     """
-    before, after = old.identity(), new.identity()
-    keys = list(dict.fromkeys([*before, *after]))
-    differences = [f"{key} {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    differences = list(_changes(old.identity(), new.identity()))
     if differences:
         raise UsageError(
             f"study {folder} exists with another plan ({'; '.join(differences)}); "
             "give the study's own options to continue it, or another --name"
         )
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """`field old -> new` for each difference, inside mappings too; of long lists their lengths."""
+    for key in dict.fromkeys([*old, *new]):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from _changes(before, after)
+        elif isinstance(before, list) and isinstance(after, list) and max(len(before), len(after)) > MOST_LISTED:
+            yield f"{key} {len(before)} -> {len(after)} of them" if len(before) != len(after) else f"other {key}"
+        else:
+            yield f"{key} {before} -> {after}"

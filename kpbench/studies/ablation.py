@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kpbench.analysis.ablation.family import terms_of
 from kpbench.cell import cell_id
 from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notify, Stage
@@ -19,7 +20,9 @@ from kpbench.space.design import (
     Design,
     base_cell,
 )
+from kpbench.statistics.looks import at_look
 from kpbench.statistics.power import detectable_d
+from kpbench.statistics.verdicts import needed_seeds
 from kpbench.store.files import COSTS, PERSONS, SESSIONS
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, check_folder, find_study, open_study
@@ -59,6 +62,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
             study.write(PERSONS, json.dumps({"val": splits.val.subjects.tolist()}) + "\n")
         staged = task.stage(splits, people=bool(design.resplit))
         measures = _measures(prepared, other)
+        for line in _too_few(design):
+            notify(Stage(line))
         for n in looks_to_run(study, design):
             # Again for what broke, once.
             while (tuning := tuning_runs(study, task, design, splits, notify, blocks=n)).jobs:
@@ -85,7 +90,22 @@ def _record_what_was_seen(study: Study, plan: Plan, wanted: Sequence[PlannedRun]
     for folder, runs in seen_elsewhere(plan, wanted, out).items():
         if folder != study.folder:
             record_source(study, folder, read_plan(folder), runs)
-            notify(Stage(f"post hoc: {folder.name} has {runs} of these runs; another --seed plans on fresh ones"))
+            notify(Stage(_post_hoc(folder, runs)))
+
+
+def _post_hoc(folder: Path, runs: int) -> str:
+    return f"post hoc: {folder.name} has {runs} of these runs; another --seed plans on fresh ones"
+
+
+def _too_few(design: Design) -> list[str]:
+    """The numbers of seeds, of the end or of a look, at which the design can decide nothing, each with the remedy."""
+    terms = terms_of(design)
+    looks = design.looks or ()
+    steps = [(n, f"the look at {n} seeds") for n in looks] or [(len(design.blocks), f"{len(design.blocks)} seeds")]
+    needed = [needed_seeds(terms.corrected_for(design.family_size), at_look(terms, looks, n).alpha) for n, _ in steps]
+    return [
+        f"no verdict from {what}: this family wants {k}" for (n, what), k in zip(steps, needed, strict=True) if n < k
+    ]
 
 
 def _count_costs(study: Study, wanted: Sequence[PlannedRun]) -> None:
@@ -150,9 +170,20 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
         "detectable": f"differences of {_detectable(design):.2f} standard deviations of the paired log MSE ratio, "
         f"with {design.power:.0%} power",
+        **({"verdicts": found} if (found := _withheld(prepared, plan)) else {}),
         "minutes": round(total / 60, 1),
         "plan": plan.digest,
     }
+
+
+def _withheld(prepared: Ablate, plan: Plan) -> list[str]:
+    """Why verdicts would be withheld, as far as it is known before a run."""
+    request, design = prepared.request, prepared.design
+    found = _too_few(design)
+    if design.tuning is None:
+        wanted = planned_runs(prepared.task, design, (), design.blocks)
+        found += [_post_hoc(folder, runs) for folder, runs in seen_elsewhere(plan, wanted, request.out).items()]
+    return found
 
 
 def _detectable(design: Design) -> float:

@@ -31,6 +31,8 @@ def looks_to_run(study: Study, design: Design) -> Iterator[int]:
 def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Notify) -> None:
     """Opens the sealed test once for the models of a finished study, for the contrasts that it planned.
 
+    It stays closed where no contrast can get a verdict: the study is post hoc, or tuned once for all seeds.
+
     Raises:
         UsageError: planned runs are missing, or models were removed since.
     """
@@ -42,6 +44,9 @@ def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Noti
         readings = read_lines(study.folder / READINGS, Reading)
         when = readings[-1].when if readings else "before"
         notify(Stage(f"confirmed on {when}: the sealed test is not opened again"))
+        return
+    if found.terms.withhold:
+        notify(Stage(f"the sealed test stays closed: every verdict is withheld ({found.terms.withhold})"))
         return
     if lost := [row for row in rows if not (study.folder / model_file(row)).is_file()]:
         raise UsageError(

@@ -206,10 +206,11 @@ def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Pa
 def seen_elsewhere(plan: Plan, planned: Sequence[PlannedRun], out: Path) -> dict[Path, int]:
     """The ablations in `out` that have had runs of this plan already, with how many: the same cells, seeds and task.
 
-    Who plans after looking at them chooses what to plan by what came out.
+    Who plans after looking at them chooses what to plan by what came out. Runs of one cell alone, as where two
+    ablations share their baseline, and those of the A/A cohort show no contrast of this plan: they do not count.
     """
-    wanted = {(cell_id(cell), seed) for _, cell, seed in planned}
-    found = {}
+    wanted = {(cell_id(cell), seed) for role, cell, seed in planned if role != "control"}
+    found, cells = {}, set[str]()
     for folder in studies(out):
         other = read_plan(folder)
         if other.design is None or other.digest == plan.digest or _differences(other, plan):
@@ -218,7 +219,8 @@ def seen_elsewhere(plan: Plan, planned: Sequence[PlannedRun], out: Path) -> dict
         had = {(row.cell, row.seed) for row in rows if row.settled and row.role != "tuning"} & wanted
         if had:
             found[folder] = len(had)
-    return found
+            cells |= {cell for cell, _ in had}
+    return found if len(cells) > 1 else {}
 
 
 def record_source(study: Study, folder: Path, plan: Plan, runs: int) -> None:

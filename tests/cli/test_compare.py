@@ -123,6 +123,17 @@ def test_studies_judged_on_val_are_compared_there(kpbench, refused, norm, again)
     assert "no val score of the mean face" in refused("compare", "norm", "again")
 
 
+def test_what_was_confirmed_is_compared_where_it_was_judged(kpbench, norm, again):
+    for folder in (norm, again):
+        plan = json.loads((folder / PLAN).read_text())
+        plan["design"]["split"] = "val"
+        (folder / PLAN).write_text(json.dumps(plan))
+        (folder / FLOOR).write_text('{"mean face": {"val": 110.0, "test": 110.0}}')
+        assert all(json.loads(line)["test_mse"] for line in (folder / ROWS).read_text().splitlines())
+    assert json_of(kpbench, "norm", "again")["split"] == "val"
+    assert "validation faces, as both were" in kpbench("compare", "norm", "again")[1]
+
+
 def test_a_search_on_the_faces_it_was_chosen_on_is_flattered(kpbench, tmp_path, norm):
     search_folder(tmp_path / "reports" / "found", best=range(1001, 1009))
     plan = json.loads((norm / PLAN).read_text())

@@ -23,7 +23,7 @@ from kpbench.statistics.blocks import BlockTable, block_table, complete_blocks, 
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.decisions import Terms
 from kpbench.statistics.estimate import Estimate, paired
-from kpbench.statistics.looks import compare_with_direction, next_look
+from kpbench.statistics.looks import at_look, compare_with_direction, next_look
 from kpbench.statistics.plan import interactions_with_baseline
 from kpbench.statistics.ranks import CellRank, rank_stability
 from kpbench.statistics.simple_effects import SimpleEffects
@@ -151,7 +151,9 @@ def analyse(folder: Path) -> Analysis:
             contrasts, table, grid, alpha=design.alpha, persons=persons, same_faces=not design.resplit
         ),
         interactions=compare_with_direction(table, together, terms, looks)[0],
-        confirmed=() if on_test is None else compare_with_direction(first_blocks(on_test, ran), family, terms)[0],
+        confirmed=()
+        if on_test is None
+        else compare_with_direction(first_blocks(on_test, ran), family, at_look(terms, looks, ran))[0],
         variance=variance_terms(table) if factorial else (),
         ranks=rank_stability(whole, alpha=design.alpha, tested=not terms.withhold) if whole.shape[1] >= 2 else (),
         control=_control(rows, design, split),

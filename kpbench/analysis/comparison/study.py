@@ -89,12 +89,14 @@ def judged_on(plan: Plan) -> Split:
 
 
 def on_one_split(first: StudyRows, second: StudyRows) -> tuple[StudyRows, StudyRows]:
-    """Both studies by their scores on the same faces: the sealed test where both were scored on it, else val.
+    """Both studies by their scores on the same faces: those that both were judged on, else what both were scored on.
+
+    What was judged on val is compared there, also after the sealed test was opened to confirm it.
 
     Raises:
         UsageError: neither split has a score of every run of both.
     """
-    for split in SPLITS:
+    for split in (first.split, *SPLITS) if first.split == second.split else SPLITS:
         if all(_scored_on(study, split) for study in (first, second)):
             return replace(first, split=split), replace(second, split=split)
     raise UsageError(

@@ -6,6 +6,7 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.factors import show_level
 from kpbench.statistics.corrections import Correction, interval_note
+from kpbench.statistics.looks import at_look
 from kpbench.statistics.verdicts import MINIMUM_SEEDS, needed_seeds
 from kpbench.statistics.words import plural
 
@@ -73,7 +74,8 @@ def _analysis(found: Analysis) -> str:
     design = found.design
     m = len(found.contrasts)
     correction = cast(Correction, design.correction)
-    needed = needed_seeds(found.terms.corrected_for(m), design.alpha)
+    ran = max((one.n for one in found.contrasts), default=0)
+    needed = needed_seeds(found.terms.corrected_for(m), at_look(found.terms, design.looks or (), ran).alpha)
     text = "Contrasts are paired t tests on log MSE over blocks. "
     if design.looks:
         text += (
