@@ -20,9 +20,10 @@ def compare(
 ) -> int:
     """Compare two studies, or two cells, by their official scores over seeds; refuse what does not compare.
 
-    The scores are those on the sealed test where both sides were scored on it, else those on validation faces. Without
-    CELL a search stands for its best cell and an ablation for its baseline; two ablations are compared over every cell
-    that they share. Data, split, benchmark, scorer and training recipe must be the same.
+    The scores are those on the faces that both were judged on; where those differ, on the sealed test if both have been
+    scored on it, else on validation faces. Without CELL a search stands for its best cell and an ablation for its
+    baseline; two ablations are compared over every cell that they share. Data, split, benchmark, scorer and training
+    recipe must be the same.
     """
     from kpbench.analysis.comparison.comparison import compare as compare_studies
     from kpbench.analysis.comparison.named import find_study_and_cell
