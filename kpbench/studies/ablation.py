@@ -16,14 +16,11 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.faces.split import resplit
 from kpbench.networks.families import flops, step_megabytes
-from kpbench.space.design import (
-    Design,
-    base_cell,
-)
+from kpbench.space.design import Design, base_cell
 from kpbench.statistics.looks import at_look
 from kpbench.statistics.power import detectable_d
 from kpbench.statistics.verdicts import needed_seeds
-from kpbench.store.files import COSTS, PERSONS, SESSIONS
+from kpbench.store.files import COSTS, PERSONS, PLAN, SESSIONS
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, check_folder, find_study, open_study
 from kpbench.studies.ablation_request import Ablate
@@ -98,7 +95,7 @@ def _post_hoc(folder: Path, runs: int) -> str:
 
 
 def _too_few(design: Design) -> list[str]:
-    """The numbers of seeds, of the end or of a look, at which the design can decide nothing, each with the remedy."""
+    """The numbers of seeds, at the end or at a look, that can decide nothing, and what this family wants there."""
     terms = terms_of(design)
     looks = design.looks or ()
     steps = [(n, f"the look at {n} seeds") for n in looks] or [(len(design.blocks), f"{len(design.blocks)} seeds")]
@@ -180,7 +177,7 @@ def _withheld(prepared: Ablate, plan: Plan) -> list[str]:
     """Why verdicts would be withheld, as far as it is known before a run."""
     request, design = prepared.request, prepared.design
     found = _too_few(design)
-    if design.tuning is None:
+    if design.tuning is None and not (prepared.folder(plan) / PLAN).is_file():  # else its own record stands
         wanted = planned_runs(prepared.task, design, (), design.blocks)
         found += [_post_hoc(folder, runs) for folder, runs in seen_elsewhere(plan, wanted, request.out).items()]
     return found

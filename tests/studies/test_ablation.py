@@ -739,7 +739,8 @@ def test_what_a_design_cannot_decide_is_said_before_it_runs(asked, planted):
     assert "no verdict from 5 seeds: this family wants 6" in [e.title for e in events if isinstance(e, Stage)]
     folder = run(asked, **one, seeds=6)
     assert said(**one, seeds=7, name="more")[0].startswith("post hoc: ")
-    assert folder.is_dir()
+    run(asked, **one, seeds=7, name="more")
+    assert folder.is_dir() and said(**one, seeds=6) == []  # what came after a study says nothing of it
 
 
 def test_the_sealed_test_stays_closed_for_a_study_without_verdicts(asked, planted):

@@ -74,8 +74,8 @@ def _analysis(found: Analysis) -> str:
     design = found.design
     m = len(found.contrasts)
     correction = cast(Correction, design.correction)
-    ran = max((one.n for one in found.contrasts), default=0)
-    needed = needed_seeds(found.terms.corrected_for(m), at_look(found.terms, design.looks or (), ran).alpha)
+    look = found.next_look or max((one.n for one in found.contrasts), default=0)
+    needed = needed_seeds(found.terms.corrected_for(m), at_look(found.terms, design.looks or (), look).alpha)
     text = "Contrasts are paired t tests on log MSE over blocks. "
     if design.looks:
         text += (
