@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from kpbench.engine.events import Advanced, Ended, Event, Stage, Started
+from kpbench.engine.events import Advanced, Ended, Event, Notice, Stage, Started
 from kpbench.engine.jobs import Job
 
 
@@ -60,6 +60,8 @@ class View:
         match event:
             case Stage():
                 self._begin(event)
+            case Notice(text):
+                self._console.print(text, markup=False)
             case Started(job):
                 task = self._progress.add_task(f"  {label(job)}", total=job.epochs, count=f"0/{job.epochs}")
                 self._running[job.number] = task

@@ -18,6 +18,13 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What a person must know of the study and find again above its result, in one line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Started:
     """A job went to a worker."""
 
@@ -43,5 +50,5 @@ class Ended:
     detail: str | None = None
 
 
-Event = Stage | Started | Advanced | Ended
+Event = Stage | Notice | Started | Advanced | Ended
 Notify = Callable[[Event], None]

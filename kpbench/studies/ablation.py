@@ -11,7 +11,7 @@ import numpy as np
 from kpbench.analysis.ablation.family import terms_of
 from kpbench.cell import cell_id
 from kpbench.engine.evaluate import epoch_seconds
-from kpbench.engine.events import Notify, Stage
+from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.faces.split import resplit
@@ -60,7 +60,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
         staged = task.stage(splits, people=bool(design.resplit))
         measures = _measures(prepared, other)
         for line in _too_few(design):
-            notify(Stage(line))
+            notify(Notice(line))
         for n in looks_to_run(study, design):
             # Again for what broke, once.
             while (tuning := tuning_runs(study, task, design, splits, notify, blocks=n)).jobs:
@@ -72,7 +72,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
                 _record_what_was_seen(study, plan, wanted, request.out, notify)
             for place in request.reuse:
                 taken = take_runs(study, plan, wanted, find_study(place, request.out))
-                notify(Stage(f"{taken} runs taken from {place}"))
+                notify(Notice(f"{taken} runs taken from {place}"))
             runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
             if runs.jobs:
                 notify(Stage("training cells and seeds in random order", len(wanted), len(wanted) - len(runs.jobs)))
@@ -87,7 +87,7 @@ def _record_what_was_seen(study: Study, plan: Plan, wanted: Sequence[PlannedRun]
     for folder, runs in seen_elsewhere(plan, wanted, out).items():
         if folder != study.folder:
             record_source(study, folder, read_plan(folder), runs)
-            notify(Stage(_post_hoc(folder, runs)))
+            notify(Notice(_post_hoc(folder, runs)))
 
 
 def _post_hoc(folder: Path, runs: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kpbench.analysis.ablation.analysis import analyse
-from kpbench.engine.events import Notify, Stage
+from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.space.design import Design
@@ -43,10 +43,10 @@ def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Noti
     if not rows:
         readings = read_lines(study.folder / READINGS, Reading)
         when = readings[-1].when if readings else "before"
-        notify(Stage(f"confirmed on {when}: the sealed test is not opened again"))
+        notify(Notice(f"confirmed on {when}: the sealed test is not opened again"))
         return
     if found.terms.withhold:
-        notify(Stage(f"the sealed test stays closed: every verdict is withheld ({found.terms.withhold})"))
+        notify(Notice(f"the sealed test stays closed: every verdict is withheld ({found.terms.withhold})"))
         return
     if lost := [row for row in rows if not (study.folder / model_file(row)).is_file()]:
         raise UsageError(

@@ -10,7 +10,7 @@ import pytest
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.ablation.json import as_json
 from kpbench.analysis.ablation.needed import seeds_for_effect
-from kpbench.engine.events import Stage
+from kpbench.engine.events import Notice
 from kpbench.engine.jobs import Failure
 from kpbench.errors import UsageError
 from kpbench.networks.families import flops
@@ -598,8 +598,8 @@ def test_who_plans_after_looking_is_post_hoc_without_reuse_too(asked, planted):
     folder = ablate(prepare_ablation(AblationRequest(**{**asked, "name": "more"})), said.append, quiet)
     found = analyse(folder)
     assert found.provenance.older == 18 and {one.verdict.why for one in found.contrasts} == {"post hoc"}
-    assert any(f"post hoc: {first.name} has 18 of these runs; another --seed" in event.title for event in said
-               if isinstance(event, Stage))  # fmt: skip
+    assert any(f"post hoc: {first.name} has 18 of these runs; another --seed" in event.text for event in said
+               if isinstance(event, Notice))  # fmt: skip
     fresh = analyse(run(asked, seed=1))
     assert fresh.provenance.older == 0 and "post hoc" not in {one.verdict.why for one in fresh.contrasts}
     assert analyse(run(asked, seeds=6)).provenance.older == 0  # the first one stays what it was
@@ -671,7 +671,7 @@ def test_the_sealed_test_is_opened_once_and_only_to_confirm(asked):
     assert "On the sealed test" in render_ablation(found, *read_sessions_and_readings(folder))
     said = []
     ablate(prepare_ablation(AblationRequest(**{**asked, **options, "confirm": True})), said.append, quiet)
-    assert any("the sealed test is not opened again" in getattr(event, "title", "") for event in said)
+    assert any("the sealed test is not opened again" in getattr(event, "text", "") for event in said)
     assert len(read_lines(folder / READINGS, Reading)) == 6 + 2
 
 
@@ -736,7 +736,7 @@ def test_what_a_design_cannot_decide_is_said_before_it_runs(asked, planted):
     ]
     events = []
     ablate(prepare_ablation(AblationRequest(**{**asked, **one, "seeds": 5})), events.append, quiet)
-    assert "no verdict from 5 seeds: this family wants 6" in [e.title for e in events if isinstance(e, Stage)]
+    assert "no verdict from 5 seeds: this family wants 6" in [e.text for e in events if isinstance(e, Notice)]
     folder = run(asked, **one, seeds=6)
     assert said(**one, seeds=7, name="more")[0].startswith("post hoc: ")
     run(asked, **one, seeds=7, name="more")
@@ -748,6 +748,6 @@ def test_the_sealed_test_stays_closed_for_a_study_without_verdicts(asked, plante
     said = []
     folder = ablate(prepare_ablation(AblationRequest(**{**asked, "confirm": True})), said.append, quiet)
     assert "the sealed test stays closed: every verdict is withheld (post hoc)" in [
-        event.title for event in said if isinstance(event, Stage)
+        event.text for event in said if isinstance(event, Notice)
     ]
     assert all(row.test_mse is None for row in rows(folder)) and read_lines(folder / READINGS, Reading) == []
