@@ -158,6 +158,7 @@ def test_the_verification_is_that_of_the_rows():
     agreement = found["agreement"]
     assert written["agreement"]["tau"] == pytest.approx(agreement["tau"])
     assert list(written) == list(found)
+    assert list(written) == list(found)
     low, high = agreement["interval"]
     assert f"{agreement['tau']:.2f}, 95 % interval {low:.2f} to {high:.2f}" in FINDINGS
     low, high = agreement["corrected_interval"]
