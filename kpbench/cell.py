@@ -47,6 +47,7 @@ class RunResult(Value):
         trial: number of the Optuna trial; None for a final run.
         reason: why a run failed; None unless `state` is `failed`.
         detail: one line for a person on why it failed.
+        images: pictures that training showed the network, each as often as it came; None in rows of earlier versions.
         val_mse, val_score: of the last epoch; official (one image at a time) for all but trials and tuning.
         test_mse, test_score: official, of final runs and of ablations that are judged on the test or confirmed there.
         face_mse: MSE of each face of the split that the run is judged on, in the same units, in the order of the split.
@@ -68,6 +69,7 @@ class RunResult(Value):
     reason: Reason | None = None
     detail: str | None = None
     epochs: int
+    images: int | None = None
     val_mse: float | None = None
     val_score: float | None = None
     test_mse: float | None = None

@@ -18,7 +18,7 @@ from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
-from kpbench.training.device import Device
+from kpbench.training.device import Device, keep_freed_memory
 from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
 from kpbench.training.model_files import ModelCard, save_model
 from kpbench.training.seeds import global_seed
@@ -57,7 +57,8 @@ class Ready:
 
 
 def prepare(staged: Staged) -> Ready:
-    """Copies the staged arrays to their device."""
+    """Copies the staged arrays to their device, and readies the process for training."""
+    keep_freed_memory()
     c, device = staged.coordinates, staged.device
     return Ready(
         device_faces(staged.train_images, staged.train_keypoints, c, device),

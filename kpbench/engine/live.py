@@ -53,6 +53,7 @@ class Facts:
     device: str
     data: str
     size: Callable[[Params], tuple[int, float]]
+    train_faces: int
 
 
 def rows_of(live: Live, facts: Facts) -> list[RunResult]:
@@ -73,6 +74,7 @@ def rows_of(live: Live, facts: Facts) -> list[RunResult]:
                 reason=failure.reason if failure else None,
                 detail=failure.detail if failure else None,
                 epochs=len(curve),
+                images=len(curve) * facts.train_faces,
                 val_mse=last.val_mse if last else None,
                 val_score=last.val_score if last else None,
                 parameters=parameters,

@@ -5,6 +5,7 @@ from torch import nn
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.networks.checks import check_counts, check_rate
+from kpbench.networks.fused import Block
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, MONOTONE, NORMS, Shape
 
 OUTPUTS = 2 * len(KEYPOINTS)
@@ -57,7 +58,7 @@ def _block(
     conv = nn.Conv2d(channels, shape[0], kernel, padding=kernel // 2, bias=norm == "none")
     act, pool = lookup(ACTIVATIONS, activation, "network.activation")(), nn.MaxPool2d(2)
     pooled = (shape[0], shape[1] // 2, shape[2] // 2)
-    return nn.Sequential(
+    return Block(
         conv,
         lookup(NORMS, norm, "network.norm")(shape),
         *((pool, act) if activation in MONOTONE else (act, pool)),

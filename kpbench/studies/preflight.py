@@ -88,7 +88,7 @@ class Task:
 
     def facts(self, splits: Splits) -> Facts:
         """What every row of a study on these faces says."""
-        return Facts(self.device.title, splits.digest(), self.size)
+        return Facts(self.device.title, splits.digest(), self.size, len(splits.train))
 
     def stage(self, splits: Splits, *, people: bool = False) -> Staged:
         """What the workers get: train and val, never the test; who is on them where jobs draw them anew."""
@@ -121,7 +121,7 @@ class Task:
 
     def session(self, command: str, workers: int) -> Session:
         """What started now, where, and with which versions."""
-        packages = ("torch", "timm", "optuna", "ray", "numpy", "pandas", "plotly")
+        packages = ("torch", "timm", "optuna", "ray", "numba", "numpy", "pandas", "plotly")
         versions = {"kpbench": __version__, "recipe": str(RECIPE), "python": platform.python_version()}
         return Session(
             when=now(),

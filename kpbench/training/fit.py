@@ -16,7 +16,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import SIZE
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
-from kpbench.training.augment import augment
+from kpbench.training.augment import draw_moves, move
 from kpbench.training.device import Device
 from kpbench.training.seeds import generator, global_seed
 
@@ -86,7 +86,7 @@ def fit(
     Args:
         network: on `setting.device`; left in train mode.
         lr: peak of the one-cycle schedule.
-        shift, rotate, scale, brightness, contrast, flip: as in `augment`.
+        shift, rotate, scale, brightness, contrast, flip: as in `draw_moves`.
 
     Raises:
         UsageError: a parameter out of range, or fewer than two training faces.
@@ -116,21 +116,22 @@ def fit(
         start = time.perf_counter()
         network.train()
         total = torch.zeros((), device=device)
-        draws = generator(setting.seed, "augment", epoch)
+        drawn = draw_moves(train.keypoints, generator(setting.seed, "augment", epoch), **moves)
+        target = train.target(drawn.keypoints)
         order = torch.randperm(n, generator=generator(setting.seed, "order", epoch)).to(device)
         with global_seed(setting.seed, "dropout", epoch):
             for index in order.tensor_split(steps):
-                pictures, keypoints = augment(train.pictures(index), train.keypoints[index], draws, **moves)
+                pictures, wanted = move(train.pictures(index), drawn, index), target[index]
                 with torch.autocast(device.type, torch.bfloat16, enabled=setting.device.precision == "bf16"):
                     predicted = network(pictures)
-                loss = error(predicted.float().reshape(keypoints.shape), train.target(keypoints))
+                loss = error(predicted.float().reshape(wanted.shape), wanted)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 total += loss.detach() * len(index)
         train_mse = total.item() / n
-        val_mse = batched_mse(network, val_pictures, val_target)
+        val_mse = batched_mse(network, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
         if not (math.isfinite(train_mse) and math.isfinite(val_mse)):
             raise DivergedError(f"the loss is not finite in epoch {epoch}")
         yield EpochRecord(
@@ -156,7 +157,10 @@ def masked_mse(predicted: Tensor, target: Tensor) -> Tensor:
     return difference.square().sum() / labelled.sum()
 
 
-RECIPE = 1
+VAL_BATCH = {"cpu": 32, "cuda": 256, "mps": 256}
+"""Faces of a validation batch: on a CPU so few that their activation maps stay in cache."""
+
+RECIPE = 2
 """Changes whenever the numbers of a run with the same parameters, seed and device do; runs are reused within one."""
 
 PREFIX = "training."

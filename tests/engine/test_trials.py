@@ -34,7 +34,7 @@ def trials(study, *, events=None, **more):
         "space": SPACE,
         "sampler": SAMPLERS["tpe"],
         "scheduler": SCHEDULERS["none"],
-        "facts": Facts("cpu", "dd", lambda params: (7, 0.1)),
+        "facts": Facts("cpu", "dd", lambda params: (7, 0.1), 20),
         "notify": (events if events is not None else []).append,
         "complete": lambda cell: complete(cell, DEFAULTS),
         "legal": lambda cell: True,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kpbench.faces.faces import KEYPOINTS, mirrored_order
-from kpbench.training.augment import augment
+from kpbench.training.augment import _grid, draw_moves, move
 
 STILL = {"shift": 0.0, "rotate": 0.0, "scale": 0.0, "brightness": 0.0, "contrast": 0.0, "flip": 0.0}
 
@@ -25,7 +25,8 @@ def centre_of_mass(images):
 
 
 def moved(images, keypoints, **moves):
-    return augment(images, keypoints, torch.Generator().manual_seed(1), **{**STILL, **moves})
+    drawn = draw_moves(keypoints, torch.Generator().manual_seed(1), **{**STILL, **moves})
+    return move(images, drawn, torch.arange(len(images))), drawn.keypoints
 
 
 def test_nothing_asked_nothing_moved():
@@ -95,3 +96,16 @@ def test_the_inputs_are_left_alone_and_a_seed_means_the_same_moves():
     assert torch.equal(keypoints, before[1])
     assert torch.equal(one[0], two[0])
     assert torch.equal(one[1], two[1])
+
+
+def test_the_grid_is_torchs_own():
+    backward = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
+    theirs = torch.nn.functional.affine_grid(backward, [5, 1, 96, 96], align_corners=False)
+    torch.testing.assert_close(_grid(backward), theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_of_some_faces_moves_as_in_the_whole():
+    images, keypoints = dots(6)
+    drawn = draw_moves(keypoints, torch.Generator().manual_seed(2), **{**STILL, "shift": 5.0, "brightness": 0.1})
+    some = torch.tensor([4, 1])
+    torch.testing.assert_close(move(images[some], drawn, some), move(images, drawn, torch.arange(6))[some])

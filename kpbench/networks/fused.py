@@ -1,0 +1,195 @@
+"""The fused block: norm, 2x2 max pooling and activation of a training step in one autograd step on the CPU.
+
+The same function as the layers one by one, in fewer passes over the activation map. A monotone activation and an
+affine map by channel commute with the maximum, up to a flip where gamma is negative, so that statistics and pooling
+share one pass over the map and the rest works on a quarter of it; the backward pass reads the map once and writes its
+gradient once. Statistics are summed in float32 a picture and in float64 over them, and nothing is rounded to bfloat16
+between norm and activation, so results differ from the layers' by rounding alone.
+"""
+
+import importlib.util
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kpbench.networks.layers import PerActivationBatchNorm
+
+AVAILABLE = importlib.util.find_spec("numba") is not None
+"""Whether the compiled passes can be used; without numba the layers run one by one."""
+
+BITS = {torch.bfloat16: torch.uint16}
+"""numpy knows no bfloat16."""
+
+
+class Block(nn.Sequential):
+    """conv - norm - pool - activation - dropout, in this order; trains in fused form where that is possible.
+
+    That is on a CPU with numba, where the norm is none, per-activation or spatial batch norm, and the activation is
+    ReLU or leaky ReLU. Elsewhere, in eval mode always, its layers run one by one. `fused = False` does so everywhere.
+    """
+
+    fused = AVAILABLE
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', H // 2, W // 2)."""
+        conv, norm, pool, act, dropout = self
+        fits = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16) and isinstance(pool, nn.MaxPool2d)
+        if not (self.fused and self.training and fits):
+            return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
+        slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
+        return cast(Tensor, dropout(norm_pool_act(conv(x), norm, slope)))
+
+
+def run_plain(network: nn.Module) -> nn.Module:
+    """The network, its blocks set to run layer by layer."""
+    for module in network.modules():
+        if isinstance(module, Block):
+            module.fused = False
+    return network
+
+
+def norm_pool_act(y: Tensor, norm: nn.Module, slope: float) -> Tensor:
+    """Norm in train mode, 2x2 max pooling and (leaky) ReLU of a map, (N, C, H, W) -> (N, C, H // 2, W // 2).
+
+    Running statistics move as the norm's own module would move them.
+
+    Raises:
+        ValueError: fewer than two values to take statistics over, as torch's batch norm does.
+    """
+    y = y.contiguous(memory_format=torch.channels_last)
+    if isinstance(norm, nn.Identity):
+        return cast(Tensor, _PoolAct.apply(y, slope))  # type: ignore[no-untyped-call]
+    spatial = isinstance(norm, nn.BatchNorm2d)
+    own = norm if spatial else cast(PerActivationBatchNorm, norm).norm
+    assert isinstance(own, nn.BatchNorm1d | nn.BatchNorm2d)
+    count = y.numel() // y.shape[1] if spatial else len(y)
+    if count < 2:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(y.shape)}")
+    step = _SpatialNormPoolAct if spatial else _EachNormPoolAct
+    z, mean, var = step.apply(y, own.weight, own.bias, own.eps, slope)  # type: ignore[no-untyped-call]
+    assert own.running_mean is not None and own.running_var is not None and own.num_batches_tracked is not None
+    with torch.no_grad():
+        own.running_mean.lerp_(mean, own.momentum or 0.0)
+        own.running_var.lerp_(var * (count / (count - 1)), own.momentum or 0.0)
+        own.num_batches_tracked.add_(1)
+    return cast(Tensor, z)
+
+
+def _flat(x: Tensor) -> NDArray[Any]:
+    """The memory of a channels_last map as a flat array, bfloat16 as its bits."""
+    return np.asarray(x.detach().permute(0, 2, 3, 1).reshape(-1).view(BITS.get(x.dtype, x.dtype)).numpy())
+
+
+def _maps(gradient: Tensor, *maps: Tensor) -> list[NDArray[Any]]:
+    return [_flat(gradient.contiguous(memory_format=torch.channels_last)), *map(_flat, maps)]
+
+
+def _array(x: Tensor) -> NDArray[Any]:
+    return np.asarray(x.detach().numpy())
+
+
+def _windows(y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """An empty map of the windows of y."""
+    n, c, h, w = y.shape
+    return torch.empty(n, c, h // 2, w // 2, dtype=dtype or y.dtype, memory_format=torch.channels_last)
+
+
+def _size(y: Tensor) -> tuple[int, int, int, int]:
+    """n, h, w, c: the order of the kernels."""
+    n, c, h, w = y.shape
+    return n, h, w, c
+
+
+def _kernels() -> Any:
+    from kpbench.networks import kernels  # noqa: PLC0415  # numba is loaded where it is used
+
+    return kernels
+
+
+class _PoolAct(torch.autograd.Function):
+    """Pooling and activation of a map without a norm."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, slope: float) -> Tensor:
+        z, where = _windows(y), _windows(y, torch.uint8)
+        _kernels().pool_only(_flat(y), *_size(y), slope, _flat(z), _flat(where))
+        ctx.save_for_backward(z, where)
+        ctx.shape, ctx.slope = y.shape, slope
+        return z
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        z, where = ctx.saved_tensors
+        out = torch.empty(ctx.shape, dtype=z.dtype, memory_format=torch.channels_last)
+        maps, none = _maps(gradient, z, where), [np.zeros(out.shape[1], np.float32)] * 4
+        _kernels().pool_backward(*maps, maps[1], *_size(out), *none, ctx.slope, False, _flat(out))
+        return out, None
+
+
+class _SpatialNormPoolAct(torch.autograd.Function):
+    """Spatial batch norm, pooling and activation."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, eps: float, slope: float) -> tuple[Tensor, ...]:
+        n, h, w, c = _size(y)
+        pooled, z, where = _windows(y), _windows(y), _windows(y, torch.uint8)
+        # A pixel stands in for the mean, so that the sum of squares keeps its digits.
+        pivot = y[0, :, h // 2, w // 2].float()
+        sums = torch.empty(2, c, dtype=torch.float64)
+        sign = torch.where(gamma.detach() < 0, -1.0, 1.0)
+        kernels = _kernels()
+        kernels.pool_and_sum(
+            _flat(y), n, h, w, c, *map(_array, (sign, pivot)), *map(_flat, (pooled, where)), _array(sums)
+        )
+        first, second = sums / (n * h * w)
+        mean, var = (pivot + first).float(), (second - first.square()).clamp_(min=0.0).float()
+        inverse = (var + eps).rsqrt()
+        scale = gamma.detach() * inverse
+        shift = beta.detach() - mean * scale
+        kernels.affine_act(_flat(pooled), c, _array(scale), _array(shift), slope, _flat(z), (w // 2) * c)
+        ctx.save_for_backward(y, gamma, mean, inverse, pooled, z, where)
+        ctx.slope = slope
+        ctx.mark_non_differentiable(mean, var)
+        return z, mean, var
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        y, gamma, mean, inverse, pooled, z, where = ctx.saved_tensors
+        n, h, w, c = _size(y)
+        own, taken, places = _maps(gradient, z, where)
+        sums = torch.empty(2, c, dtype=torch.float64)
+        kernels = _kernels()
+        kernels.sums_backward(own, taken, _flat(pooled), c, _array(mean), ctx.slope, _array(sums), (w // 2) * c)
+        d_beta, d_gamma = sums[0].float(), (sums[1] * inverse).float()
+        scale, count = gamma.detach() * inverse, n * h * w
+        terms = scale, scale * d_beta / count, scale * inverse * d_gamma / count, mean
+        out = torch.empty_like(y)
+        maps = own, taken, places, _flat(y)
+        kernels.pool_backward(*maps, n, h, w, c, *map(_array, terms), ctx.slope, True, _flat(out))
+        return out, d_gamma, d_beta, None, None
+
+
+class _EachNormPoolAct(torch.autograd.Function):
+    """Per-activation batch norm, pooling and activation; parameters are flat in (H, W, C) order."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, eps: float, slope: float) -> tuple[Tensor, ...]:
+        z, where, mean, var = _windows(y), _windows(y, torch.uint8), torch.empty_like(gamma), torch.empty_like(gamma)
+        given, found = map(_array, (gamma, beta)), (*map(_array, (mean, var)), *map(_flat, (z, where)))
+        _kernels().each_norm_pool_act(_flat(y), *_size(y), *given, eps, slope, *found)
+        ctx.save_for_backward(y, gamma, mean, var, z, where)
+        ctx.eps, ctx.slope = eps, slope
+        ctx.mark_non_differentiable(mean, var)
+        return z, mean, var
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        y, gamma, mean, var, z, where = ctx.saved_tensors
+        out, d_gamma, d_beta = torch.empty_like(y), torch.empty_like(gamma), torch.empty_like(gamma)
+        given, found = map(_array, (gamma, mean, var)), map(_array, (d_gamma, d_beta))
+        maps = *_maps(gradient, z, where), _flat(y)
+        _kernels().each_backward(*maps, *_size(y), *given, ctx.eps, ctx.slope, *found, _flat(out))
+        return out, d_gamma, d_beta, None, None

@@ -1,0 +1,426 @@
+"""Compiled passes over activation maps for the fused block, on one core. The only module that imports numba.
+
+A map is (N, H, W, C) in memory (channels_last), flat, either float32 or bfloat16 as its 16 bits (uint16). Each loop
+runs over a whole row of W * C values without a branch, which is what the compiler turns into vector instructions. The
+place of a window's greatest value is a code: 0 and 1 in its upper row, 2 and 3 in the lower.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import overload
+from numpy.typing import NDArray
+
+U8, U32, F32 = np.uint8, np.uint32, np.float32
+
+Floats = NDArray[np.float32]
+Codes = NDArray[np.uint8]
+Map = NDArray[Any]
+
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+def widen(source: Map, into: Floats) -> None:
+    """Copies a row to float32."""
+
+
+def narrow(source: Floats, into: Map) -> None:
+    """Copies a row from float32, rounded to nearest even for bfloat16; NaN stays NaN."""
+
+
+@overload(widen)
+def _widen(source: Any, into: Any) -> Any:
+    if source.dtype == types.uint16:
+
+        def bits(source: Any, into: Any) -> None:
+            for j in range(into.size):
+                into[j] = U32(U32(source[j]) << U32(16)).view(F32)
+
+        return bits
+
+    def copy(source: Any, into: Any) -> None:
+        for j in range(into.size):
+            into[j] = source[j]
+
+    return copy
+
+
+@overload(narrow)
+def _narrow(source: Any, into: Any) -> Any:
+    if into.dtype == types.uint16:
+
+        def bits(source: Any, into: Any) -> None:
+            for j in range(into.size):
+                value = source[j]
+                u = F32(value).view(U32)
+                rounded = U32(U32(u + U32(0x7FFF)) + U32(U32(u >> U32(16)) & U32(1))) >> U32(16)
+                into[j] = U32(0x7FC0) if value != value else rounded
+
+        return bits
+
+    def copy(source: Any, into: Any) -> None:
+        for j in range(into.size):
+            into[j] = source[j]
+
+    return copy
+
+
+@compiled
+def _read(y: Map, i: int, r: int, h: int, into: Floats) -> None:
+    """Row r of picture i, of h rows each, as float32."""
+    at = (i * h + r) * into.size
+    widen(y[at : at + into.size], into)
+
+
+@compiled
+def _write(values: Floats, y: Map, i: int, r: int, h: int) -> None:
+    at = (i * h + r) * values.size
+    narrow(values, y[at : at + values.size])
+
+
+@compiled
+def _pool(upper: Floats, lower: Floats, c: int, best: Floats, code: Codes, value: Floats, where: Codes) -> None:
+    """The greatest of each 2x2 window of two rows and its place; the first of equals, NaN before all.
+
+    `best` and `code` are work space of a row; `value` and `where` have a window's width less and keep the windows
+    at 0, 2, 4... after they are moved together.
+    """
+    zero, one, two, three = U8(0), U8(1), U8(2), U8(3)
+    for j in range(upper.size):
+        a, b = upper[j], lower[j]
+        under = (b > a) | (b != b)
+        best[j] = b if under else a
+        code[j] = two if under else zero
+    right, right_code = best[c:], code[c:]
+    for j in range(right.size):
+        a, b = best[j], right[j]
+        here, there = code[j], right_code[j]
+        moved = one if there == zero else three
+        beside = (b > a) | (b != b) | ((b == a) & (there < here))
+        value[j] = b if beside else a
+        where[j] = moved if beside else here
+    for x in range(1, upper.size // c // 2):
+        for k in range(c):
+            value[np.uint64(x * c + k)] = value[np.uint64(2 * x * c + k)]
+            where[np.uint64(x * c + k)] = where[np.uint64(2 * x * c + k)]
+
+
+@compiled
+def _spread(gradient: Floats, where: Codes, c: int, wide: Floats, wide_where: Codes) -> None:
+    """Each window's value and place at both of its columns; zero in a last column that no window has."""
+    windows = gradient.size // c
+    for x in range(windows):
+        for k in range(c):
+            wide[np.uint64(2 * x * c + k)] = gradient[np.uint64(x * c + k)]
+            wide[np.uint64(2 * x * c + c + k)] = gradient[np.uint64(x * c + k)]
+            wide_where[np.uint64(2 * x * c + k)] = where[np.uint64(x * c + k)]
+            wide_where[np.uint64(2 * x * c + c + k)] = where[np.uint64(x * c + k)]
+    for j in range(2 * windows * c, wide.size):
+        wide[j] = 0.0
+
+
+@compiled
+def _codes(w: int, c: int) -> Codes:
+    """The place in its window of each value of an upper and of a lower row, uint8 (2, w * c)."""
+    codes = np.empty((2, w * c), U8)
+    for x in range(w):
+        codes[0, x * c : (x + 1) * c] = U8(x % 2)
+        codes[1, x * c : (x + 1) * c] = U8(2 + x % 2)
+    return codes
+
+
+@compiled
+def pool_and_sum(
+    y: Map, n: int, h: int, w: int, c: int, sign: Floats, pivot: Floats, pooled: Map, where: Codes, sums: NDArray[Any]
+) -> None:
+    """One pass over `y`: the greatest of each window (the least where `sign` is -1), and the sums for its statistics.
+
+    Args:
+        y: (n, h, w, c); `pooled` and `where`: (n, h // 2, w // 2, c), written.
+        sign, pivot: (c,).
+        sums: float64 (2, c), written: of y - pivot and of its square; float32 within a picture's columns.
+    """
+    row, windows = w * c, (w // 2) * c
+    flips, pivots = np.empty(row, F32), np.empty(row, F32)
+    for x in range(w):
+        flips[x * c : (x + 1) * c] = sign
+        pivots[x * c : (x + 1) * c] = pivot
+    first, second = np.empty(row, F32), np.empty(row, F32)
+    upper, lower, best, value = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), np.empty(row, F32)
+    code, place = np.empty(row, U8), np.empty(row, U8)
+    sums[:] = 0.0
+    for i in range(n):
+        first[:] = 0.0
+        second[:] = 0.0
+        for r in range(0, h, 2):
+            _read(y, i, r, h, upper)
+            for j in range(row):
+                v = upper[j] - pivots[j]
+                first[j] += v
+                second[j] += v * v
+                upper[j] *= flips[j]
+            if r + 1 == h:
+                continue
+            _read(y, i, r + 1, h, lower)
+            for j in range(row):
+                v = lower[j] - pivots[j]
+                first[j] += v
+                second[j] += v * v
+                lower[j] *= flips[j]
+            _pool(upper, lower, c, best, code, value, place)
+            for j in range(windows):
+                value[j] *= flips[j]
+            to = (i * (h // 2) + r // 2) * windows
+            narrow(value[:windows], pooled[to : to + windows])
+            where[to : to + windows] = place[:windows]
+        for x in range(w):
+            for k in range(c):
+                sums[0, k] += first[x * c + k]
+                sums[1, k] += second[x * c + k]
+
+
+@compiled
+def pool_only(y: Map, n: int, h: int, w: int, c: int, slope: float, z: Map, where: Codes) -> None:
+    """The activation of the greatest of each window; `slope` below zero (0: ReLU)."""
+    row, windows, leak = w * c, (w // 2) * c, F32(slope)
+    upper, lower, best, value = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), np.empty(row, F32)
+    code, place = np.empty(row, U8), np.empty(row, U8)
+    for i in range(n):
+        for r in range(h // 2):
+            _read(y, i, 2 * r, h, upper)
+            _read(y, i, 2 * r + 1, h, lower)
+            _pool(upper, lower, c, best, code, value, place)
+            for j in range(windows):
+                value[j] = value[j] * leak if value[j] <= 0 else value[j]
+            to = (i * (h // 2) + r) * windows
+            narrow(value[:windows], z[to : to + windows])
+            where[to : to + windows] = place[:windows]
+
+
+@compiled
+def affine_act(pooled: Map, c: int, scale: Floats, shift: Floats, slope: float, z: Map, row: int) -> None:
+    """z = act(scale * pooled + shift) by channel; rows of `row` values, a multiple of c."""
+    scales, shifts, value, leak = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), F32(slope)
+    for x in range(row // c):
+        scales[x * c : (x + 1) * c] = scale
+        shifts[x * c : (x + 1) * c] = shift
+    for at in range(0, pooled.size, row):
+        widen(pooled[at : at + row], value)
+        for j in range(row):
+            v = value[j] * scales[j] + shifts[j]
+            value[j] = v * leak if v <= 0 else v
+        narrow(value, z[at : at + row])
+
+
+@compiled
+def _through_act(gradient: Map, z: Map, slope: np.float32, out: Floats, work: Floats) -> None:
+    widen(gradient, out)
+    widen(z, work)
+    for j in range(out.size):
+        out[j] = out[j] * slope if work[j] <= 0 else out[j]
+
+
+@compiled
+def sums_backward(
+    gradient: Map, z: Map, pooled: Map, c: int, mean: Floats, slope: float, sums: NDArray[Any], row: int
+) -> None:
+    """float64 (2, c), written to `sums`: of the gradient before the activation, and of it times pooled - mean."""
+    means, value, work, leak = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), F32(slope)
+    first, second = np.empty(row, F32), np.empty(row, F32)
+    for x in range(row // c):
+        means[x * c : (x + 1) * c] = mean
+    sums[:] = 0.0
+    done, most = 0, 64 * row  # float32 sums of at most 64 rows
+    while done < z.size:
+        end = min(done + most, z.size)
+        first[:] = 0.0
+        second[:] = 0.0
+        for at in range(done, end, row):
+            _through_act(gradient[at : at + row], z[at : at + row], leak, value, work)
+            widen(pooled[at : at + row], work)
+            for j in range(row):
+                first[j] += value[j]
+                second[j] += value[j] * (work[j] - means[j])
+        for x in range(row // c):
+            for k in range(c):
+                sums[0, k] += first[x * c + k]
+                sums[1, k] += second[x * c + k]
+        done = end
+
+
+@compiled
+def pool_backward(
+    gradient: Map,
+    z: Map,
+    where: Codes,
+    y: Map,
+    n: int,
+    h: int,
+    w: int,
+    c: int,
+    scale: Floats,
+    constant: Floats,
+    linear: Floats,
+    mean: Floats,
+    slope: float,
+    normed: bool,
+    out: Map,
+) -> None:
+    """The gradient of y: scale * (that of its window where y was taken) - constant - linear * (y - mean), by channel.
+
+    Where `normed` is false the other terms are left out and y is not read. A last row or column that no window has
+    gets the other terms alone.
+    """
+    row, windows, leak = w * c, (w // 2) * c, F32(slope)
+    scales, constants, linears, means = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), np.empty(row, F32)
+    for x in range(w):
+        scales[x * c : (x + 1) * c] = scale
+        constants[x * c : (x + 1) * c] = constant
+        linears[x * c : (x + 1) * c] = linear
+        means[x * c : (x + 1) * c] = mean
+    inner, work, wide, value = np.empty(windows, F32), np.empty(windows, F32), np.empty(row, F32), np.empty(row, F32)
+    place, codes = np.empty(row, U8), _codes(w, c)
+    zero = F32(0)
+    for i in range(n):
+        for r in range(h):
+            if r % 2 == 0:
+                if r + 1 < h:
+                    at = (i * (h // 2) + r // 2) * windows
+                    _through_act(gradient[at : at + windows], z[at : at + windows], leak, inner, work)
+                    _spread(inner, where[at : at + windows], c, wide, place)
+                else:
+                    wide[:] = 0.0
+            own = codes[r % 2]
+            if normed:
+                _read(y, i, r, h, value)
+                for j in range(row):
+                    taken = wide[j] if place[j] == own[j] else zero
+                    value[j] = scales[j] * taken - constants[j] - linears[j] * (value[j] - means[j])
+            else:
+                for j in range(row):
+                    value[j] = wide[j] if place[j] == own[j] else zero
+            _write(value, out, i, r, h)
+
+
+@compiled
+def each_norm_pool_act(
+    y: Map,
+    n: int,
+    h: int,
+    w: int,
+    c: int,
+    gamma: Floats,
+    beta: Floats,
+    eps: float,
+    slope: float,
+    mean: Floats,
+    var: Floats,
+    z: Map,
+    where: Codes,
+) -> None:
+    """Per-activation batch norm, pooling and activation, two rows of all pictures at a time so that they stay in cache.
+
+    Args:
+        gamma, beta: (h * w * c,); `mean` and the biased `var` are written, as are z and where.
+    """
+    row, windows, leak, share = w * c, (w // 2) * c, F32(slope), F32(1 / n)
+    rows, scale = np.empty((n, 2, row), F32), np.empty((2, row), F32)
+    best, value, code, place = np.empty(row, F32), np.empty(row, F32), np.empty(row, U8), np.empty(row, U8)
+    for r in range(0, h, 2):
+        for half in range(min(2, h - r)):
+            part = slice((r + half) * row, (r + half + 1) * row)
+            means, variances, gammas, scales = mean[part], var[part], gamma[part], scale[half]
+            means[:] = 0.0
+            variances[:] = 0.0
+            for i in range(n):
+                one = rows[i, half]
+                _read(y, i, r + half, h, one)
+                for j in range(row):
+                    means[j] += one[j]
+            for j in range(row):
+                means[j] *= share
+            for i in range(n):
+                one = rows[i, half]
+                for j in range(row):
+                    one[j] -= means[j]
+                    variances[j] += one[j] * one[j]
+            for j in range(row):
+                variances[j] *= share
+                scales[j] = gammas[j] / np.sqrt(variances[j] + F32(eps))
+        if r + 1 == h:
+            break
+        for i in range(n):
+            for half in range(2):
+                one, scales = rows[i, half], scale[half]
+                betas = beta[(r + half) * row : (r + half + 1) * row]
+                for j in range(row):
+                    one[j] = one[j] * scales[j] + betas[j]
+            _pool(rows[i, 0], rows[i, 1], c, best, code, value, place)
+            for j in range(windows):
+                value[j] = value[j] * leak if value[j] <= 0 else value[j]
+            to = (i * (h // 2) + r // 2) * windows
+            narrow(value[:windows], z[to : to + windows])
+            where[to : to + windows] = place[:windows]
+
+
+@compiled
+def each_backward(
+    gradient: Map,
+    z: Map,
+    where: Codes,
+    y: Map,
+    n: int,
+    h: int,
+    w: int,
+    c: int,
+    gamma: Floats,
+    mean: Floats,
+    var: Floats,
+    eps: float,
+    slope: float,
+    d_gamma: Floats,
+    d_beta: Floats,
+    out: Map,
+) -> None:
+    """Gradients of `each_norm_pool_act` for y, gamma and beta, by rows of all pictures; all three are written.
+
+    A last row that no window has gets the gradient zero.
+    """
+    row, windows, leak, zero, share = w * c, (w // 2) * c, F32(slope), F32(0), F32(1 / n)
+    inner, work, wide, value = np.empty(windows, F32), np.empty(windows, F32), np.empty(row, F32), np.empty(row, F32)
+    place, codes, inverse = np.empty(row, U8), _codes(w, c), np.empty((2, row), F32)
+    rows = np.empty((n, 2, row), F32)
+    d_gamma[:] = 0.0
+    d_beta[:] = 0.0
+    for r in range(0, h - 1, 2):
+        for half in range(2):
+            inverses, variances = inverse[half], var[(r + half) * row : (r + half + 1) * row]
+            for j in range(row):
+                inverses[j] = F32(1) / np.sqrt(variances[j] + F32(eps))
+        for again in range(2):
+            for i in range(n):
+                at = (i * (h // 2) + r // 2) * windows
+                _through_act(gradient[at : at + windows], z[at : at + windows], leak, inner, work)
+                _spread(inner, where[at : at + windows], c, wide, place)
+                for half in range(2):
+                    part = slice((r + half) * row, (r + half + 1) * row)
+                    total, along, inverses, own = d_beta[part], d_gamma[part], inverse[half], codes[half]
+                    one, means, gammas = rows[i, half], mean[part], gamma[part]
+                    if again == 0:
+                        _read(y, i, r + half, h, one)
+                        for j in range(row):
+                            taken = wide[j] if place[j] == own[j] else zero
+                            one[j] = (one[j] - means[j]) * inverses[j]
+                            total[j] += taken
+                            along[j] += taken * one[j]
+                    else:
+                        for j in range(row):
+                            taken = wide[j] if place[j] == own[j] else zero
+                            value[j] = gammas[j] * inverses[j] * (taken - (total[j] + one[j] * along[j]) * share)
+                        _write(value, out, i, r + half, h)
+    if h % 2:
+        value[:] = 0.0
+        for i in range(n):
+            _write(value, out, i, h - 1, h)
