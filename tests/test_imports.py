@@ -17,9 +17,11 @@ DOORS = {
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
         "networks/", "training/", "task/scorer.py", "engine/evaluate.py", "engine/ray_tune.py",
-        "studies/floor.py", "studies/measures.py", "studies/official.py", "studies/score.py", "notebook.py",
+        "studies/bench.py", "studies/course_loop.py", "studies/floor.py",
+        "studies/measures.py", "studies/official.py", "studies/score.py", "notebook.py",
     },
     "imagehash": {"faces/checks/"},
+    "numba": {"networks/kernels.py"},
     "requests": {"faces/library/"},
     "rich": {"cli/"},
     "typer": {"cli/"},

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from enum import StrEnum
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
@@ -16,14 +15,43 @@ if TYPE_CHECKING:
     from kpbench.analysis.verify import Verification
 
 
-class What(StrEnum):
-    """What can be verified."""
-
-    faces = "faces"
+app = typer.Typer(no_args_is_help=True)
 
 
-def verify(
-    what: Annotated[What, typer.Argument(help="What to verify: the built-in faces.")],
+@app.command()
+def cohort(
+    space: Annotated[str, typer.Option(help="Search space: a name or a .toml file.")] = "cnn_small",
+    data: Annotated[str, typer.Option(help="A data set by name, or a path.")] = "synthetic",
+    seeds: Annotated[int, typer.Option(help="Seeds of each cell.")] = 4,
+    epochs: Annotated[int, typer.Option(help="Epochs over 256 faces.")] = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+) -> int:
+    """Do seeds trained as one program get the numbers of seeds trained alone? Each cell in both ways, compared.
+
+    Differences are relative, of the MSE, the greatest over seeds and epochs; exit code 3 where one is above 0.001.
+    """
+    from dataclasses import asdict
+
+    from kpbench.cli.progress import View
+    from kpbench.studies.cohort import TOLERANCE, cohort_differences
+
+    found = []
+    with View(quiet=quiet) as view:
+        for one in cohort_differences(space, data, seeds=seeds, epochs=epochs, device=device, say=view.say):
+            found.append(one)
+            if not as_json:
+                ratio = one.alone / one.together if one.together else float("nan")
+                line = f"train {one.train:.1e}  val {one.val:.1e}  {ratio:.2f}x the speed of seeds alone  {one.cell}"
+                typer.echo(f"{'ok' if one.agrees else 'DIFFERS':8}{line}")
+    if as_json:
+        typer.echo(json.dumps({"tolerance": TOLERANCE, "cells": [asdict(one) for one in found]}))
+    return 0 if all(one.agrees for one in found) else 3
+
+
+@app.command()
+def faces(
     data: Annotated[str, typer.Option(help="The real faces: a name, or the path of a folder, zip or csv.")],
     seeds: Annotated[
         int | None,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
+from kpbench.training.cohort import FAMILIES as FAMILIES_OF_COHORTS
+from kpbench.training.cohort import fit_cohort
 from kpbench.training.device import Device, keep_freed_memory
 from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
 from kpbench.training.model_files import ModelCard, save_model
@@ -81,19 +84,58 @@ def known_parameters() -> Defaults:
 
 
 def work(job: Job, ready: Ready) -> Iterator[Progress]:
-    """Trains a job's seeds side by side, one progress an epoch; each seed's model is saved after its last.
+    """Trains a job's seeds, together where the device is faster so, and yields one progress an epoch.
 
-    A seed that diverges, runs out of memory or fails becomes a `Failure` and the job ends there: a cell whose
-    replicate failed is told as failed, and its rows show which seed and why. Nothing is raised.
+    Each seed's model is saved after its last epoch. A seed that diverges, runs out of memory or fails becomes a
+    `Failure`. A trial ends there: a cell whose replicate failed is told as failed, and its rows show which seed and
+    why. Elsewhere the others go on. Nothing is raised.
     """
     with one_thread():
         ready = ready if job.split is None else _resplit(ready, job.split)
-        fits = [_train(job, seed, ready) for seed in job.seeds]
-        for epoch in range(1, job.epochs + 1):
-            progress = Progress(epoch=epoch, seeds=tuple(_advance(one) for one in fits))
+        fits = 1 < len(job.seeds) <= ready.staged.device.cohort
+        together = fits and job.params["family"] in FAMILIES_OF_COHORTS
+        for epoch, seeds in enumerate((as_cohort if together else side_by_side)(job, ready), start=1):
+            progress = Progress(epoch=epoch, seeds=seeds)
             yield progress
-            if progress.failed:
+            if job.is_over(progress):
                 return
+
+
+def side_by_side(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, ...]]:
+    """The seeds of a job, each a program of its own, an epoch of each in turn; without end once they are trained."""
+    fits: list[Iterator[EpochRecord] | Failure] = [_train(job, seed, ready) for seed in job.seeds]
+    while True:
+        found = tuple(one if isinstance(one, Failure) else _next(one) for one in fits)
+        fits = [new if isinstance(new, Failure) else one for one, new in zip(fits, found, strict=True)]
+        yield found
+
+
+def as_cohort(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, ...]]:
+    """The seeds of a job as one program; side by side from the first epoch where memory does not hold them all."""
+    networks = [_built(job, seed, ready) for seed in job.seeds]
+    fits = fit_cohort(
+        networks,
+        ready.train,
+        ready.val,
+        job.seeds,
+        epochs=job.epochs,
+        device=ready.staged.device,
+        **training_of(job.params),
+    )
+    for epoch in range(1, job.epochs + 1):
+        members = _next(fits)
+        if isinstance(members, Failure):
+            if members.reason == "oom" and epoch == 1:
+                del fits, networks
+                yield from side_by_side(job, ready)
+                return
+            yield (members,) * len(job.seeds)
+            return
+        if epoch == job.epochs:
+            for seed, network, member in zip(job.seeds, networks, members, strict=True):
+                if isinstance(member, EpochRecord):
+                    _keep(job, seed, network, ready)
+        yield tuple(m if isinstance(m, EpochRecord) else Failure(reason="nan", detail=str(m)) for m in members)
 
 
 def _resplit(ready: Ready, seed: int) -> Ready:
@@ -123,28 +165,41 @@ def epoch_seconds(cell: Params, staged: Staged) -> float:
     return min(seconds) * len(staged.train_images) / n
 
 
-def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
-    staged = ready.staged
+def _built(job: Job, seed: int, ready: Ready) -> nn.Module:
     with global_seed(seed, "weights"):
-        network = build(job.params).to(staged.device.torch)
-    for record in fit(
-        network, ready.train, ready.val, Setting(job.epochs, seed, staged.device), **training_of(job.params)
-    ):
-        if record.epoch == job.epochs and job.models is not None:
-            card = ModelCard(
-                benchmark=staged.benchmark,
-                params=job.params,
-                seed=seed,
-                epochs=job.epochs,
-                data=staged.data,
-                device=staged.device.title,
-                kpbench=__version__,
-            )
-            save_model(network, card, Path(job.models) / model_name(job.params, seed))
+        return build(job.params).to(ready.staged.device.torch)
+
+
+def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
+    network = _built(job, seed, ready)
+    setting = Setting(job.epochs, seed, ready.staged.device)
+    for record in fit(network, ready.train, ready.val, setting, **training_of(job.params)):
+        if record.epoch == job.epochs:
+            _keep(job, seed, network, ready)
         yield record
 
 
-def _advance(fit: Iterator[EpochRecord]) -> EpochRecord | Failure:
+def _keep(job: Job, seed: int, network: nn.Module, ready: Ready) -> None:
+    """Saves a trained model where the job asks for it."""
+    staged = ready.staged
+    if job.models is None:
+        return
+    card = ModelCard(
+        benchmark=staged.benchmark,
+        params=job.params,
+        seed=seed,
+        epochs=job.epochs,
+        data=staged.data,
+        device=staged.device.title,
+        kpbench=__version__,
+    )
+    save_model(network, card, Path(job.models) / model_name(job.params, seed))
+
+
+T = TypeVar("T")
+
+
+def _next(fit: Iterator[T]) -> T | Failure:
     try:
         return next(fit)
     except DivergedError as error:

@@ -1,6 +1,7 @@
 """What travels between a queue of work and an engine: a job out, progress back."""
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 from kpbench.cell import EpochRecord, Params, Reason, Role, Scalar, Value, cell_id
 
@@ -26,6 +27,11 @@ class Job(Value):
     def cell(self) -> str:
         """The cell's identity."""
         return cell_id(self.params)
+
+    def is_over(self, progress: "Progress") -> bool:
+        """Whether no epoch follows: the last is done, or every seed failed; of a trial, any, for it has one outcome."""
+        over = any if self.role == "trial" else all
+        return progress.epoch == self.epochs or over(isinstance(seed, Failure) for seed in progress.seeds)
 
 
 class Failure(Value):
@@ -63,3 +69,18 @@ class Queue(Protocol):
 def model_name(params: Params, seed: int) -> str:
     """The stem of a model file: cell and seed."""
     return f"{cell_id(params)}-seed{seed}"
+
+
+K = TypeVar("K")
+
+
+def grouped(runs: Iterable[tuple[K, int]], size: int) -> list[tuple[K, tuple[int, ...]]]:
+    """At most `size` seeds of one kind together, each group in the place of its first run; with 1, all as they come."""
+    groups: list[tuple[K, list[int]]] = []
+    last: dict[K, list[int]] = {}
+    for kind, seed in runs:
+        if kind not in last or len(last[kind]) == size:
+            last[kind] = []
+            groups.append((kind, last[kind]))
+        last[kind].append(seed)
+    return [(kind, tuple(seeds)) for kind, seeds in groups]

@@ -36,8 +36,9 @@ class Live:
             self.failures = [failure or crash for failure in self.failures]
 
     def score(self) -> float:
-        """The score over the seeds after the last epoch."""
-        return mean_score([curve[-1].val_mse for curve in self.curves])
+        """The score after the last epoch over the seeds that have not failed."""
+        running = zip(self.curves, self.failures, strict=True)
+        return mean_score([curve[-1].val_mse for curve, failure in running if failure is None])
 
     def state(self, place: int) -> State:
         """How one seed ended; a seed whose sister failed ended too, short of its last epoch."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kpbench.cell import RunResult
+from kpbench.cell import EpochRecord, RunResult
 from kpbench.engine.events import Advanced, Notify, Started
 from kpbench.engine.jobs import Failure, Job, Progress
 from kpbench.engine.live import Facts, Live, ended, rows_of
@@ -29,11 +29,11 @@ class Planned:
         return job
 
     def report(self, job: Job, progress: Progress) -> bool:
-        """Keeps the epoch; stops only where a seed failed."""
+        """Keeps the epoch; a seed that fails stops no other."""
         live = self.live[job.number]
-        if live.add(progress) and not progress.failed:
+        if live.add(progress) and any(isinstance(seed, EpochRecord) for seed in progress.seeds):
             self.notify(Advanced(job, progress.epoch, live.score()))
-        return progress.failed
+        return False
 
     def tell(self, job: Job, crash: Failure | None = None) -> None:
         """Hands each of the job's rows to `settle`, which scores and keeps it."""

@@ -59,7 +59,7 @@ class Trainable(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """Trains one epoch of every seed."""
         progress = next(self._work)
-        last = progress.failed or progress.epoch == self._job.epochs
+        last = self._job.is_over(progress)
         return {"progress": progress.model_dump_json(), "epoch": progress.epoch, "done": last}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

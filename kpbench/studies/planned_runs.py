@@ -8,7 +8,7 @@ from pathlib import Path
 from kpbench.analysis.ablation.provenance import reused_studies
 from kpbench.cell import Role, RunResult, Scalar, cell_id
 from kpbench.engine.events import Notify
-from kpbench.engine.jobs import Job
+from kpbench.engine.jobs import Job, grouped
 from kpbench.engine.planned import Planned
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
@@ -132,18 +132,24 @@ def scored_runs(
     shuffled = list(wanted)
     random.Random(design.blocks[0]).shuffle(shuffled)  # the order follows from the study's seed, as its blocks do
     models = str((study.folder / MODELS).absolute())
+    cells = {cell_id(cell): cell for _, cell, _ in shuffled}
+    left = [((role, cell_id(cell)), seed) for role, cell, seed in shuffled]
     jobs = [
         Job(
             number=number,
             role=role,
-            params=cell,
-            seeds=(seed,),
+            params=cells[cell],
+            seeds=seeds,
             epochs=task.epochs,
             models=models,
-            split=seed if design.resplit else None,
+            split=seeds[0] if design.resplit else None,
         )
-        for number, (role, cell, seed) in enumerate(shuffled)
-        if (role, cell_id(cell), seed) not in done
+        for number, ((role, cell), seeds) in enumerate(
+            grouped(
+                [(kind, seed) for kind, seed in left if (*kind, seed) not in done],
+                1 if design.resplit else task.device.cohort,
+            )
+        )
     ]
     judged = design.judged_on
 

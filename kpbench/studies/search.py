@@ -13,7 +13,7 @@ from kpbench.analysis.search import best_of, ranked, trial_counts
 from kpbench.cell import RunResult
 from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notify, Stage
-from kpbench.engine.jobs import Job
+from kpbench.engine.jobs import Job, grouped
 from kpbench.engine.planned import Planned
 from kpbench.engine.trials import Trials
 from kpbench.errors import UsageError, lookup
@@ -199,8 +199,8 @@ def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> P
     params = {row.cell: row.params for row in rows}
     models = str((study.folder / MODELS).absolute())
     jobs = [
-        Job(number=number, role="final", params=params[cell], seeds=(seed,), epochs=task.epochs, models=models)
-        for number, (cell, seed) in enumerate(_unfinished(prepared, rows))
+        Job(number=number, role="final", params=params[cell], seeds=seeds, epochs=task.epochs, models=models)
+        for number, (cell, seeds) in enumerate(grouped(_unfinished(prepared, rows), task.device.cohort))
     ]
 
     def settle(row: RunResult) -> RunResult:

@@ -8,6 +8,9 @@ import torch
 
 from kpbench.errors import UsageError
 
+COHORT = {"cuda": 16}
+"""On a CPU a cohort of 4 trains fewer images a second than its members one by one (`benchmarks/speed`)."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -16,6 +19,11 @@ class Device:
     kind: str
     title: str
     precision: str
+
+    @property
+    def cohort(self) -> int:
+        """How many seeds of one cell are best trained as one program here: 1 where each is faster alone."""
+        return COHORT.get(self.kind, 1)
 
     @property
     def torch(self) -> torch.device:

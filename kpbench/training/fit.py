@@ -3,7 +3,7 @@
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import SIZE
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
-from kpbench.training.augment import draw_moves, move
+from kpbench.training.augment import Moves, draw_moves, move
 from kpbench.training.device import Device
 from kpbench.training.seeds import generator, global_seed
 
@@ -102,23 +102,19 @@ def fit(
     }
     check_training(lr=lr, weight_decay=weight_decay, batch_size=batch_size, **moves)
     n = len(train.images)
-    if n < 2:
-        raise UsageError("training needs at least two faces")
+    steps = steps_of(n, batch_size)
     device = setting.device.torch
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay, fused=device.type != "mps")
-    steps = min(math.ceil(n / batch_size), n // 2)  # even batches, none of one face: a batch norm needs two
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=setting.epochs * steps)
-    error = F.mse_loss if bool(torch.isfinite(train.keypoints).all()) else masked_mse
+    optimizer, schedule = adamw_one_cycle(network.parameters(), lr, weight_decay, setting.epochs * steps)
+    error = loss_for(train)
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
 
     for epoch in range(1, setting.epochs + 1):
         start = time.perf_counter()
         network.train()
         total = torch.zeros((), device=device)
-        drawn = draw_moves(train.keypoints, generator(setting.seed, "augment", epoch), **moves)
+        order, drawn = epoch_of(train, setting.seed, epoch, moves)
         target = train.target(drawn.keypoints)
-        order = torch.randperm(n, generator=generator(setting.seed, "order", epoch)).to(device)
         with global_seed(setting.seed, "dropout", epoch):
             for index in order.tensor_split(steps):
                 pictures, wanted = move(train.pictures(index), drawn, index), target[index]
@@ -130,17 +126,51 @@ def fit(
                 optimizer.step()
                 schedule.step()
                 total += loss.detach() * len(index)
-        train_mse = total.item() / n
         val_mse = batched_mse(network, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
-        if not (math.isfinite(train_mse) and math.isfinite(val_mse)):
-            raise DivergedError(f"the loss is not finite in epoch {epoch}")
-        yield EpochRecord(
-            epoch=epoch,
-            train_mse=train_mse,
-            val_mse=val_mse,
-            val_score=score_from_mse(val_mse),
-            seconds=time.perf_counter() - start,
-        )
+        yield record(epoch, total.item() / n, val_mse, time.perf_counter() - start)
+
+
+def steps_of(n: int, batch_size: int) -> int:
+    """Steps of an epoch over n faces: even batches, none of one face, for a batch norm needs two.
+
+    Raises:
+        UsageError: fewer than two faces.
+    """
+    if n < 2:
+        raise UsageError("training needs at least two faces")
+    return min(math.ceil(n / batch_size), n // 2)
+
+
+def adamw_one_cycle(
+    parameters: Iterable[Tensor], lr: float, weight_decay: float, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW and its schedule over all steps of a run."""
+    mine = list(parameters)
+    optimizer = torch.optim.AdamW(mine, lr=lr, weight_decay=weight_decay, fused=mine[0].device.type != "mps")
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
+
+
+def loss_for(train: DeviceFaces) -> Callable[[Tensor, Tensor], Tensor]:
+    """The MSE, or that over the labels there are where some are missing."""
+    return F.mse_loss if bool(torch.isfinite(train.keypoints).all()) else masked_mse
+
+
+def epoch_of(train: DeviceFaces, seed: int, epoch: int, moves: Mapping[str, float]) -> tuple[Tensor, Moves]:
+    """The order of the faces in an epoch, (N,), and how each is moved, derived from seed and epoch alone."""
+    order = torch.randperm(len(train.images), generator=generator(seed, "order", epoch)).to(train.images.device)
+    return order, draw_moves(train.keypoints, generator(seed, "augment", epoch), **moves)
+
+
+def record(epoch: int, train_mse: float, val_mse: float, seconds: float) -> EpochRecord:
+    """What an epoch left.
+
+    Raises:
+        DivergedError: a loss is not finite.
+    """
+    if not (math.isfinite(train_mse) and math.isfinite(val_mse)):
+        raise DivergedError(f"the loss is not finite in epoch {epoch}")
+    score = score_from_mse(val_mse)
+    return EpochRecord(epoch=epoch, train_mse=train_mse, val_mse=val_mse, val_score=score, seconds=seconds)
 
 
 def masked_mse(predicted: Tensor, target: Tensor) -> Tensor:
@@ -156,6 +186,9 @@ def masked_mse(predicted: Tensor, target: Tensor) -> Tensor:
     difference = torch.where(labelled, predicted - torch.nan_to_num(target), 0.0)
     return difference.square().sum() / labelled.sum()
 
+
+MOVES = ("shift", "rotate", "scale", "brightness", "contrast", "flip")
+"""The training parameters that are `draw_moves`'."""
 
 VAL_BATCH = {"cpu": 32, "cuda": 256, "mps": 256}
 """Faces of a validation batch: on a CPU so few that their activation maps stay in cache."""
