@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kpbench.analysis.verify import Verification
 
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.command()

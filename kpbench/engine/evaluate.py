@@ -136,6 +136,8 @@ def as_cohort(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, .
                 if isinstance(member, EpochRecord):
                     _keep(job, seed, network, ready)
         yield tuple(m if isinstance(m, EpochRecord) else Failure(reason="nan", detail=str(m)) for m in members)
+        if not any(isinstance(m, EpochRecord) for m in members):
+            return
 
 
 def _resplit(ready: Ready, seed: int) -> Ready:

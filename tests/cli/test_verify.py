@@ -132,7 +132,7 @@ def test_a_page_that_cannot_be_written_is_one_line(kpbench, studies, tmp_path):
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (["verify"], "WHAT"),
+        (["verify"], "Missing command"),
         (["verify", "figures", "--data", "real.zip"], "figures"),
         (["verify", "faces"], "--data"),
         (["verify", "faces", "--data", "synthetic"], "cannot be compared with itself"),
