@@ -12,12 +12,12 @@ from torch import nn
 from kpbench.cell import Scalar
 from kpbench.engine.evaluate import Ready, Staged, as_cohort, known_parameters, one_thread, prepare, side_by_side
 from kpbench.engine.jobs import Job
+from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.networks.families import build
 from kpbench.networks.fused import run_plain
 from kpbench.space.space import complete
 from kpbench.studies.course_loop import course_epochs
-from kpbench.studies.preflight import at_least
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.device import Device, find_device
 from kpbench.training.fit import Setting, fit, training_of
@@ -75,7 +75,8 @@ def bench(device: str = "auto", *, rounds: int = 5) -> Iterator[Ratio]:
     Raises:
         UsageError: an unknown device, or fewer than one round.
     """
-    at_least({"--rounds": (rounds, 1)})
+    if rounds < 1:
+        raise UsageError(f"--rounds must be at least 1, got {rounds}")
     where = find_device(device)
     with one_thread():
         for one, other in _pairs(where):

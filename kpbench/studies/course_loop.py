@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,18 +18,15 @@ class CsvFaces(Dataset[dict[str, Tensor]]):
 
     def __init__(self, n: int) -> None:
         rng = np.random.default_rng(0)
-        pixels = (" ".join(map(str, row)) for row in rng.integers(0, 256, (n, SIZE * SIZE)))
-        points = rng.uniform(0, SIZE, (n, 2 * len(KEYPOINTS)))
-        self._frame = pd.DataFrame(points).assign(Image=list(pixels))
+        self._pixels = [" ".join(map(str, row)) for row in rng.integers(0, 256, (n, SIZE * SIZE))]
+        self._keypoints = rng.uniform(0, SIZE, (n, len(KEYPOINTS), 2)).astype(np.float32)
 
     def __len__(self) -> int:
-        return len(self._frame)
+        return len(self._pixels)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        row = self._frame.iloc[index]
-        image = np.array(row["Image"].split(), dtype=np.float32).reshape(1, SIZE, SIZE) / 255
-        keypoints = (row.drop("Image").to_numpy(dtype=np.float32) - 48) / 48
-        return {"image": torch.from_numpy(image), "keypoints": torch.from_numpy(keypoints)}
+        image = np.array(self._pixels[index].split(), dtype=np.float32).reshape(1, SIZE, SIZE) / 255
+        return {"image": torch.from_numpy(image), "keypoints": torch.from_numpy((self._keypoints[index] - 48) / 48)}
 
 
 def course_epochs(n: int, device: torch.device, *, batch_size: int = 32) -> Iterator[None]:
@@ -44,7 +40,8 @@ def course_epochs(n: int, device: torch.device, *, batch_size: int = 32) -> Iter
     loader = DataLoader(CsvFaces(n), batch_size=batch_size, shuffle=True)
     while True:
         for batch in loader:
-            loss = F.mse_loss(network(batch["image"].to(device)), batch["keypoints"].to(device))
+            predicted = network(batch["image"].to(device))
+            loss = F.mse_loss(predicted, batch["keypoints"].to(device).flatten(1))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
