@@ -145,6 +145,7 @@ def test_training_needs_neither_ray_nor_optuna_nor_plots():
 import sys
 for name in ("ray", "optuna", "plotly", "pandas", "typer", "rich", "jinja2"):
     sys.modules[name] = None
-import kpbench.engine.evaluate, kpbench.studies.bench, kpbench.training.fit, kpbench.networks.families, kpbench.faces.datasets
+import kpbench.engine.evaluate, kpbench.studies.bench
+import kpbench.training.fit, kpbench.networks.families, kpbench.faces.datasets
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -10,6 +10,7 @@ import pytest
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.ablation.json import as_json
 from kpbench.analysis.ablation.needed import seeds_for_effect
+from kpbench.engine import evaluate
 from kpbench.engine.events import Notice
 from kpbench.engine.jobs import Failure
 from kpbench.errors import UsageError
@@ -26,6 +27,7 @@ from kpbench.studies import ablation, planned_runs
 from kpbench.studies.ablation import ablate, dry_run
 from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
 from kpbench.task.score import score_from_mse
+from kpbench.training import device
 from tests.course_files import write_course
 from tests.scripted import play, quiet, rows
 
@@ -751,3 +753,19 @@ def test_the_sealed_test_stays_closed_for_a_study_without_verdicts(asked, plante
         event.text for event in said if isinstance(event, Notice)
     ]
     assert all(row.test_mse is None for row in rows(folder)) and read_lines(folder / READINGS, Reading) == []
+
+
+def test_where_cohorts_pay_each_seed_of_a_cell_still_leaves_its_own_row(asked, monkeypatch):
+    """On a device that trains seeds together: the same runs, the same numbers up to rounding, one program a cell."""
+    alone = rows(run(asked, seeds=2, factors=("dropout",), name="alone"))
+    calls = []
+    cohort = evaluate.as_cohort
+    monkeypatch.setattr(evaluate, "as_cohort", lambda job, ready: calls.append(job.seeds) or cohort(job, ready))
+    monkeypatch.setitem(device.COHORT, "cpu", 4)
+    together = rows(run(asked, seeds=2, factors=("dropout",), name="together"))
+    assert sorted(map(len, calls)) == [2, 2, 2]
+    assert [row.state for row in together] == ["complete"] * 6
+    of = {(row.role, row.cell, row.seed): row.val_mse for row in alone}
+    assert {(row.role, row.cell, row.seed) for row in together} == set(of)
+    for row in together:
+        assert row.val_mse == pytest.approx(of[row.role, row.cell, row.seed], rel=0.1)  # bf16 where the CPU has it
