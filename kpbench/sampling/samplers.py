@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import dataclass
+from heapq import nlargest
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -14,6 +15,12 @@ from optuna.trial import FrozenTrial, TrialState
 from kpbench.cell import Params, Scalar, cell_id
 from kpbench.seeds import derive
 from kpbench.space.space import SearchSpace
+
+BEST, REMEMBERED = 25, 300
+"""Trials that a sampler is shown: the best, which TPE takes for good at most, and with them the latest, up to so many.
+
+TPE weighs the others the less the older they are. Its cost grows with what it is shown, an ask's does not.
+"""
 
 RESAMPLES = 20
 """How often a sampler may repeat itself before a finite space is asked for any cell not yet tried."""
@@ -66,7 +73,7 @@ def propose(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         scratch = optuna.create_study(
-            storage=_Continued(history),
+            storage=_Continued(remembered(history)),
             direction="maximize",
             sampler=sampler.make(derive(seed, len(history)) % 2**32),
         )
@@ -77,6 +84,17 @@ def propose(
             if cell_id(trial.params) not in seen and legal(cell):
                 return dict(trial.params)
     return next(_unseen(space, seen, legal, derive(seed, len(history))), None) if finite else None
+
+
+def remembered(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials of a long history that a sampler is shown, in their order: the `BEST` complete and the latest."""
+    if len(history) <= REMEMBERED:
+        return list(history)
+    complete = (trial for trial in history if trial.state is TrialState.COMPLETE)
+    best = {trial.number for trial in nlargest(BEST, complete, key=lambda trial: trial.value or 0.0)}
+    rest = [trial for trial in history if trial.number not in best][-(REMEMBERED - len(best)) :]
+    kept = best | {trial.number for trial in rest}
+    return [trial for trial in history if trial.number in kept]
 
 
 class _Continued(InMemoryStorage):

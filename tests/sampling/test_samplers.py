@@ -10,7 +10,7 @@ from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import Journal
-from kpbench.sampling.samplers import SAMPLERS, propose
+from kpbench.sampling.samplers import BEST, REMEMBERED, SAMPLERS, propose, remembered
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 
@@ -154,3 +154,40 @@ def test_a_damaged_journal_is_named(tmp_path):
     path.write_bytes(b"not json\n" + path.read_bytes())
     with pytest.raises(UsageError, match=r"j.jsonl is damaged"):
         Journal(path)
+
+
+def test_of_a_long_history_a_sampler_sees_the_best_and_the_latest():
+    def told(number):
+        state = TrialState.PRUNED if number % 3 == 1 else TrialState.COMPLETE
+        value = None if state is TrialState.PRUNED else float(number * 7919 % 1009)
+        trial = optuna.trial.create_trial(state=state, value=value)
+        trial.number = number
+        return trial
+
+    history = [told(number) for number in range(1000)]
+    assert remembered(history[:REMEMBERED]) == history[:REMEMBERED]
+    shown = remembered(history)
+    assert len(shown) == REMEMBERED
+    assert [trial.number for trial in shown] == sorted(trial.number for trial in shown)
+    values = sorted((trial.value for trial in history if trial.value is not None), reverse=True)
+    assert set(values[:BEST]) <= {trial.value for trial in shown}
+    assert set(range(1000 - (REMEMBERED - BEST), 1000)) <= {trial.number for trial in shown}
+
+
+def test_a_proposal_after_a_resume_is_the_one_that_an_unbroken_study_makes(tmp_path):
+    """The journal read anew and the one that wrote it show the sampler the same: running trials and pruned ones too."""
+    space, path = read("cnn_tune"), tmp_path / "j.jsonl"
+    journal = Journal(path)
+    for place in range(24):
+        past = journal.history(), journal.seen()
+        params = propose(space, *past, sampler=SAMPLERS["tpe"], seed=5, enumerated=False, legal=lambda cell: True)
+        again = Journal(path)
+        other = again.history(), again.seen()
+        assert params == propose(
+            space, *other, sampler=SAMPLERS["tpe"], seed=5, enumerated=False, legal=lambda cell: True
+        )
+        number, cell = start(journal, space, params)
+        journal.report(number, -abs(cell["training.lr"] - 3e-3), 1)
+        if place % 4 != 3:  # every fourth goes on running
+            journal.end(number, *((TrialState.PRUNED,) if place % 4 == 1 else (TrialState.COMPLETE, float(place))))
+        assert Journal(path).scores_at(1, except_for=number) == journal.scores_at(1, except_for=number)
