@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "kpbench"
 
 DOORS = {
-    "ray": {"engine/ray_tune.py"},
+    "ray": {"engine/cluster.py", "engine/ray_tune.py"},
     "optuna": {"sampling/", "engine/trials.py"},
     "timm": {"networks/timm_backbone.py"},
     "plotly": {"plots/", "report/shell.py"},

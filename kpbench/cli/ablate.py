@@ -83,6 +83,7 @@ def ablate(
     """
     from kpbench.cli.pages import write_report
     from kpbench.cli.progress import View
+    from kpbench.engine.cluster import cluster
     from kpbench.studies.ablation import ablate as run_ablation
     from kpbench.studies.ablation import dry_run as dry
     from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
@@ -102,11 +103,11 @@ def ablate(
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_ablation(request)
-    with View(quiet=quiet) as view:
+    with cluster(workers) as ray, View(quiet=quiet) as view:
         if dry_run:
             asked = dry(prepared, view.say)
         else:
-            folder = run_ablation(prepared, view.notify, view.say)
+            folder = run_ablation(prepared, view.notify, view.say, ray)
             report = write_report(folder, folder / "report.html", faces=False)
     if dry_run:
         typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))

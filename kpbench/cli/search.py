@@ -43,21 +43,26 @@ def search(
     The same command again continues the study: trials are totals, nothing finished is trained twice.
     """
     from kpbench.cli.progress import View
-    from kpbench.report.search.page import render, write
-    from kpbench.report.search.reader import read_report_input
+    from kpbench.engine.cluster import cluster
     from kpbench.store.files import REPORT, RESULT, read_json
-    from kpbench.studies.search import SearchRequest, prepare_search
-    from kpbench.studies.search import dry_run as dry
-    from kpbench.studies.search import search as run_search
+    from kpbench.studies.search_request import SearchRequest, prepare_search
 
     request = request_of(SearchRequest, locals())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_search(request)
-    with View(quiet=quiet) as view:
+    with cluster(0 if dry_run else workers) as ray, View(quiet=quiet) as view:
+        if ray is not None:
+            ray.start()  # while the rest is imported and the faces are read
+        from kpbench.studies.search import dry_run as dry
+        from kpbench.studies.search import search as run_search
+
         if dry_run:
             asked = dry(prepared, view.say)
         else:
-            folder = run_search(prepared, view.notify, view.say)
+            folder = run_search(prepared, view.notify, view.say, ray)
+            from kpbench.report.search.page import render, write
+            from kpbench.report.search.reader import read_report_input
+
             write(folder / REPORT, render(read_report_input(folder)))
     if dry_run:
         typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(f"{k:12} {v}" for k, v in asked.items()))

@@ -80,6 +80,7 @@ def faces(
     from kpbench.analysis.verify import as_json as plain
     from kpbench.analysis.verify import read_verification
     from kpbench.cli.progress import View
+    from kpbench.engine.cluster import cluster
     from kpbench.report.verify.page import write_verification
     from kpbench.studies.ablation_request import AblationRequest
     from kpbench.studies.verify import FACTORS, SEEDS, prepare_verify
@@ -94,11 +95,11 @@ def faces(
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_verify(request, seeds_as_found=seeds is None)
-    with View(quiet=quiet) as view:
+    with cluster(workers) as ray, View(quiet=quiet) as view:
         if dry_run:
             asked = dry(prepared, view.say)
         else:
-            folder = run_verify(prepared, view.notify, view.say)
+            folder = run_verify(prepared, view.notify, view.say, ray)
             found = read_verification(folder)
             report = write_verification(folder, found)
     if dry_run:

@@ -1,27 +1,19 @@
-"""Ray Tune executes: the same queue as the in-process engine, several workers. The only module that imports ray.
+"""Ray Tune executes: the same queue as the in-process engine, several workers.
 
 Tune decides nothing here. What to try, when to stop and how a trial ended is the queue's, in the driver; Tune carries
 jobs to actors and epochs back. So Tune's own snapshots are never used: a study continues from its journal.
 """
 
-import logging
 import os
-import shutil
-import signal
-import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is the command's
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 import torch
@@ -29,6 +21,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import Staged, prepare, work
 from kpbench.engine.jobs import Failure, Job, Progress, Queue
 
@@ -139,60 +132,36 @@ class _Stops(FIFOScheduler):  # type: ignore[misc]
             self._asks.report(trial.trial_id, result)
 
 
-def run(queue: Queue, staged: Staged, *, workers: int) -> None:
-    """Works through `queue` with `workers` actors; the arrays are staged once a node.
+def run(queue: Queue, staged: Staged, cluster: Cluster) -> None:
+    """Works through `queue` with the cluster's workers; the arrays are staged once a node.
 
     On a GPU the workers share the cards evenly.
 
     Raises:
         KeyboardInterrupt: as it comes; jobs under way are left untold.
+        Exception: Ray could not be started, or an error of the queue's own.
     """
-    with _cluster(workers) as scratch:
-        gpus = torch.cuda.device_count() / workers if staged.device.kind == "cuda" else 0
-        asks = _Asks(queue)
-        trainable = tune.with_parameters(Trainable, staged={"ref": ray.put(staged)})
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
-            tune_config=tune.TuneConfig(
-                search_alg=asks,
-                scheduler=_Stops(asks),
-                num_samples=-1,
-                max_concurrent_trials=workers,
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(
-                storage_path=str(scratch / "tune"),
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=RETRIES),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        )
-        try:
-            tuner.fit()
-        finally:
-            if asks.error is not None:
-                raise asks.error
-
-
-@contextmanager
-def _cluster(workers: int) -> Iterator[Path]:
-    """A local Ray of its own with one CPU a worker; its files are gone afterwards."""
-    scratch = Path(tempfile.mkdtemp(prefix="kpb-"))  # short: Ray keeps sockets below it, whose paths are limited
-    for name in ("ray", "ray.tune", "ray.train"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    sigterm = signal.getsignal(signal.SIGTERM)
+    gpus = torch.cuda.device_count() / cluster.workers if staged.device.kind == "cuda" else 0
+    asks = _Asks(queue)
+    trainable = tune.with_parameters(Trainable, staged={"ref": cluster.put(staged)})
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
+        tune_config=tune.TuneConfig(
+            search_alg=asks,
+            scheduler=_Stops(asks),
+            num_samples=-1,
+            max_concurrent_trials=cluster.workers,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            storage_path=str(cluster.scratch() / "tune"),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    )
     try:
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="CRITICAL",
-            _temp_dir=str(scratch / "ray"),
-        )
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, sigterm)  # Ray has put its own in place, which prints and exits with 15
-        yield scratch
+        tuner.fit()
     finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
+        if asks.error is not None:
+            raise asks.error

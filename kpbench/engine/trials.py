@@ -111,6 +111,7 @@ class Trials:
         params = next(iter(self.journal.interrupted()), None) or propose(
             self.space,
             history,
+            self.journal.seen(),
             sampler=self.sampler,
             seed=self.seed,
             enumerated=size is not None and size <= self.n_trials,
@@ -118,8 +119,9 @@ class Trials:
         )
         if params is None:
             return None
-        trial = self.journal.start(params)
-        job = self._job(trial.number, self.complete(self.space.suggest(trial)))
+        suggested = FixedTrial(params)
+        cell = self.complete(self.space.suggest(suggested))
+        job = self._job(self.journal.start(suggested), cell)
         self.live[job.number] = Live(job)
         self.notify(Started(job))
         return job

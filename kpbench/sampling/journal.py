@@ -1,12 +1,13 @@
 """The Optuna journal of a study: the one truth about its trials, written by the driver alone."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Set
 from pathlib import Path
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
 
 from kpbench.cell import Scalar, cell_id
 from kpbench.errors import UsageError
@@ -34,38 +35,45 @@ class Journal:
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{path} is damaged: {error}; move the study away and search again") from error
         self._live: dict[int, Trial] = {}
+        self._cells: dict[int, str] = {}
+        self._scores: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        for trial in self.history():
+            if trial.state is not TrialState.FAIL:
+                for epoch, score in trial.intermediate_values.items():
+                    self._scores[epoch][trial.number] = score
 
     def history(self) -> list[FrozenTrial]:
         """Every trial that counts: running, complete, pruned, failed; not those lost with their driver."""
-        trials = self._study.get_trials(deepcopy=False)
-        return [t for t in trials if t.state is not TrialState.WAITING and INTERRUPTED not in t.user_attrs]
+        return [trial for trial in self._trials() if INTERRUPTED not in trial.user_attrs]
 
-    def start(self, params: Mapping[str, Scalar]) -> Trial:
-        """A new trial whose suggestions will be `params`.
+    def seen(self) -> Set[str]:
+        """The identities of the varying parameters of every trial that counts."""
+        return {self._cell(trial) for trial in self.history()}
 
-        One that an earlier driver enqueued and did not live to start is taken first: it is the same proposal.
-        """
-        if not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            self._study.enqueue_trial(dict(params))
-        trial = self._study.ask()
-        self._live[trial.number] = trial
-        return trial
+    def start(self, suggested: FixedTrial) -> int:
+        """A new running trial with these suggestions, in one line of the journal; returns its number."""
+        trial = optuna.trial.create_trial(
+            state=TrialState.RUNNING, params=suggested.params, distributions=suggested.distributions
+        )
+        self._study.add_trial(trial)
+        started = self._trials()[-1]
+        self.adopt(started)
+        return started.number
 
     def report(self, number: int, score: float, epoch: int) -> None:
         """The score of a running trial after an epoch; an epoch that was reported before is left as it is."""
         self._live[number].report(score, epoch)
+        self._scores[epoch].setdefault(number, score)
 
     def scores_at(self, epoch: int, *, except_for: int) -> list[float]:
         """The scores that other trials, not failed ones, reported at `epoch`."""
-        return [
-            trial.intermediate_values[epoch]
-            for trial in self.history()
-            if trial.number != except_for and trial.state is not TrialState.FAIL and epoch in trial.intermediate_values
-        ]
+        return [score for number, score in self._scores[epoch].items() if number != except_for]
 
     def end(self, number: int, state: TrialState, score: float | None = None) -> None:
         """A running trial ended: COMPLETE with its score, PRUNED by the scheduler or FAIL."""
         self._study.tell(self._live.pop(number), score, state=state)
+        if state is TrialState.FAIL:
+            self._forget(number)
 
     def running(self) -> list[FrozenTrial]:
         """Trials that were started and never told."""
@@ -77,10 +85,8 @@ class Journal:
 
     def lives_spent(self, trial: FrozenTrial) -> bool:
         """Whether the cell of a running trial was lost `LIVES` times: then it probably is what kills the driver."""
-        trials = self._study.get_trials(deepcopy=False)
-        mine = cell_id(varying(trial))
-        lost = [t for t in trials if t.user_attrs.get(INTERRUPTED) == LOST and cell_id(varying(t)) == mine]
-        return len(lost) + 1 >= LIVES
+        lost = [t for t in self._trials() if t.user_attrs.get(INTERRUPTED) == LOST]
+        return sum(self._cell(t) == self._cell(trial) for t in lost) + 1 >= LIVES
 
     def interrupt(self, trial: FrozenTrial, how: str = LOST) -> None:
         """Ends a running trial that nobody works on any more, as FAIL that does not count; its cell comes again."""
@@ -88,18 +94,30 @@ class Journal:
         live = Trial(self._study, trial._trial_id)
         live.set_user_attr(INTERRUPTED, how)
         self._study.tell(live, state=TrialState.FAIL)
+        self._forget(trial.number)
 
     def interrupted(self) -> list[dict[str, Scalar]]:
         """Varying parameters of cells that were interrupted and not tried again since, oldest first."""
-        seen = {cell_id(varying(trial)) for trial in self.history()}
-        found: dict[str, dict[str, Scalar]] = {}
-        for trial in self._study.get_trials(deepcopy=False):
-            if INTERRUPTED in trial.user_attrs and cell_id(varying(trial)) not in seen:
-                found.setdefault(cell_id(varying(trial)), varying(trial))
-        return list(found.values())
+        cut = {self._cell(t): t for t in reversed(self._trials()) if INTERRUPTED in t.user_attrs}
+        seen = self.seen() if cut else set()
+        return [varying(trial) for cell, trial in reversed(cut.items()) if cell not in seen]
+
+    def _trials(self) -> list[FrozenTrial]:
+        trials = self._study.get_trials(deepcopy=False)
+        # Earlier versions entered a trial in several steps; one of which the driver died is no trial yet.
+        return [trial for trial in trials if trial.state is not TrialState.WAITING]
+
+    def _cell(self, trial: FrozenTrial) -> str:
+        if trial.number not in self._cells:
+            self._cells[trial.number] = cell_id(varying(trial))
+        return self._cells[trial.number]
+
+    def _forget(self, number: int) -> None:
+        for scores in self._scores.values():
+            scores.pop(number, None)
 
 
 def varying(trial: FrozenTrial) -> dict[str, Scalar]:
-    """The parameters a trial was started with, whole even where its driver died before each was written down."""
+    """The parameters a trial was started with; earlier versions wrote them one by one, and first as a whole."""
     given: dict[str, Scalar] = trial.system_attrs.get("fixed_params", trial.params)
     return dict(given)

@@ -10,8 +10,10 @@ import numpy as np
 
 from kpbench.analysis.ablation.family import terms_of
 from kpbench.cell import cell_id
+from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notice, Notify, Stage
+from kpbench.engine.running import run_queue
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.faces.split import resplit
@@ -37,11 +39,13 @@ from kpbench.studies.planned_runs import (
     tuning_count,
     tuning_runs,
 )
-from kpbench.studies.preflight import Say, run_queue
+from kpbench.studies.preflight import Say
 
 
-def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
+def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None = None) -> Path:
     """Carries out a prepared request, from the faces to the last row; returns the study's folder.
+
+    Networks are trained by the cluster's workers, or one after the other in this process.
 
     Raises:
         UsageError: the faces cannot be read, the study cannot be opened, or no recipe of a cell could be trained.
@@ -65,7 +69,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
             # Again for what broke, once.
             while (tuning := tuning_runs(study, task, design, splits, notify, blocks=n)).jobs:
                 notify(Stage("tuning on validation faces", len(tuning.jobs)))
-                run_queue(tuning, staged, request.workers)
+                run_queue(tuning, staged, cluster)
             wanted = planned_runs(task, design, study.rows(), design.blocks[:n])
             _count_costs(study, wanted)
             if all(row.role == "tuning" for row in study.rows()):
@@ -76,7 +80,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say) -> Path:
             runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
             if runs.jobs:
                 notify(Stage("training cells and seeds in random order", len(wanted), len(wanted) - len(runs.jobs)))
-                run_queue(runs, staged, request.workers)
+                run_queue(runs, staged, cluster)
         if request.confirm:
             confirm(study, task, splits, request.command, notify)
     return study.folder

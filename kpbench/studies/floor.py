@@ -38,7 +38,7 @@ def floors(train: Faces, val: Faces, coordinates: Coordinates) -> Iterator[tuple
     pictures, target = _arrays(train if complete.all() else train.take(np.flatnonzero(complete)), coordinates)
     val_pictures, val_target = _arrays(val, coordinates)
     yield "mean face", MeanFace(torch.tensor(target, dtype=torch.float32))
-    tried = (_linear(*_ridge(pictures, target, penalty)) for penalty in PENALTIES)
+    tried = (_linear(*found) for found in _ridges(pictures, target))
     images = torch.tensor(val_pictures, dtype=torch.float32).reshape(-1, *val.images.shape[1:])
     truth = torch.tensor(val_target, dtype=torch.float32).reshape(len(val), -1, 2)
     yield "ridge on pixels", min(tried, key=lambda model: batched_mse(model, images, truth))
@@ -49,21 +49,22 @@ def _arrays(faces: Faces, c: Coordinates) -> tuple[NDArray[np.float64], NDArray[
     return pictures, (faces.keypoints.reshape(len(faces), -1).astype(np.float64) - c.centre) / c.scale
 
 
-def _ridge(
-    x: NDArray[np.float64], y: NDArray[np.float64], penalty: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights (F, 30) and bias (30,) of ridge regression with an unpenalised bias.
+def _ridges(
+    x: NDArray[np.float64], y: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Weights (F, 30) and bias (30,) of ridge regression with an unpenalised bias, for each of `PENALTIES`.
 
-    Solved in the smaller of the two spaces: W = X'(XX' + p I)^-1 Y = (X'X + p I)^-1 X'Y on centred data.
+    Solved in the smaller of the two spaces: W = X'(XX' + p I)^-1 Y = (X'X + p I)^-1 X'Y on centred data. The product,
+    which all penalties share, is nearly all of the work.
     """
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     x, y = x - x_mean, y - y_mean
-    n, features = x.shape
-    if n <= features:
-        weights = x.T @ solve(x @ x.T + penalty * np.eye(n), y, assume_a="pos")
-    else:
-        weights = solve(x.T @ x + penalty * np.eye(features), x.T @ y, assume_a="pos")
-    return weights, y_mean - x_mean @ weights
+    few = len(x) <= x.shape[1]
+    product, right = (x @ x.T, y) if few else (x.T @ x, x.T @ y)
+    for penalty in PENALTIES:
+        solved = solve(product + penalty * np.eye(len(product)), right, assume_a="pos")
+        weights = x.T @ solved if few else solved
+        yield weights, y_mean - x_mean @ weights
 
 
 def _linear(weights: NDArray[np.float64], bias: NDArray[np.float64]) -> nn.Module:

@@ -9,9 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from kpbench.cell import Params, Scalar
-from kpbench.engine import inline, ray_tune
 from kpbench.engine.evaluate import THREADS, Staged, known_parameters
-from kpbench.engine.jobs import Queue
 from kpbench.engine.live import Facts
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
@@ -172,11 +170,3 @@ def check_name(name: str | None) -> None:
     plain = name.isprintable() and name.strip() == name and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
     if not name or not plain or name in (".", "..") or any(mark in name for mark in "/\\"):
         raise UsageError(f"--name must be a plain folder name, got {name!r}; --out says where")
-
-
-def run_queue(queue: Queue, staged: Staged, workers: int) -> None:
-    """Works through a queue: in this process without workers, else with Ray."""
-    if workers == 0:
-        inline.run(queue, staged)
-    else:
-        ray_tune.run(queue, staged, workers=workers)

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,102 +10,31 @@ import numpy as np
 
 from kpbench.analysis.search import best_of, ranked, trial_counts
 from kpbench.cell import RunResult
+from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notify, Stage
 from kpbench.engine.jobs import Job, grouped
 from kpbench.engine.planned import Planned
+from kpbench.engine.running import run_queue
 from kpbench.engine.trials import Trials
-from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Faces, Splits
 from kpbench.sampling.journal import Journal
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
 from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS
-from kpbench.store.plan import Plan
 from kpbench.store.study import Study, check_folder, open_study
 from kpbench.studies.official import score_floor, score_row
-from kpbench.studies.preflight import Say, Task, at_least, check_name, prepare_task, run_queue
+from kpbench.studies.preflight import Say
+from kpbench.studies.search_request import Search
 from kpbench.task.benchmark import Benchmark
 from kpbench.training.model_files import load_model
 
 
-@dataclass(frozen=True)
-class SearchRequest:
-    """What a person asked of `kpbench search`; totals, so that the same request continues a study."""
-
-    space: str = "cnn_small"
-    data: str = "synthetic"
-    labels: str = "complete"
-    n_trials: int = 7
-    epochs: int | None = None
-    seeds: int = 1
-    sampler: str = "tpe"
-    scheduler: str = "asha"
-    workers: int = 2
-    device: str = "auto"
-    seed: int = 0
-    name: str | None = None
-    out: Path = Path("reports")
-    final_cells: int = 1
-    final_seeds: int = 3
-    command: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """A request that can be carried out: everything read and checked, nothing written yet."""
-
-    request: SearchRequest
-    task: Task
-
-    def plan(self, splits: Splits) -> Plan:
-        """The identity of the study that the request asks for."""
-        request = self.request
-        return self.task.plan(
-            splits,
-            kind="search",
-            seeds=request.seeds,
-            seed=request.seed,
-            sampler=request.sampler,
-            scheduler=request.scheduler,
-        )
-
-    def folder(self, plan: Plan) -> Path:
-        """The study's folder: as named, or after space, data and plan, so that the same request finds it again."""
-        name = self.request.name or f"{plan.space_name}-{plan.data_name}-{plan.digest[:6]}"
-        return self.request.out / name
-
-
-def prepare_search(request: SearchRequest) -> Search:
-    """Reads and checks everything that can be wrong before a face is read.
-
-    Raises:
-        UsageError: an unknown name, a number out of range, a space that breaks the rules.
-    """
-    at_least(
-        {
-            "--n-trials": (request.n_trials, 1),
-            "--seeds": (request.seeds, 1),
-            "--workers": (request.workers, 0),
-            "--seed": (request.seed, 0),
-            "--final-cells": (request.final_cells, 0),
-            "--final-seeds": (request.final_seeds, 1),
-        }
-    )
-    check_name(request.name)
-    sampler = lookup(SAMPLERS, request.sampler, "sampler")
-    lookup(SCHEDULERS, request.scheduler, "scheduler")
-    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
-    if sampler.make is None and task.space.size is None:
-        raise UsageError(
-            f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
-        )
-    return Search(request, task)
-
-
-def search(prepared: Search, notify: Notify, say: Say) -> Path:
+def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None = None) -> Path:
     """Carries out a prepared request, from the faces to `result.json`; returns the study's folder.
+
+    Networks are trained by the cluster's workers, or one after the other in this process.
 
     Raises:
         UsageError: the faces cannot be read, or the study cannot be opened.
@@ -138,14 +66,16 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
             scores = [score for _, score in ranked(study.rows())]
             notify(Stage("search", trials.total(), len(trials.journal.history()), max(scores, default=None)))
             try:
-                run_queue(trials, staged, min(request.workers, trials.left()))
+                run_queue(trials, staged, cluster)
             except KeyboardInterrupt:
                 trials.abandon()
                 raise
         finals = _finals(study, prepared, splits, notify)
         if finals.jobs:
             notify(Stage("final runs, fresh seeds", len(finals.jobs)))
-            run_queue(finals, staged, min(request.workers, len(finals.jobs)))
+            run_queue(finals, staged, cluster)
+        if cluster is not None:
+            cluster.leave()
         floor = score_floor(study, task, splits, request.command, notify)
         rows = study.rows()
         best = best_of(rows)

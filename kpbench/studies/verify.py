@@ -8,6 +8,7 @@ import numpy as np
 
 from kpbench.analysis.verify import ASKED, Asked
 from kpbench.cell import RunResult
+from kpbench.engine.cluster import Cluster
 from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
@@ -77,7 +78,7 @@ def prepare_verify(request: AblationRequest, *, seeds_as_found: bool = False) ->
     return Prepared((built_in, replace(built_in, request=real)), seeds_as_found)
 
 
-def verify(prepared: Prepared, notify: Notify, say: Say) -> Path:
+def verify(prepared: Prepared, notify: Notify, say: Say, cluster: Cluster | None = None) -> Path:
     """Carries out what is missing of both studies; returns their folder. A finished study is only read.
 
     Raises:
@@ -95,7 +96,7 @@ def verify(prepared: Prepared, notify: Notify, say: Say) -> Path:
         missing = _missing_runs(study, plan)
         notify(Stage(f"study {at + 1} of 2, on {plan.data_name}: {missing} of {study.design.runs} runs to do"))
         if missing:
-            ablation.ablate(study, notify, say)
+            ablation.ablate(study, notify, say, cluster)
     return folder
 
 

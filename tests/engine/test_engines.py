@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kpbench.engine import inline, ray_tune
+from kpbench.engine.cluster import cluster
 from kpbench.engine.evaluate import Staged, known_parameters
 from kpbench.engine.jobs import Failure, Job
 from kpbench.faces.datasets import load
@@ -79,7 +80,8 @@ def test_ray_does_what_the_inline_engine_does(staged):
     inline.run(alone, staged)
     before = set(Path(tempfile.gettempdir()).glob("kpb-*"))
     ray = Listed(jobs(), stop=stop)
-    ray_tune.run(ray, staged, workers=2)
+    with cluster(2) as two:
+        ray_tune.run(ray, staged, two)
     assert ray.reports == alone.reports  # bit for bit, two workers beside each other
     assert ray.told == alone.told == dict.fromkeys(range(5))
     assert sorted(ray.reports[1]) == [1, 2]
@@ -92,8 +94,12 @@ def test_an_error_of_the_queue_comes_out_as_it_is(staged):
     def full(job, epoch):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
-        ray_tune.run(Listed(jobs(), on_report=full), staged, workers=1)
+    with cluster(1) as one:
+        with pytest.raises(OSError, match="No space left"):
+            ray_tune.run(Listed(jobs(), on_report=full), staged, one)
+        after = Listed([job(0)])
+        ray_tune.run(after, staged, one)  # the same Ray goes on with the next queue
+    assert after.told == {0: None}
 
 
 @pytest.mark.chaos
@@ -108,7 +114,8 @@ def test_a_killed_worker_costs_no_job(staged):
             _kill_one_worker()
 
     queue = Listed([job(n, epochs=30) for n in range(3, 6)], on_report=kill)
-    ray_tune.run(queue, staged, workers=1)
+    with cluster(1) as one:
+        ray_tune.run(queue, staged, one)
     assert killed.count(3) == 1
     assert killed.count(4) == 2
     assert queue.told[3] is None

@@ -2,13 +2,15 @@
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FixedTrial, TrialState
 
 from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import Journal
-from kpbench.sampling.samplers import SAMPLERS, propose
+from kpbench.sampling.samplers import BEST, REMEMBERED, SAMPLERS, propose, remembered
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 
@@ -19,21 +21,33 @@ def read(name):
     return read_space(find("search_spaces", name), DEFAULTS)
 
 
+def start(journal, space, params):
+    """Starts a trial with these varying parameters; answers its number and cell."""
+    suggested = FixedTrial(params)
+    cell = space.suggest(suggested)
+    return journal.start(suggested), cell
+
+
 def grown(tmp_path, space, sampler, n, *, enumerated=False, legal=lambda cell: True, seed=0):
     """Parameters of `n` trials in a row, each told a made-up score."""
     journal = Journal(tmp_path / f"{sampler}.jsonl")
     found = []
     for number in range(n):
         params = propose(
-            space, journal.history(), sampler=SAMPLERS[sampler], seed=seed, enumerated=enumerated, legal=legal
+            space,
+            journal.history(),
+            journal.seen(),
+            sampler=SAMPLERS[sampler],
+            seed=seed,
+            enumerated=enumerated,
+            legal=legal,
         )
         if params is None:
             break
-        trial = journal.start(params)
-        cell = space.suggest(trial)
+        told, cell = start(journal, space, params)
         assert {k: cell[k] for k in params} == params
         found.append(cell)
-        journal.end(trial.number, TrialState.COMPLETE, float(len(str(sorted(params.items())))) + number % 3)
+        journal.end(told, TrialState.COMPLETE, float(len(str(sorted(params.items())))) + number % 3)
     return found
 
 
@@ -85,12 +99,17 @@ def test_tpe_learns(tmp_path):
     scores = []
     for _ in range(40):
         params = propose(
-            space, journal.history(), sampler=SAMPLERS["tpe"], seed=3, enumerated=False, legal=lambda cell: True
+            space,
+            journal.history(),
+            journal.seen(),
+            sampler=SAMPLERS["tpe"],
+            seed=3,
+            enumerated=False,
+            legal=lambda cell: True,
         )
-        trial = journal.start(params)
-        cell = space.suggest(trial)
+        number, cell = start(journal, space, params)
         scores.append(-abs(cell["training.lr"] - 3e-3) * 1e3 - abs(cell["network.depth"] - 4))
-        journal.end(trial.number, TrialState.COMPLETE, scores[-1])
+        journal.end(number, TrialState.COMPLETE, scores[-1])
     assert sum(scores[-15:]) / 15 > sum(scores[:15]) / 15
 
 
@@ -105,26 +124,28 @@ def test_the_journal_survives_being_opened_again_and_holds_no_duplicates_of_prop
 def test_an_interrupted_trial_does_not_count_and_its_cell_comes_again(tmp_path):
     path, params = tmp_path / "j.jsonl", {"network.depth": 3, "network.norm": "none", "network.dropout": "none"}
     first = Journal(path)
-    trial = first.start(params)
-    read("cnn_small").suggest(trial)
-    first.report(trial.number, 5.0, 1)
+    number, _ = start(first, read("cnn_small"), params)
+    first.report(number, 5.0, 1)
     again = Journal(path)
     (running,) = again.running()
     assert not again.lives_spent(running)
     again.interrupt(running)
     assert again.history() == []
     assert again.interrupted() == [params]
-    second = again.start(params)
-    read("cnn_small").suggest(second)
+    start(again, read("cnn_small"), params)
     assert again.interrupted() == []
 
 
 def test_a_trial_that_was_cut_before_its_parameters_were_written_keeps_them(tmp_path):
     path, params = tmp_path / "j.jsonl", {"network.depth": 3, "network.norm": "none", "network.dropout": "none"}
-    Journal(path).start(params)  # the driver dies before the space is suggested
+    study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), study_name="kpbench")
+    study.enqueue_trial(params)  # as earlier versions did; the driver dies before the space is suggested
+    study.ask()
+    study.enqueue_trial(params | {"network.depth": 4})  # and another one before its trial runs
     again = Journal(path)
     again.interrupt(again.running()[0])
     assert again.interrupted() == [params]
+    assert again.history() == []
 
 
 def test_a_damaged_journal_is_named(tmp_path):
@@ -133,3 +154,40 @@ def test_a_damaged_journal_is_named(tmp_path):
     path.write_bytes(b"not json\n" + path.read_bytes())
     with pytest.raises(UsageError, match=r"j.jsonl is damaged"):
         Journal(path)
+
+
+def test_of_a_long_history_a_sampler_sees_the_best_and_the_latest():
+    def told(number):
+        state = TrialState.PRUNED if number % 3 == 1 else TrialState.COMPLETE
+        value = None if state is TrialState.PRUNED else float(number * 7919 % 1009)
+        trial = optuna.trial.create_trial(state=state, value=value)
+        trial.number = number
+        return trial
+
+    history = [told(number) for number in range(1000)]
+    assert remembered(history[:REMEMBERED]) == history[:REMEMBERED]
+    shown = remembered(history)
+    assert len(shown) == REMEMBERED
+    assert [trial.number for trial in shown] == sorted(trial.number for trial in shown)
+    values = sorted((trial.value for trial in history if trial.value is not None), reverse=True)
+    assert set(values[:BEST]) <= {trial.value for trial in shown}
+    assert set(range(1000 - (REMEMBERED - BEST), 1000)) <= {trial.number for trial in shown}
+
+
+def test_a_proposal_after_a_resume_is_the_one_that_an_unbroken_study_makes(tmp_path):
+    """The journal read anew and the one that wrote it show the sampler the same: running trials and pruned ones too."""
+    space, path = read("cnn_tune"), tmp_path / "j.jsonl"
+    journal = Journal(path)
+    for place in range(24):
+        past = journal.history(), journal.seen()
+        params = propose(space, *past, sampler=SAMPLERS["tpe"], seed=5, enumerated=False, legal=lambda cell: True)
+        again = Journal(path)
+        other = again.history(), again.seen()
+        assert params == propose(
+            space, *other, sampler=SAMPLERS["tpe"], seed=5, enumerated=False, legal=lambda cell: True
+        )
+        number, cell = start(journal, space, params)
+        journal.report(number, -abs(cell["training.lr"] - 3e-3), 1)
+        if place % 4 != 3:  # every fourth goes on running
+            journal.end(number, *((TrialState.PRUNED,) if place % 4 == 1 else (TrialState.COMPLETE, float(place))))
+        assert Journal(path).scores_at(1, except_for=number) == journal.scores_at(1, except_for=number)

@@ -17,7 +17,8 @@ from kpbench.store.files import READINGS, RESULT, SESSIONS, read_json, read_line
 from kpbench.store.study import Reading, Session
 from kpbench.studies.floor import floors
 from kpbench.studies.score import score_model
-from kpbench.studies.search import SearchRequest, dry_run, prepare_search, search
+from kpbench.studies.search import dry_run, search
+from kpbench.studies.search_request import SearchRequest, prepare_search
 from kpbench.task.scorer import evaluate_model
 from kpbench.training.model_files import load_model
 from tests.course_files import write_course

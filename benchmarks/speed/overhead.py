@@ -1,0 +1,125 @@
+"""What a trial costs besides its training: `python -m benchmarks.speed.overhead`, from the checkout's top.
+
+In this process a search asks, enters epochs and rows and tells, with a trainer that answers at once. With one Ray
+worker each trial trains one epoch of the smallest network on four faces.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from kpbench.cell import EpochRecord
+from kpbench.engine.cluster import cluster
+from kpbench.engine.evaluate import Staged
+from kpbench.engine.events import Ended
+from kpbench.engine.jobs import Progress
+from kpbench.engine.live import Facts
+from kpbench.engine.running import run_queue
+from kpbench.engine.trials import Trials
+from kpbench.faces.faces import KEYPOINTS, SIZE, Faces, SealedFaces, Splits
+from kpbench.sampling.journal import Journal
+from kpbench.sampling.samplers import SAMPLERS
+from kpbench.sampling.schedulers import SCHEDULERS
+from kpbench.seeds import derive
+from kpbench.store.files import JOURNAL
+from kpbench.store.study import Study
+from kpbench.studies.preflight import Task, prepare_task
+from kpbench.task.score import score_from_mse
+
+EPOCHS = 3
+LAST = 100
+"""Trials over which the cost at a number of trials is taken: the last so many before it."""
+
+TINY = """
+family = "cnn"
+[network]
+depth = 1
+width = 4
+head_width = { low = 4, high = 8 }
+[training]
+lr = { low = 1e-4, high = 1e-2, log = true }
+batch_size = 4
+"""
+
+
+Cost = dict[str, float]
+
+
+def measure(at: tuple[int, ...] = (200, 1000, 2000), *, ray: int = 200) -> dict[str, Cost]:
+    """Milliseconds a trial, wall time and CPU time of the driver: in this process at each of `at`, then with Ray."""
+    return in_process(at) | with_ray(ray)
+
+
+def in_process(at: tuple[int, ...]) -> dict[str, Cost]:
+    """The cost of trials of nothing, `EPOCHS` epochs each, at each of these numbers of trials."""
+    with _queue(prepare_task("cnn_tune", "cpu", EPOCHS), max(at)) as (queue, marks):
+        while (job := queue.ask()) is not None:
+            for epoch in range(1, EPOCHS + 1):
+                mse = (1 + derive(0, job.cell) / 2**63 + 1 / epoch) / 1000
+                record = EpochRecord(epoch=epoch, train_mse=mse, val_mse=mse, val_score=score_from_mse(mse), seconds=0)
+                if queue.report(job, Progress(epoch=epoch, seeds=(record,))):
+                    break
+            queue.tell(job)
+    return {f"in this process, {n} trials": _cost(marks, n - LAST, n) for n in at}
+
+
+def with_ray(n: int) -> dict[str, Cost]:
+    """The cost of `n` trials of one epoch with one Ray worker, after the first tenth, which waits for Ray to start."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.toml"
+        path.write_text(TINY)
+        task = prepare_task(str(path), "cpu", 1)
+    with _queue(task, n) as (queue, marks), cluster(1) as one:
+        run_queue(queue, _four_faces(task), one)
+    return {f"one Ray worker, {n} trials": _cost(marks, n // 10, n)}
+
+
+@contextmanager
+def _queue(task: Task, n: int) -> Iterator[tuple[Trials, list[tuple[float, float]]]]:
+    """A search of `n` trials in a folder of its own, and the clocks' state at each trial's end."""
+    marks = [(time.perf_counter(), time.process_time())]
+
+    def mark(event: object) -> None:
+        if isinstance(event, Ended):
+            marks.append((time.perf_counter(), time.process_time()))
+
+    with tempfile.TemporaryDirectory() as folder:
+        queue = Trials(
+            study=Study(Path(folder)),
+            journal=Journal(Path(folder) / JOURNAL),
+            space=task.space,
+            sampler=SAMPLERS["tpe"],
+            scheduler=SCHEDULERS["asha"],
+            facts=Facts("cpu", "none", task.size, 4),
+            notify=mark,
+            complete=task.complete,
+            legal=task.legal,
+            n_trials=n,
+            epochs=task.epochs,
+            seeds=1,
+            seed=0,
+        )
+        yield queue, marks
+
+
+def _four_faces(task: Task) -> Staged:
+    four = Faces(np.zeros((4, 1, SIZE, SIZE), np.uint8), np.full((4, len(KEYPOINTS), 2), SIZE / 2, np.float32))
+    return task.stage(Splits("four", four, four, SealedFaces(four)))
+
+
+def _cost(marks: list[tuple[float, float]], first: int, last: int) -> Cost:
+    (wall, cpu), (wall_end, cpu_end) = marks[first], marks[last]
+    return {
+        "wall_ms": round((wall_end - wall) * 1000 / (last - first), 1),
+        "cpu_ms": round((cpu_end - cpu) * 1000 / (last - first), 1),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(in_process((200, 1000, 2000)), indent=2), flush=True)
+    print(json.dumps(with_ray(200), indent=2))

@@ -1,0 +1,60 @@
+"""One Ray a command: nothing is started that is not needed, and a start that fails leaves nothing behind."""
+
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from kpbench.engine import cluster as module
+from kpbench.engine.cluster import cluster
+
+
+def left():
+    """Threads and folders of clusters."""
+    return [t for t in threading.enumerate() if t.name == "ray"], sorted(Path(tempfile.gettempdir()).glob("kpb-*"))
+
+
+def test_without_workers_and_without_a_queue_no_ray_is_started(monkeypatch):
+    monkeypatch.setattr(module.ray, "init", lambda **_: pytest.fail("Ray was started"))
+    before = left()
+    with cluster(0) as none:
+        assert none is None
+    with cluster(2) as two:
+        assert two.workers == 2
+    assert left() == before
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_start_that_fails_is_raised_where_ray_is_used(monkeypatch, early):
+    def init(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.ray, "init", init)
+    before = left()
+    with pytest.raises(OSError, match="No space left"), cluster(1) as one:
+        if early:
+            one.start()
+        one.put("faces")
+    assert left() == before
+
+
+def test_an_error_while_ray_starts_waits_for_it_and_ends_it(monkeypatch):
+    begun, asked, ended = threading.Event(), threading.Event(), []
+
+    def init(**_):
+        begun.set()
+        assert asked.wait(10)
+
+    monkeypatch.setattr(module.ray, "init", init)
+    monkeypatch.setattr(module.ray, "shutdown", lambda: ended.append(threading.current_thread().name))
+    monkeypatch.setattr(module._warm, "remote", lambda: pytest.fail("nobody needs it"))
+    before = left()
+    with pytest.raises(KeyboardInterrupt), cluster(1) as one:
+        one.start()
+        assert begun.wait(10)
+        one.leave()
+        asked.set()
+        raise KeyboardInterrupt
+    assert ended == ["ray"]  # by the thread that started it
+    assert left() == before
