@@ -91,6 +91,10 @@ class RunResult(Value):
         """The MSE on a split; None where the run failed or was not scored there."""
         return None if self.state != "complete" else self.val_mse if split == "val" else self.test_mse
 
+    def images_seen(self, train_faces: int) -> int:
+        """`images`, of a row of an earlier version the training faces in each of its epochs."""
+        return self.epochs * train_faces if self.images is None else self.images
+
     @property
     def settled(self) -> bool:
         """Whether a planned run needs no other: it is complete, or diverged, which is its outcome."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kpbench.cli.ablate import COLUMNS
-from kpbench.cli.options import named_levels, request_of
+from kpbench.cli.options import images_asked, named_levels, request_of
 
 if TYPE_CHECKING:
     from kpbench.analysis.verify import Verification
@@ -33,6 +33,9 @@ def verify(
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k, of the real faces.")
+    ] = None,
     levels: Annotated[
         list[str] | None, typer.Option(help="Levels of norm, dropout or depth: depth=2,4; repeatable.")
     ] = None,
@@ -63,6 +66,7 @@ def verify(
         locals(),
         levels=named_levels(levels or [], list(FACTORS)),
         seeds=SEEDS if seeds is None else seeds,
+        images=images_asked(images, epochs),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_verify(request, seeds_as_found=seeds is None)

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class SearchRequest:
     labels: str = "complete"
     n_trials: int = 7
     epochs: int | None = None
+    images: int | None = None
     seeds: int = 1
     sampler: str = "tpe"
     scheduler: str = "asha"
@@ -59,6 +60,10 @@ class Search:
 
     request: SearchRequest
     task: Task
+
+    def on(self, splits: Splits) -> "Search":
+        """The request with the epochs that it asks for on these faces."""
+        return replace(self, task=self.task.on(splits))
 
     def plan(self, splits: Splits) -> Plan:
         """The identity of the study that the request asks for."""
@@ -97,7 +102,7 @@ def prepare_search(request: SearchRequest) -> Search:
     check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
-    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
+    task = prepare_task(request.space, request.device, request.epochs, images=request.images, labels=request.labels)
     if sampler.make is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
@@ -112,8 +117,9 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
         UsageError: the faces cannot be read, or the study cannot be opened.
         KeyboardInterrupt: as it comes; the study can be continued.
     """
+    splits = prepared.task.read_faces(prepared.request.data, say)
+    prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
-    splits = task.read_faces(request.data, say)
     plan = prepared.plan(splits)
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
@@ -153,6 +159,8 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
             _examples(study, splits.val, task.benchmark, study.folder / best["model"])
         result = {
             "study": study.name,
+            "epochs": task.epochs,
+            "images": task.epochs * len(splits.train),
             "best": best,
             "floor": {name: scores["test"] for name, scores in floor.items()},
             "trials": trial_counts(rows),
@@ -164,8 +172,9 @@ def search(prepared: Search, notify: Notify, say: Say) -> Path:
 
 def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     """What `search` would do; the faces are read, nothing is written."""
+    splits = prepared.task.read_faces(prepared.request.data, say)
+    prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
-    splits = task.read_faces(request.data, say)
     plan = prepared.plan(splits)
     check_folder(prepared.folder(plan), plan)
     size = task.space.size
@@ -176,7 +185,7 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
         "study": str(prepared.folder(plan)),
         "cells": "a continuum" if size is None else size,
         "trials": f"{trials}, " + ("every cell once" if whole else f"chosen by {request.sampler}"),
-        "runs": f"{trials * request.seeds} of at most {task.epochs} epochs, then {finals} with fresh seeds",
+        "runs": f"{trials * request.seeds} of at most {task.length(splits)}, then {finals} with fresh seeds",
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
         "notes": "; ".join(splits.notes) or "none",
         "device": f"{task.device.title} ({task.device.kind}, {task.device.precision})",

@@ -16,7 +16,8 @@ from kpbench.report.tables import columns, failure_lines, fixed_parameters
 
 def render(study: ReportInput) -> str:
     """The whole page as text, offline and self-contained."""
-    marks = Marks(study.pass_mark, study.floor, chosen=study.best.cell if study.best else None)
+    chosen = study.best.cell if study.best else None
+    marks = Marks(study.pass_mark, study.floor, chosen=chosen, train_faces=study.train_faces)
     drawings = {name: draw(study.rows, marks) for name, draw in PLOTS.items()}
     lines = tables.leader_lines(study.rows, marks)
     return whole_page(

@@ -39,6 +39,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         best=_best(best_of(rows)),
         trials=trial_counts(rows),
         plan=shown,
+        train_faces=plan.data_sizes["train"],
         sessions=sessions,
         readings=readings,
         examples=examples,
