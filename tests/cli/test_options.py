@@ -17,7 +17,7 @@ def test_images_are_a_number_or_thousands_or_millions(word, images):
 
 @pytest.mark.parametrize("word", ["", "0", "-3k", "nan", "inf", "M", "many", "2.6G", "1e999", "2 M M"])
 def test_what_is_no_positive_number_is_refused(word):
-    with pytest.raises(UsageError, match="--images must be a positive number such as 2600000, 2.6M, 93k or 1e6"):
+    with pytest.raises(UsageError, match="--images must be a positive number"):
         images_asked(word, None)
 
 
