@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +12,7 @@ from kpbench.cell import RunResult, State
 from kpbench.plots.colours import RANKED
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.epochs import EpochAxis
-from kpbench.plots.factors import describe, varying
+from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import add_lines, reference_axis
 from kpbench.plots.scores import drawable, rounded, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
@@ -52,16 +53,21 @@ def learning_curves(
     """
     leaders = tuple(cell for cell in standings(rows) if not math.isnan(cell.tuning_score))[: len(RANKED)]
     places = {cell.cell: place for place, cell in enumerate(leaders)}
-    curves = []
-    for row in (row for row in rows if row.role == "trial"):
-        points = [(record.epoch, record.val_score) for record in row.curve if drawable(record.val_score)]
-        if points:
-            epochs, scores = zip(*thinned(points, MOST_POINTS), strict=True)
+    others, leading = [], []
+    for row in trials_of(rows):
+        last = next((record.val_score for record in reversed(row.curve) if drawable(record.val_score)), None)
+        if last is not None:
             place = places.get(row.cell, -1) if row.state == "complete" else -1
-            curves.append(Curve(row.state, place, row.trial, epochs, scores))
-    others = sorted((curve for curve in curves if curve.place < 0), key=lambda curve: curve.scores[-1])
-    leading = sorted((curve for curve in curves if curve.place >= 0), key=lambda curve: -curve.place)
-    return [*thinned(others, most), *leading], leaders, len(others)
+            (others if place < 0 else leading).append((last if place < 0 else -place, row))
+    drawn = [(-1, row) for _, row in thinned(sorted(others, key=itemgetter(0)), most)]
+    drawn += [(-place, row) for place, row in sorted(leading, key=itemgetter(0))]
+    return [_curve(row, place) for place, row in drawn], leaders, len(others)
+
+
+def _curve(row: RunResult, place: int) -> Curve:
+    points = [(record.epoch, record.val_score) for record in row.curve if drawable(record.val_score)]
+    epochs, scores = zip(*thinned(points, MOST_POINTS), strict=True)
+    return Curve(row.state, place, row.trial, epochs, scores)
 
 
 def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float, float], ...]:
@@ -81,7 +87,7 @@ def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     curves, leaders, others = learning_curves(rows)
     if not curves:
         return Drawing(notes=("No run has a learning curve yet.",))
-    factors = varying(rows)
+    factors = varying(trials_of(rows))
     panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], marks)]
     drawn = sum(curve.place < 0 for curve in curves)
     note = f"Drawn: {drawn} of the {others:,} curves outside the five leading cells, evenly spaced by last score."

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import Factor, show_level, show_number, varying
+from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
@@ -63,8 +63,9 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
 
     A range is cut into five parts; the runs that do not have the parameter are a group of their own without a place.
     """
-    names = {at: (show_level(level), float(at)) for at, level in enumerate(factor.levels)}
-    if factor.ranged:
+    if not factor.ranged:
+        names = {at: (show_level(level), float(at)) for at, level in enumerate(factor.levels)}
+    else:
         edges = np.linspace(*factor.ends, BINS + 1).tolist()
         names = {
             at: (" to ".join(show_number(factor.unscaled(edge)) for edge in part), factor.unscaled(sum(part) / 2))
@@ -72,15 +73,16 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
         }
         names[BINS] = (show_level(None), math.nan)
     groups: dict[int, list[RunResult]] = {at: [] for at in names}
-    for row in rows:
-        if row.role == "trial":
-            value = row.params.get(factor.name)
-            if not factor.ranged:
-                at = factor.place(value)
-            else:
-                part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
-                at = BINS if value is None else min(BINS - 1, int(part))
-            groups[at].append(row)
+    for row in trials_of(rows):
+        value = row.params.get(factor.name)
+        if not factor.ranged:
+            at = factor.place(value)
+        elif value is None:
+            at = BINS
+        else:
+            part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
+            at = min(BINS - 1, int(part))
+        groups[at].append(row)
     found = []
     for at, group in groups.items():
         if group:
@@ -93,7 +95,7 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
 
 def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One panel a factor: score to the right, the parameter's levels or range upwards."""
-    trials = [row for row in rows if row.role == "trial"]
+    trials = trials_of(rows)
     factors = varying(trials)
     if not factors:
         return Drawing(notes=("No parameter varies among the runs so far.",))

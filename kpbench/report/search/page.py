@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from kpbench.plots.drawing import Marks
+from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
@@ -34,7 +35,7 @@ def render(study: ReportInput) -> str:
         faces=face_groups(study.examples) if study.examples is not None else (),
         failures=failure_lines(study.rows),
         pruned=tables.pruned_sentence(study.rows),
-        fixed=fixed_parameters(study.rows),
+        fixed=fixed_parameters(trials_of(study.rows)),
         session_columns=columns(study.sessions),
         reading_columns=columns(study.readings),
     )

@@ -26,7 +26,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         UsageError: there is no study, or one of its files is damaged.
     """
     plan = read_plan(folder)
-    rows = read_lines(folder / ROWS, RunResult)
+    rows = tuple(read_lines(folder / ROWS, RunResult))
     shown = plan.model_dump(exclude={"space_text", "benchmark_text"})
     sessions, readings = read_sessions_and_readings(folder)
     examples = _examples(folder / EXAMPLES) if faces else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Marks
-from kpbench.plots.factors import Factor, show_level, varying
+from kpbench.plots.factors import Factor, show_level, trials_of, varying
 from kpbench.plots.scores import geometric_mean, show_score
 from kpbench.plots.search.leaderboard import leaderboard_lines
 from kpbench.plots.search.standings import Standing, standings
@@ -42,12 +42,11 @@ class LeaderLine:
 
 def leader_lines(rows: Sequence[RunResult], marks: Marks) -> tuple[LeaderLine, ...]:
     """The leaderboard with its floors and the pass mark, in order of validation score."""
-    factors = varying([row for row in rows if row.role == "trial"])
+    factors = varying(trials_of(rows))
     found = leaderboard_lines(rows, marks)
     images: dict[str, int] = {}
-    for row in rows:
-        if row.role == "trial":
-            images[row.cell] = max(images.get(row.cell, 0), row.images_seen(marks.train_faces))
+    for row in trials_of(rows):
+        images[row.cell] = max(images.get(row.cell, 0), row.images_seen(marks.train_faces))
     lines = [
         LeaderLine("floor", show_score(line.scores["tuning"]), show_score(line.scores["test"]), what=line.label)
         if line.standing is None
@@ -121,5 +120,5 @@ def pruned_sentence(rows: Sequence[RunResult]) -> str:
 
 def parameter_names(rows: Sequence[RunResult]) -> dict[str, str]:
     """For each factor the printed name and the full name it stands for."""
-    names = short_names(factor.name for factor in varying([row for row in rows if row.role == "trial"]))
+    names = short_names(factor.name for factor in varying(trials_of(rows)))
     return {short: full for full, short in names.items()}
