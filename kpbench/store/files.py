@@ -29,7 +29,7 @@ def read_lines(path: Path, kind: type[V]) -> list[V]:
     if not path.exists():
         return []
     values: list[V] = []
-    with path.open("rb") as lines, _no_collection():
+    with path.open("rb") as lines, no_collection():
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 break
@@ -41,8 +41,11 @@ def read_lines(path: Path, kind: type[V]) -> list[V]:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keeps Python from searching a million new values for circles again and again: there are none among them."""
+def no_collection() -> Iterator[None]:
+    """Keeps Python from searching a million values for circles again and again: rows have none.
+
+    For what reads or goes through every row of a study, as a decorator too.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

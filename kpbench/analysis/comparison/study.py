@@ -11,7 +11,7 @@ from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.space.design import Split
 from kpbench.statistics.verdicts import Why
-from kpbench.store.files import PERSONS, RESULT, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.files import PERSONS, RESULT, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Session
 
@@ -59,6 +59,7 @@ class StudyRows:
         return self.mean_face.get(self.split)
 
 
+@no_collection()
 def read_study(folder: Path) -> StudyRows:
     """The study in `folder`, whole or in part, also while it runs.
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
+from kpbench.plots.once import once
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
@@ -72,8 +73,9 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
             for at, part in enumerate(pairwise(edges))
         }
         names[BINS] = (show_level(None), math.nan)
-    groups: dict[int, list[RunResult]] = {at: [] for at in names}
-    for row in trials_of(rows):
+    groups: dict[int, list[float | str]] = {at: [] for at in names}
+    trials = trials_of(rows)
+    for row, end in zip(trials, _ends_of(trials), strict=True):
         value = row.params.get(factor.name)
         if not factor.ranged:
             at = factor.place(value)
@@ -82,15 +84,24 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
         else:
             part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
             at = min(BINS - 1, int(part))
-        groups[at].append(row)
+        groups[at].append(end)
     found = []
     for at, group in groups.items():
         if group:
-            scores, pruned, failed = outcomes(group)
-            found.append(
-                Level(*names[at], geometric_mean(scores), max(scores, default=math.nan), len(scores), pruned, failed)
-            )
+            scores = [end for end in group if not isinstance(end, str)]
+            best, lost = max(scores, default=math.nan), (group.count("pruned"), group.count("failed"))
+            found.append(Level(*names[at], geometric_mean(scores), best, len(scores), *lost))
     return tuple(found)
+
+
+@once
+def _ends_of(trials: Sequence[RunResult]) -> tuple[float | str, ...]:
+    """How each trial ended: its usable score, `pruned` or `failed`; a complete one without such a score failed."""
+    scores = map(val_score, trials)
+    return tuple(
+        ("pruned" if row.state == "pruned" else "failed") if math.isnan(score) else score
+        for row, score in zip(trials, scores, strict=True)
+    )
 
 
 def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:

@@ -13,8 +13,10 @@ from kpbench.report.search.headline import headline, tally, winners_curse
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
+from kpbench.store.files import no_collection
 
 
+@no_collection()
 def render(study: ReportInput) -> str:
     """The whole page as text, offline and self-contained."""
     chosen = study.best.cell if study.best else None

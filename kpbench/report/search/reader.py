@@ -10,12 +10,13 @@ from kpbench.analysis.search import best_of, trial_counts
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.report.search.study_input import Best, Examples, ReportInput
-from kpbench.store.files import EXAMPLES, FLOOR, READINGS, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.files import EXAMPLES, FLOOR, READINGS, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Reading, Session
 from kpbench.task.benchmark import parse_benchmark
 
 
+@no_collection()
 def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
     """Everything the page of the study in `folder` shows; a study under way gives what it has so far.
 
