@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -27,8 +28,14 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class EpochRecord(Value):
-    """What one epoch of training left: epochs count from 1, losses are MSE in (k - 48) / 48 units."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRecord:
+    """What one epoch of training left: epochs count from 1, losses are MSE in (k - 48) / 48 units.
+
+    A value as any other at the boundary to a file; with slots, as a study has a million of them.
+    """
+
+    __pydantic_config__ = Value.model_config
 
     epoch: int
     train_mse: float
@@ -90,6 +97,10 @@ class RunResult(Value):
     def mse_on(self, split: Literal["val", "test"]) -> float | None:
         """The MSE on a split; None where the run failed or was not scored there."""
         return None if self.state != "complete" else self.val_mse if split == "val" else self.test_mse
+
+    def images_seen(self, train_faces: int) -> int:
+        """`images`, of a row of an earlier version the training faces in each of its epochs."""
+        return self.epochs * train_faces if self.images is None else self.images
 
     @property
     def settled(self) -> bool:

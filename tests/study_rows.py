@@ -238,6 +238,7 @@ def study(rows: list[RunResult], *, name: str = "cnn-small", with_examples: bool
         floor=FLOOR,
         best=best,
         plan=plan,
+        train_faces=2000,
         sessions=(session, replace_when(session)),
         readings=(reading,) if best and best.test_mean else (),
         examples=examples() if with_examples and best else None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kpbench.cli.options import named_levels, request_of, share, whole_numbers
+from kpbench.cli.options import images_asked, named_levels, request_of, share, whole_numbers
 
 COLUMNS = 80
 """Width at which a paragraph is broken."""
@@ -43,6 +43,9 @@ def ablate(
         bool, typer.Option(help="At the end open the sealed test once, for the planned contrasts.")
     ] = False,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k; in whole epochs.")
+    ] = None,
     sesoi: Annotated[str, typer.Option(help="Smallest effect of interest, a share of MSE: 5% or 0.05.")] = "5%",
     alpha: Annotated[float, typer.Option(help="Error rate of the family of contrasts.")] = 0.05,
     correction: Annotated[str, typer.Option(help="For several contrasts: holm or none.")] = "holm",
@@ -95,6 +98,7 @@ def ablate(
         cross=tuple(word for word in cross.split(",") if word),
         levels=named_levels(levels or [], factors),
         baseline={factor: words[0] for factor, words in named_levels(baseline or [], factors).items()},
+        images=images_asked(images, epochs),
         sesoi=share(sesoi),
         shifts=None if shifts is None else whole_numbers(shifts, option="--shifts"),
         reuse=tuple(reuse or ()),

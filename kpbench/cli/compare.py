@@ -32,9 +32,10 @@ def compare(
     from kpbench.cli.options import share
 
     (folder, cell), (other_folder, other_cell) = (find_study_and_cell(word, out) for word in (first, second))
+    study = read_study(folder)
     result = compare_studies(
-        read_study(folder),
-        read_study(other_folder),
+        study,
+        study if other_folder.resolve() == folder.resolve() else read_study(other_folder),
         cells=(cell, other_cell),
         sesoi=share(sesoi),
         alpha=alpha,

@@ -80,6 +80,7 @@ def _single(pair: CellComparison, result: Comparison) -> list[str]:
         ("parameters", "{:,}", "parameters"),
         ("model file", "{:.2f} MB", "megabytes"),
         ("an epoch", "{:.2f} s", "seconds_per_epoch"),
+        ("images seen", "{:,}", "images"),
     ):
         values = [getattr(arm, name) for arm in pair.arms]
         rows.append((label, *("-" if value is None else kind.format(value) for value in values)))

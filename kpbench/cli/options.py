@@ -1,6 +1,7 @@
 """What several commands do alike: words of options to values, options to a request."""
 
 import inspect
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -50,6 +51,26 @@ def share(word: str, *, option: str = "--sesoi") -> float:
         return float(word.removesuffix("%")) / 100 if word.endswith("%") else float(word)
     except ValueError:
         raise UsageError(f"{option} must be a share such as 5% or 0.05, got '{word}'") from None
+
+
+def images_asked(word: str | None, epochs: int | None) -> int | None:
+    """`2600000`, `2.6M`, `93k` or `1e6` as a number of images; None where `--images` is not given.
+
+    Raises:
+        UsageError: no positive number, or `--epochs` is given too.
+    """
+    if word is None:
+        return None
+    if epochs is not None:
+        raise UsageError("--images and --epochs say the same in two ways; give one of them")
+    scale = {"k": 1e3, "M": 1e6}.get(word[-1:], 1.0)
+    try:
+        images = float(word[:-1] if scale > 1 else word) * scale
+    except ValueError:
+        images = math.nan
+    if not 0 < images < math.inf:
+        raise UsageError(f"--images must be a positive number such as 2600000, 2.6M, 93k or 1e6, got '{word}'")
+    return max(1, round(images))
 
 
 def whole_numbers(words: str, *, option: str) -> tuple[int, ...]:

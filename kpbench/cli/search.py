@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kpbench.cli.options import request_of
+from kpbench.cli.options import images_asked, request_of
 
 
 def search(
@@ -22,6 +22,9 @@ def search(
     ] = "complete",
     n_trials: Annotated[int, typer.Option(help="Trials in the study, in total.")] = 7,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k; in whole epochs.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
     sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
     scheduler: Annotated[str, typer.Option(help="Early stopping: asha or none.")] = "asha",
@@ -47,7 +50,7 @@ def search(
     from kpbench.store.files import REPORT, RESULT, read_json
     from kpbench.studies.search_request import SearchRequest, prepare_search
 
-    request = request_of(SearchRequest, locals())
+    request = request_of(SearchRequest, locals(), images=images_asked(images, epochs))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_search(request)
     with cluster(0 if dry_run else workers) as ray, View(quiet=quiet) as view:

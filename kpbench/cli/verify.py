@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kpbench.cli.ablate import COLUMNS
-from kpbench.cli.options import named_levels, request_of
+from kpbench.cli.options import images_asked, named_levels, request_of
 
 if TYPE_CHECKING:
     from kpbench.analysis.verify import Verification
@@ -61,6 +61,9 @@ def faces(
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k, of the real faces.")
+    ] = None,
     levels: Annotated[
         list[str] | None, typer.Option(help="Levels of norm, dropout or depth: depth=2,4; repeatable.")
     ] = None,
@@ -92,6 +95,7 @@ def faces(
         locals(),
         levels=named_levels(levels or [], list(FACTORS)),
         seeds=SEEDS if seeds is None else seeds,
+        images=images_asked(images, epochs),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     prepared = prepare_verify(request, seeds_as_found=seeds is None)

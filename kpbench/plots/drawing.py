@@ -15,17 +15,19 @@ Mark = Literal["line", "dot", "ring", "cross", "bar", "diamond", "square"]
 
 @dataclass(frozen=True)
 class Marks:
-    """The scores every score axis shows for orientation.
+    """What the plots of a study show for orientation, most of it on every score axis.
 
     Attributes:
         pass_mark: the score a submission needs; NaN for none.
         floor: what a method without a network reaches: name -> split (`val`, `test`) -> score.
         chosen: identity of the cell the study names as its best; None for the first of the standings.
+        train_faces: images that one epoch of training shows; 0 where that is not known.
     """
 
     pass_mark: float = math.nan
     floor: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     chosen: str | None = None
+    train_faces: int = 0
 
     def on(self, split: str) -> dict[str, float]:
         """The floors known on a split, highest first: name -> score, those that are positive numbers."""

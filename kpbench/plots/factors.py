@@ -3,8 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
 
 from kpbench.cell import RunResult, Scalar
+from kpbench.plots.once import once
 from kpbench.statistics.words import short_names
 
 MANY = 8
@@ -42,25 +45,48 @@ class Factor:
 
     def place(self, value: Scalar | None) -> int:
         """The index of a value among the levels; True is not 1."""
-        return [(level, isinstance(level, bool)) for level in self.levels].index((value, isinstance(value, bool)))
+        return self._places[isinstance(value, bool), value]
+
+    @cached_property
+    def _places(self) -> dict[tuple[bool, Scalar | None], int]:
+        return {(isinstance(level, bool), level): at for at, level in enumerate(self.levels)}
 
 
+@once
 def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
     """The parameters that vary among the rows, `family` first, then by name."""
-    names = {name for row in rows for name in row.params}
-    factors = (_factor(name, rows) for name in sorted(names, key=lambda name: (name != "family", name)))
+    params = [row.params for row in rows]
+    names = {name for shape in set(map(tuple, params)) for name in shape}
+    order = sorted(names, key=lambda name: (name != "family", name))
+    factors = (_factor(name, [found.get(name) for found in params]) for name in order)
     return tuple(factor for factor in factors if len(factor.levels) > 1)
 
 
-def _factor(name: str, rows: Sequence[RunResult]) -> Factor:
-    found = {(isinstance(value, bool), value): value for value in (row.params.get(name) for row in rows)}
-    levels = sorted(found.values(), key=_order)
+@once
+def trials_of(rows: Sequence[RunResult]) -> tuple[RunResult, ...]:
+    """The rows of a search's trials."""
+    return tuple(row for row in rows if row.role == "trial")
+
+
+def _factor(name: str, values: Sequence[Scalar | None]) -> Factor:
+    levels = _levels(values)
     present = [value for value in levels if value is not None]
     numbers = [value for value in present if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) > MANY and len(numbers) == len(present) and all(map(math.isfinite, numbers)):
         log = numbers[0] > 0 and numbers[-1] / numbers[0] >= 30
         return Factor(name, tuple(present), ranged=True, log=log)
     return Factor(name, tuple(levels))
+
+
+def _levels(values: Sequence[Scalar | None]) -> list[Scalar | None]:
+    """The different values in order; True is not 1."""
+    kinds = set(map(type, values))
+    if bool in kinds:
+        return sorted({(isinstance(value, bool), value): value for value in values}.values(), key=_order)
+    found = dict(zip(values, values, strict=True))
+    if kinds <= {int, float} and all(map(math.isfinite, cast(dict[float, float], found))):
+        return sorted(cast(dict[float, float], found).values())
+    return sorted(found.values(), key=_order)
 
 
 def _order(value: Scalar | None) -> tuple[int, float, str]:

@@ -139,8 +139,13 @@ def thinned(items: Sequence[Item], most: int) -> list[Item]:
 
 def outcomes(rows: Sequence[RunResult]) -> tuple[tuple[float, ...], int, int]:
     """How runs ended: the usable scores of the complete ones, how many were pruned, how many gave no usable score."""
-    scores = tuple(score for score in map(val_score, rows) if not math.isnan(score))
-    pruned = sum(row.state == "pruned" for row in rows)
+    states = [row.state for row in rows]
+    scores = tuple(
+        row.val_score
+        for row, state in zip(rows, states, strict=True)
+        if state == "complete" and row.val_score is not None and row.val_score > 0
+    )
+    pruned = states.count("pruned")
     return scores, pruned, len(rows) - len(scores) - pruned
 
 

@@ -72,6 +72,14 @@ def plural(count: int, one: str, *, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def short_count(count: int) -> str:
+    """A number for an axis or a column, in three significant digits: `950`, `93.2k`, `2.6M`."""
+    for size, sign in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size * 0.9995:
+            return f"{float(f'{count / size:.3g}'):g}{sign}"
+    return str(count)
+
+
 def seeds_text(n: int) -> str:
     """`1 seed`, `8 seeds`."""
     return f"{n:,} seed{'s' * (n != 1)}"

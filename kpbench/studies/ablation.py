@@ -51,9 +51,10 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         UsageError: the faces cannot be read, the study cannot be opened, or no recipe of a cell could be trained.
         KeyboardInterrupt: as it comes; the study can be continued.
     """
-    request, task, design = prepared.request, prepared.task, prepared.design
     splits = _read_faces(prepared, say)
     other = _other_faces(prepared, splits, say)
+    prepared = prepared.on(splits)
+    request, task, design = prepared.request, prepared.task, prepared.design
     plan = prepared.plan(splits, other)
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
@@ -152,9 +153,10 @@ def _measures(prepared: Ablate, other: Splits | None) -> list[Measure]:
 
 def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
     """What `ablate` would do, with the time as a measured epoch on 128 faces tells it; nothing is written."""
-    request, task, design = prepared.request, prepared.task, prepared.design
     splits = _read_faces(prepared, say)
     other = _other_faces(prepared, splits, say)
+    prepared = prepared.on(splits)
+    request, task, design = prepared.request, prepared.task, prepared.design
     plan = prepared.plan(splits, other)
     check_folder(prepared.folder(plan), plan)
     seconds = sum(epoch_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)
@@ -166,6 +168,7 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         "runs": f"{design.runs}: {len(design.cells)} cells x {len(design.blocks)} seeds, {len(design.control)} A/A"
         + (f", {design.controls * len(design.blocks)} size-matched" if design.matched else "")
         + (f"; before them {tuning} to tune" if tuning else ""),
+        "each": task.length(splits),
         "design": "full factorial" if design.crossed else "one factor at a time, conditional on the baseline",
         "fixed": {k: v for k, v in base_cell(task.space).items() if k not in design.factors},
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),

@@ -50,6 +50,7 @@ class AblationRequest:
     labels: str = "complete"
     seeds: int = 8
     epochs: int | None = None
+    images: int | None = None
     sesoi: float = 0.05
     alpha: float = 0.05
     correction: str = "holm"
@@ -82,6 +83,10 @@ class Ablate:
     task: Task
     design: Design
     cells: tuple[dict[str, Scalar], ...]
+
+    def on(self, splits: Splits) -> "Ablate":
+        """The request with the epochs that it asks for on these faces."""
+        return replace(self, task=self.task.on(splits))
 
     def plan(self, splits: Splits, other: Splits | None = None) -> Plan:
         """The identity of the study that the request asks for, its design included."""
@@ -135,7 +140,7 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
             "--resplit judges each block on val faces of its own: leave out --confirm, --split and --labels"
         )
     check_name(request.name)
-    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
+    task = prepare_task(request.space, request.device, request.epochs, images=request.images, labels=request.labels)
     under_shifts(request.shifts or (), task.benchmark.coordinates)  # refuses what is no shift
     design = _design(request, task)
     cells = tuple(task.complete(whole_cell(task.space, levels)) for levels in design.cells)

@@ -4,7 +4,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +19,7 @@ from kpbench.networks.families import check_rules, describe
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 from kpbench.space.space import Defaults, SearchSpace, complete
+from kpbench.statistics.words import plural
 from kpbench.store.plan import Plan
 from kpbench.store.study import Session, now
 from kpbench.task.benchmark import Benchmark, read_benchmark
@@ -39,13 +40,18 @@ Say = Callable[[str, float], None]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """The benchmark, a search space that keeps its rules, a device: everything but the faces."""
+    """The benchmark, a search space that keeps its rules, a device: everything but the faces.
+
+    Attributes:
+        images: that a run is to see, instead of `epochs`, which follow once the faces are known (`on`).
+    """
 
     benchmark: Benchmark
     space: SearchSpace
     device: Device
     epochs: int
     defaults: Defaults
+    images: int | None = None
     labels: str = "complete"
     sizes: dict[str, tuple[int, float]] = field(default_factory=dict)
 
@@ -83,6 +89,16 @@ class Task:
         if len(splits.train) < 2:
             raise UsageError(f"{source} has {len(splits.train)} training face(s); training needs at least two")
         return splits
+
+    def on(self, splits: Splits) -> "Task":
+        """The task with the epochs, at least one, in which a run sees the images asked for on these faces."""
+        if self.images is None:
+            return self
+        return replace(self, epochs=-(-self.images // len(splits.train)), images=None)
+
+    def length(self, splits: Splits) -> str:
+        """How long a whole run is, for a person: `12 epochs, 18,552 images`."""
+        return f"{plural(self.epochs, 'epoch')}, {plural(self.epochs * len(splits.train), 'image')}"
 
     def facts(self, splits: Splits) -> Facts:
         """What every row of a study on these faces says."""
@@ -130,7 +146,9 @@ class Task:
         )
 
 
-def prepare_task(space: str, device: str, epochs: int | None, *, labels: str = "complete") -> Task:
+def prepare_task(
+    space: str, device: str, epochs: int | None, *, images: int | None = None, labels: str = "complete"
+) -> Task:
     """Reads and checks benchmark, space and device.
 
     Raises:
@@ -142,7 +160,8 @@ def prepare_task(space: str, device: str, epochs: int | None, *, labels: str = "
     benchmark = read_benchmark()
     defaults = known_parameters()
     found = read_space(find("search_spaces", space), defaults)
-    task = Task(benchmark, found, find_device(device), epochs or benchmark.budget.epochs, defaults, labels)
+    length = epochs or benchmark.budget.epochs
+    task = Task(benchmark, found, find_device(device), length, defaults, images=images, labels=labels)
     small = found.size is not None and found.size <= CHECKED
     for cell in found.cells() if small else found.probes():
         try:

@@ -40,8 +40,9 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         UsageError: the faces cannot be read, or the study cannot be opened.
         KeyboardInterrupt: as it comes; the study can be continued.
     """
+    splits = prepared.task.read_faces(prepared.request.data, say)
+    prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
-    splits = task.read_faces(request.data, say)
     plan = prepared.plan(splits)
     with open_study(prepared.folder(plan), plan) as study:
         study.append(SESSIONS, task.session(request.command, request.workers))
@@ -83,6 +84,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             _examples(study, splits.val, task.benchmark, study.folder / best["model"])
         result = {
             "study": study.name,
+            "epochs": task.epochs,
+            "images": task.epochs * len(splits.train),
             "best": best,
             "floor": {name: scores["test"] for name, scores in floor.items()},
             "trials": trial_counts(rows),
@@ -94,8 +97,9 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
 
 def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     """What `search` would do; the faces are read, nothing is written."""
+    splits = prepared.task.read_faces(prepared.request.data, say)
+    prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
-    splits = task.read_faces(request.data, say)
     plan = prepared.plan(splits)
     check_folder(prepared.folder(plan), plan)
     size = task.space.size
@@ -106,7 +110,7 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
         "study": str(prepared.folder(plan)),
         "cells": "a continuum" if size is None else size,
         "trials": f"{trials}, " + ("every cell once" if whole else f"chosen by {request.sampler}"),
-        "runs": f"{trials * request.seeds} of at most {task.epochs} epochs, then {finals} with fresh seeds",
+        "runs": f"{trials * request.seeds} of at most {task.length(splits)}, then {finals} with fresh seeds",
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
         "notes": "; ".join(splits.notes) or "none",
         "device": f"{task.device.title} ({task.device.kind}, {task.device.precision})",

@@ -1,6 +1,6 @@
 """What a person asked of `kpbench search`, checked before a face is read and before Ray starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpbench.errors import UsageError, lookup
@@ -20,6 +20,7 @@ class SearchRequest:
     labels: str = "complete"
     n_trials: int = 7
     epochs: int | None = None
+    images: int | None = None
     seeds: int = 1
     sampler: str = "tpe"
     scheduler: str = "asha"
@@ -39,6 +40,10 @@ class Search:
 
     request: SearchRequest
     task: Task
+
+    def on(self, splits: Splits) -> "Search":
+        """The request with the epochs that it asks for on these faces."""
+        return replace(self, task=self.task.on(splits))
 
     def plan(self, splits: Splits) -> Plan:
         """The identity of the study that the request asks for."""
@@ -77,7 +82,7 @@ def prepare_search(request: SearchRequest) -> Search:
     check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
-    task = prepare_task(request.space, request.device, request.epochs, labels=request.labels)
+    task = prepare_task(request.space, request.device, request.epochs, images=request.images, labels=request.labels)
     if sampler.make is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"

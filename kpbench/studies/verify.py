@@ -13,6 +13,7 @@ from kpbench.engine.events import Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
 from kpbench.space.design import Design
+from kpbench.statistics.words import plural
 from kpbench.store.files import PLAN, ROWS, read_lines
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, check_folder
@@ -113,10 +114,11 @@ def plan_verify(prepared: Prepared, say: Say) -> Planned:
     drawn = task.read_faces(BUILT_IN, say)
     folder = request.out / f"verify-{real.name}"
     names = (BUILT_IN, real.name)
+    both = tuple(study.on(real) for study in prepared.studies)
     designs = [read_plan(folder / name).design if (folder / name / PLAN).is_file() else None for name in names]
     built_in, on_real = (
         _as_found(replace(study, request=replace(study.request, out=folder, name=name)), own, other, prepared)
-        for study, name, own, other in zip(prepared.studies, names, designs, designs[::-1], strict=True)
+        for study, name, own, other in zip(both, names, designs, designs[::-1], strict=True)
     )
     studies = (built_in, on_real)
     plans = studies[0].plan(drawn, real), studies[1].plan(real)
@@ -165,7 +167,9 @@ def mean_face_mse(splits: Splits, faces: Faces, coordinates: Coordinates) -> flo
 def dry_run(prepared: Prepared, say: Say) -> dict[str, Any]:
     """What `verify` would do, with the time as `kpbench ablate --dry-run` measures it; nothing is written."""
     planned = plan_verify(prepared, say)
-    said: dict[str, Any] = {"folder": str(planned.folder)}
+    real = planned.plans[1]
+    seen = f"{plural(real.epochs, 'epoch')}, {plural(real.epochs * real.data_sizes['train'], 'image')}"
+    said: dict[str, Any] = {"folder": str(planned.folder), "each": f"{seen} of {real.data_name}"}
     minutes = 0.0
     for study, plan in zip(planned.studies, planned.plans, strict=True):
         if missing := _missing_runs(study, plan):

@@ -11,6 +11,6 @@ def score_from_mse(mse: float) -> float:
 
 def mean_score(mses: Sequence[float]) -> float:
     """The score of the geometric-mean MSE over seeds: scores are convex in the MSE, so seeds are averaged as logs."""
-    if any(mse == 0.0 for mse in mses):
+    if 0.0 in mses:
         return math.inf
     return score_from_mse(math.exp(math.fsum(map(math.log, mses)) / len(mses)))

@@ -26,6 +26,7 @@ def test_ablate_report_and_power(kpbench, options, tmp_path):
     assert (contrast["factor"], contrast["level"], contrast["verdict"]) == ("network.dropout", "spatial", "withheld")
     assert [level["level"] for level in result["levels"]] == ["none", "spatial"]
     assert result["plan"]["blocks"] == [1000, 1001]
+    assert (result["plan"]["epochs"], result["plan"]["images"]) == (1, 24)
     page = tmp_path / result["report"]
     assert page.stat().st_size > 1_000_000
 
@@ -45,7 +46,7 @@ def test_ablate_report_and_power(kpbench, options, tmp_path):
 def test_a_dry_run_prints_cells_and_runs(kpbench, options, tmp_path):
     code, out, _ = kpbench("ablate", "dropout", "--cross", "depth", *options, "--dry-run", "-q")
     assert code == 0
-    assert "10: 4 cells x 2 seeds, 2 A/A" in out
+    assert "10: 4 cells x 2 seeds, 2 A/A" in out and "1 epoch, 24 images" in out
     assert not (tmp_path / "reports").exists()
 
 

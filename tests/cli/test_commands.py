@@ -23,6 +23,7 @@ def test_search_score_report_and_ls(kpbench, options, course, tmp_path):
     assert set(result) >= {"study", "best", "floor", "report", "trials"}
     assert set(result["best"]) >= {"cell", "val_score", "test_score", "model"}
     assert result["trials"] == {"complete": 2, "pruned": 0, "failed": 0}
+    assert (result["epochs"], result["images"]) == (1, 24)
     page = tmp_path / result["report"]
     assert page.stat().st_size > 1_000_000
     study = page.parent
@@ -79,12 +80,23 @@ def test_a_dry_run_trains_nothing(kpbench, options, tmp_path):
     assert not (tmp_path / "reports").exists()
 
 
+def test_images_say_epochs_once_the_faces_are_read(kpbench, options, tmp_path):
+    by_epochs, *by_images = (
+        json.loads(kpbench("search", *options[:6], *words, "--dry-run", "--json", "-q")[1])
+        for words in (("--epochs", 3), ("--images", "0.073k"), ("--images", "0.049k"))
+    )
+    assert "3 epochs, 72 images" in by_epochs["runs"] and "4 epochs, 96 images" in by_images[0]["runs"]
+    assert by_images[1] == by_epochs  # its plan's digest too
+
+
 BAD = [
     (["serch"], "search"),
     (["search", "--n-trials", "many"], "--n-trials"),
     (["search", "--n-trials", "0"], "--n-trials must be at least 1"),
     (["search", "--n-trials", "-3"], "--n-trials must be at least 1"),
     (["search", "--epochs", "0"], "--epochs"),
+    (["search", "--epochs", "3", "--images", "93k"], "--images and --epochs"),
+    (["ablate", "dropout", "--images", "-93k"], "--images must be a positive number"),
     (["search", "--workers", "-1"], "--workers"),
     (["search", "--space", "cnn_smal"], "did you mean 'cnn_small'"),
     (["search", "--space", "gone.toml"], "gone.toml"),

@@ -11,6 +11,7 @@ from kpbench.statistics.words import (
     p_text,
     percent,
     seeds_text,
+    short_count,
     signed,
 )
 
@@ -45,6 +46,11 @@ def test_intervals_and_counts():
     assert coverage(Interval(0.8, 0.9, 0.9875)) == "98.8 %"
     assert [seeds_text(n) for n in (1, 8)] == ["1 seed", "8 seeds"]
     assert [signed(value) for value in (None, math.nan, math.inf, -math.inf, -0.456)] == ["–", "–", "∞", "−∞", "−0.46"]
+
+
+def test_a_count_has_three_digits():
+    counts = (0, 950, 1546, 93_000, 999_499, 999_999, 2_600_000, 12_345_678, 10**9)
+    assert [short_count(n) for n in counts] == ["0", "950", "1.55k", "93k", "999k", "1M", "2.6M", "12.3M", "1G"]
 
 
 def test_a_detectable_change_has_its_interval():

@@ -103,6 +103,11 @@ class Analysis:
     tuning: tuple[TunedCell, ...]
 
     @property
+    def images(self) -> int:
+        """What training shows the network in a run that does not diverge."""
+        return self.plan.epochs * self.plan.data_sizes["train"]
+
+    @property
     def split(self) -> Split:
         """The faces on which the cells are judged."""
         return self.design.judged_on
@@ -157,7 +162,9 @@ def analyse(folder: Path) -> Analysis:
         variance=variance_terms(table) if factorial else (),
         ranks=rank_stability(whole, alpha=design.alpha, tested=not terms.withhold) if whole.shape[1] >= 2 else (),
         control=_control(rows, design, split),
-        levels=level_summaries(rows, table, grid, design, read_json(folder / COSTS) or {}),
+        levels=level_summaries(
+            rows, table, grid, design, read_json(folder / COSTS) or {}, train_faces=plan.data_sizes["train"]
+        ),
         floor=floor,
         next_look=ahead,
         planned_runs=planned,

@@ -17,7 +17,12 @@ def as_json(found: Analysis) -> dict[str, Any]:
     """The analysis as `kpbench ablate --json` prints it, without the study's name, report and conclusion."""
     control = found.control
     return {
-        "plan": {"digest": found.plan.digest, **found.design.model_dump(mode="json")},
+        "plan": {
+            "digest": found.plan.digest,
+            "epochs": found.plan.epochs,
+            "images": found.images,
+            **found.design.model_dump(mode="json"),
+        },
         "contrasts": [_contrast(*one) for one in zip(found.contrasts, found.details, found.simple, strict=True)],
         "interactions": [_interaction(one) for one in found.interactions],
         "levels": [_level(level) for level in found.levels],
@@ -92,7 +97,10 @@ def _level(level: Level) -> dict[str, Any]:
             one.name: {**_score(one.interval), "n": one.interval.n, **picked(one, "ratio ci")} for one in level.measures
         },
         "cost": cost
-        and {**picked(cost, "parameters megabytes flops step_megabytes flagged"), "seconds_per_epoch": cost.seconds},
+        and {
+            **picked(cost, "parameters megabytes flops step_megabytes images flagged"),
+            "seconds_per_epoch": cost.seconds,
+        },
     }
 
 

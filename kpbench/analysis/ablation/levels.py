@@ -32,6 +32,7 @@ class Cost:
         step_megabytes: counted memory of a training step: weights, gradients, the optimizer's moments and what the
             forward pass keeps of one batch, in float32.
         seconds: median seconds of an epoch.
+        images: that training showed a network, the mean over runs; a run that diverged saw fewer.
     """
 
     parameters: float
@@ -39,6 +40,7 @@ class Cost:
     flops: float
     step_megabytes: float
     seconds: float
+    images: float
     flagged: tuple[str, ...]
 
 
@@ -85,7 +87,7 @@ class Level:
 
 
 def level_summaries(
-    rows: Sequence[RunResult], table: BlockTable, grid: Grid, design: Design, costs: Costs
+    rows: Sequence[RunResult], table: BlockTable, grid: Grid, design: Design, costs: Costs, *, train_faces: int
 ) -> tuple[Level, ...]:
     """Every level of every factor, the baseline of each factor first."""
     logs = measure_logs(grid, design)
@@ -104,7 +106,7 @@ def level_summaries(
             blocks = _whole(_mean(np.log(table.mse), mine))
             mse = _whole(table.mse[list(mine)].ravel())
             failed = int(table.failed[list(mine)].sum())
-            cost = _cost(runs, costs, base)
+            cost = _cost(runs, costs, base, train_faces)
             base = base or cost
             found.append(
                 Level(
@@ -190,7 +192,7 @@ def _whole(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[~np.isnan(values)]
 
 
-def _cost(runs: Sequence[RunResult], costs: Costs, base: Cost | None) -> Cost | None:
+def _cost(runs: Sequence[RunResult], costs: Costs, base: Cost | None, train_faces: int) -> Cost | None:
     if not runs:
         return None
     seconds = [record.seconds for row in runs for record in row.curve]
@@ -200,6 +202,7 @@ def _cost(runs: Sequence[RunResult], costs: Costs, base: Cost | None) -> Cost | 
         "flops": float(np.mean([_counted(costs, row.cell, "flops") for row in runs])),
         "step_megabytes": float(np.mean([_counted(costs, row.cell, "step_megabytes") for row in runs])),
         "seconds": float(np.median(seconds)) if seconds else math.nan,
+        "images": float(np.mean([row.images_seen(train_faces) for row in runs])),
     }
     flagged = tuple(name for name, value in values.items() if base and _is_far(value, getattr(base, name)))
     return Cost(**values, flagged=flagged)

@@ -37,6 +37,7 @@ class Arm(Json):
         rmse_px: of the geometric-mean MSE over `seeds`, in pixels.
         parameters, megabytes: None where no run of the cell was sized.
         seconds_per_epoch: the median; None without an epoch.
+        images: that training showed the network in the longest of its runs.
         mse: of every seed with an outcome, on `source.split`.
         planned: the seeds with which the cell was to be trained; of a search those that were begun.
         faces: MSE of each face by seed, where the rows carry it for the split that is compared.
@@ -56,6 +57,7 @@ class Arm(Json):
     parameters: int | None
     megabytes: float | None
     seconds_per_epoch: float | None
+    images: int
     source: StudyRows = Field(exclude=True)
     mse: dict[int, float] = Field(exclude=True)
     planned: tuple[int, ...] = Field(exclude=True)
@@ -160,6 +162,7 @@ def arm_of(study: StudyRows, rows: Sequence[RunResult], chosen: Chosen) -> Arm:
         parameters=next((row.parameters for row in rows if row.parameters is not None), None),
         megabytes=next((row.megabytes for row in rows if row.megabytes is not None), None),
         seconds_per_epoch=float(np.median(seconds)) if seconds else None,
+        images=max(row.images_seen(study.plan.data_sizes["train"]) for row in rows),
         source=study,
         mse=mse,
         planned=planned,

@@ -13,6 +13,7 @@ from kpbench.cell import Scalar
 from kpbench.errors import UsageError
 from kpbench.space.design import Split
 from kpbench.statistics.verdicts import needed_seeds
+from kpbench.store.files import no_collection
 
 ACROSS = ("recipe",)
 """What may differ between the arms where it is asked for."""
@@ -61,6 +62,7 @@ class Comparison:
         return self.pairs[0] if self.pairs[0].a.chosen != "common" else None
 
 
+@no_collection()
 def compare(
     first: StudyRows,
     second: StudyRows,

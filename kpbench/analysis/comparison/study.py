@@ -1,6 +1,6 @@
 """A study as a comparison reads it, and the split on which two of them are compared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.space.design import Split
 from kpbench.statistics.verdicts import Why
-from kpbench.store.files import PERSONS, RESULT, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.files import PERSONS, RESULT, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Session
 
@@ -59,6 +59,7 @@ class StudyRows:
         return self.mean_face.get(self.split)
 
 
+@no_collection()
 def read_study(folder: Path) -> StudyRows:
     """The study in `folder`, whole or in part, also while it runs.
 
@@ -68,13 +69,14 @@ def read_study(folder: Path) -> StudyRows:
     plan = read_plan(folder)
     sessions = read_lines(folder / SESSIONS, Session)
     split = judged_on(plan)
+    rows = tuple(read_lines(folder / ROWS, RunResult))
     return StudyRows(
         name=folder.resolve().name,
         place=str(folder.resolve()),
         plan=plan,
-        rows=tuple(read_lines(folder / ROWS, RunResult)),
+        rows=rows,
         mean_face=mean_face_mse(folder, split),
-        withhold=_withhold(folder, plan),
+        withhold=_withhold(folder, plan, rows),
         split=split,
         persons=_persons(folder, split),
         finished=plan.design is not None or (folder / RESULT).is_file(),
@@ -111,11 +113,11 @@ def _scored_on(study: StudyRows, split: Split) -> bool:
     return split == judged_on(study.plan) or (bool(runs) and all(study.mse(row, split) is not None for row in runs))
 
 
-def _withhold(folder: Path, plan: Plan) -> Why:
+def _withhold(folder: Path, plan: Plan, rows: Sequence[RunResult]) -> Why:
     """Why the study's own contrasts get no verdict, and so none of its cells."""
     if plan.design is None:
         return ""
-    if provenance(folder, plan, latest(read_lines(folder / ROWS, RunResult))).older:
+    if provenance(folder, plan, latest(rows)).older:
         return "post hoc"
     return "tuned once" if plan.design.tuning is not None and plan.design.tuning.once else ""
 

@@ -1,7 +1,7 @@
 """Learning curves by level: the geometric-mean validation score over seeds with its range."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,10 +12,11 @@ from kpbench.cell import RunResult, Scalar
 from kpbench.plots.ablation.names import factor_names, level_look
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
+from kpbench.plots.epochs import EpochAxis
 from kpbench.plots.factors import show_level
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, drawable, geometric_mean, rounded, show_score, thinned
-from kpbench.plots.search.learning_curves import MOST_POINTS, set_epochs
+from kpbench.plots.search.learning_curves import MOST_POINTS
 from kpbench.plots.traces import add_trace, line_style, marker_style
 from kpbench.statistics.words import seeds_text
 
@@ -97,7 +98,8 @@ def draw_level_curves(found: Analysis) -> Drawing:
         return Drawing(notes=("No level has a block whose every run is complete, so there are no learning curves.",))
     scores = (score for mine in drawn.values() for curve in mine for score in (*curve.low, *curve.high))
     axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="val", log=True)
-    panels = tuple(_panel(names[factor], mine, axis, floors) for factor, mine in drawn.items())
+    along = EpochAxis(found.plan.data_sizes["train"])
+    panels = tuple(_panel(names[factor], mine, along, axis, floors) for factor, mine in drawn.items())
     planned = len(found.design.blocks)
     short = [
         f"{names[factor]} {show_level(curve.level)} {curve.seeds} of {planned}"
@@ -109,16 +111,20 @@ def draw_level_curves(found: Analysis) -> Drawing:
     return Drawing(panels, floor_keys, notes)
 
 
-def _panel(name: str, curves: Sequence[LevelCurve], axis: ScoreAxis, floors: Sequence[Line]) -> Panel:
+def _panel(name: str, curves: Sequence[LevelCurve], along: EpochAxis, axis: ScoreAxis, floors: Sequence[Line]) -> Panel:
     figure = calm(go.Figure(), height=360)
-    ends = set_epochs(figure, [epoch for curve in curves for epoch in curve.at])
+    ends = along.set_on(figure, [epoch for curve in curves for epoch in curve.at])
     add_lines(figure, floors, ends, upright=False)
-    keys = add_curves(figure, curves, axis, size=8, more=_look)
+    placed = [replace(curve, at=tuple(map(along.at, curve.at))) for curve in curves]
+    keys = add_curves(figure, placed, axis, size=8, more=lambda curve: _look(curve, along))
     figure.update_yaxes(**score_layout(axis, title="validation score"))
     ended = "; ".join(f"{show_level(curve.level)} {show_score(curve.mean[-1])}" for curve in curves if curve.at)
-    alt = f"Validation score by epoch and level of {name}, geometric mean and range over seeds. At the end: {ended}."
+    alt = f"Validation score by {along.what} and level of {name}, geometric mean and range over seeds. "
+    alt += f"At the end: {ended}."
     return Panel(name, figure, alt, key=keys)
 
 
-def _look(curve: LevelCurve) -> dict[str, str]:
-    return {"mode": "lines" if len(curve.at) > 1 else "markers", "hoverinfo": "x+y"}
+def _look(curve: LevelCurve, along: EpochAxis) -> dict[str, Any]:
+    places = along.hover([at // along.at(1) for at in curve.at])
+    mode = "lines" if len(curve.at) > 1 else "markers"
+    return {"mode": mode, "text": places, "hovertemplate": "%{text}: %{y}<extra></extra>"}

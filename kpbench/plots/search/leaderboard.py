@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Mark, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import describe, varying
+from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, drawable, geometric_mean, outcomes, rounded, show_score
 from kpbench.plots.search.standings import Standing, standings
@@ -50,7 +50,7 @@ def leaderboard_lines(rows: Sequence[RunResult], marks: Marks, *, top: int = TOP
 
     In order of the standings; each floor stands above the first cell whose validation score is lower.
     """
-    factors = varying([row for row in rows if row.role == "trial"])
+    factors = varying(trials_of(rows))
     lines = []
     for place, cell in enumerate(standings(rows), start=1):
         if cell.fresh or cell.test or cell.cell == marks.chosen or (place <= top and not math.isnan(cell.tuning_score)):

@@ -1,8 +1,9 @@
-"""Learning curves: validation score by epoch for the runs of a study, and the error of the best cell."""
+"""Learning curves: validation score by images seen for the runs of a study, and the error of the best cell."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,7 +11,8 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult, State
 from kpbench.plots.colours import RANKED
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import describe, varying
+from kpbench.plots.epochs import EpochAxis
+from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import add_lines, reference_axis
 from kpbench.plots.scores import drawable, rounded, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
@@ -36,10 +38,9 @@ class Curve:
     epochs: tuple[int, ...]
     scores: tuple[float, ...]
 
-    @property
-    def points(self) -> list[tuple[int, float]]:
-        """What is drawn: epoch and rounded score."""
-        return list(zip(self.epochs, map(rounded, self.scores), strict=True))
+    def points(self, axis: EpochAxis) -> list[tuple[int, float]]:
+        """What is drawn: the place of each epoch and the rounded score."""
+        return list(zip(map(axis.at, self.epochs), map(rounded, self.scores), strict=True))
 
 
 def learning_curves(
@@ -52,16 +53,21 @@ def learning_curves(
     """
     leaders = tuple(cell for cell in standings(rows) if not math.isnan(cell.tuning_score))[: len(RANKED)]
     places = {cell.cell: place for place, cell in enumerate(leaders)}
-    curves = []
-    for row in (row for row in rows if row.role == "trial"):
-        points = [(record.epoch, record.val_score) for record in row.curve if drawable(record.val_score)]
-        if points:
-            epochs, scores = zip(*thinned(points, MOST_POINTS), strict=True)
+    others, leading = [], []
+    for row in trials_of(rows):
+        last = next((record.val_score for record in reversed(row.curve) if drawable(record.val_score)), None)
+        if last is not None:
             place = places.get(row.cell, -1) if row.state == "complete" else -1
-            curves.append(Curve(row.state, place, row.trial, epochs, scores))
-    others = sorted((curve for curve in curves if curve.place < 0), key=lambda curve: curve.scores[-1])
-    leading = sorted((curve for curve in curves if curve.place >= 0), key=lambda curve: -curve.place)
-    return [*thinned(others, most), *leading], leaders, len(others)
+            (others if place < 0 else leading).append((last if place < 0 else -place, row))
+    drawn = [(-1, row) for _, row in thinned(sorted(others, key=itemgetter(0)), most)]
+    drawn += [(-place, row) for place, row in sorted(leading, key=itemgetter(0))]
+    return [_curve(row, place) for place, row in drawn], leaders, len(others)
+
+
+def _curve(row: RunResult, place: int) -> Curve:
+    points = [(record.epoch, record.val_score) for record in row.curve if drawable(record.val_score)]
+    epochs, scores = zip(*thinned(points, MOST_POINTS), strict=True)
+    return Curve(row.state, place, row.trial, epochs, scores)
 
 
 def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float, float], ...]:
@@ -77,18 +83,18 @@ def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float,
 
 
 def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
-    """Validation score by epoch, the five leading cells in colour, and training beside validation error of the best."""
+    """Validation score by images seen, the five leading cells in colour; training and validation error of the best."""
     curves, leaders, others = learning_curves(rows)
     if not curves:
         return Drawing(notes=("No run has a learning curve yet.",))
-    factors = varying(rows)
+    factors = varying(trials_of(rows))
     panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], marks)]
     drawn = sum(curve.place < 0 for curve in curves)
     note = f"Drawn: {drawn} of the {others:,} curves outside the five leading cells, evenly spaced by last score."
     best = marks.chosen or (leaders[0].cell if leaders else None)
     errors = best_errors(rows, best) if best else ()
     if len(errors) > 1:
-        panels.append(_error_panel(errors))
+        panels.append(_error_panel(errors, EpochAxis(marks.train_faces)))
     return Drawing(tuple(panels), notes=(note,) if others > drawn else ())
 
 
@@ -102,76 +108,72 @@ LOOKS: dict[State, tuple[str, str, str, str | None]] = {
 
 def _score_panel(curves: Sequence[Curve], leaders: Sequence[str], marks: Marks) -> Panel:
     scores = (score for curve in curves for score in curve.scores)
+    along = EpochAxis(marks.train_faces)
     axis, lines, line_keys = reference_axis(scores, marks, split="val")
     figure = calm(go.Figure(), height=400)
     leading = [curve for curve in curves if curve.place >= 0]
     places = sorted({curve.place for curve in leading})
     keys = [Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place]) for place in places]
-    ends = set_epochs(figure, [epoch for curve in curves for epoch in curve.epochs])
+    ends = along.set_on(figure, [epoch for curve in curves for epoch in curve.epochs])
     add_lines(figure, lines, ends, upright=False)
     for state, (words, role, dash, symbol) in LOOKS.items():
         found = [curve for curve in curves if curve.place < 0 and curve.state == state]
         if found:
             keys.append(Key(words, role, "line", dash))
-            points = [point for curve in found for point in (*curve.points, GAP)]
+            points = [point for curve in found for point in (*curve.points(along), GAP)]
             add_trace(figure, points, line=line_style(role, 1, dash), opacity=0.75)
         if found and symbol:
             add_trace(
                 figure,
-                [curve.points[-1] for curve in found],
+                [curve.points(along)[-1] for curve in found],
                 marker=marker_style(role, 6, symbol, edge=1.5),
-                text=[f"trial {curve.trial}, {state}<br>{show_score(curve.scores[-1])}" for curve in found],
+                text=[
+                    f"trial {curve.trial}, {state}<br>{along.hover(curve.epochs[-1:])[0]}: "
+                    f"{show_score(curve.scores[-1])}"
+                    for curve in found
+                ],
                 hoverinfo="text",
             )
     for curve in leading:
         role = RANKED[curve.place]
         add_trace(
             figure,
-            curve.points,
+            curve.points(along),
             line=line_style(role, 2.5, RANK_DASHES[curve.place]),
             marker=marker_style(role, 8),
             mode="lines" if len(curve.epochs) > 1 else "markers",
-            hovertext=f"<b>#{curve.place + 1}</b> {label(leaders[curve.place], length=90)}",
-            hoverinfo="x+y+text",
+            text=along.hover(curve.epochs),
+            hovertemplate=f"<b>#{curve.place + 1}</b> {label(leaders[curve.place], length=90)}<br>"
+            "%{text}: %{y}<extra></extra>",
         )
     figure.update_yaxes(**score_layout(axis, title="validation score"))
     best = max(curves, key=lambda curve: curve.scores[-1])
-    alt = f"Validation score by epoch of {len(curves)} runs; the highest ends at {show_score(best.scores[-1])} "
+    alt = f"Validation score by {along.what} of {len(curves)} runs; the highest ends at {show_score(best.scores[-1])} "
     alt += f"after epoch {best.epochs[-1]}."
-    return Panel("Validation score by epoch", figure, alt, key=(*keys, *line_keys))
+    return Panel(f"Validation score by {along.what}", figure, alt, key=(*keys, *line_keys))
 
 
-def set_epochs(figure: go.Figure, epochs: Sequence[int]) -> tuple[float, float]:
-    """Set the epoch axis; its ends."""
-    first, last = min(epochs), max(epochs)
-    room = 0.025 * (last - first) or 1
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 10**6) if (last - first) / step <= 8)
-    ticks = sorted({first, *range(step * (first // step + 1), last + 1, step)})
-    ends = (first - room, last + room)
-    figure.update_xaxes(title={"text": "epoch", "standoff": 6}, range=list(ends), tickmode="array", tickvals=ticks)
-    return ends
-
-
-def _error_panel(errors: Sequence[tuple[int, float, float]]) -> Panel:
+def _error_panel(errors: Sequence[tuple[int, float, float]], along: EpochAxis) -> Panel:
     errors = thinned(errors, 4 * MOST_POINTS)
     figure = calm(go.Figure(), height=400)
     looks = ((1, "training", "second", "dash"), (2, "validation", "first", "solid"))
     for index, name, role, dash in looks:
         add_trace(
             figure,
-            [(row[0], rounded(row[index])) for row in errors],
+            [(along.at(row[0]), rounded(row[index])) for row in errors],
             line=line_style(role, 2.5, dash),
             name=name,
-            hovertemplate="%{y:.2f} px<extra>" + name + "</extra>",
+            text=along.hover([row[0] for row in errors]),
+            hovertemplate="%{text}: %{y:.2f} px<extra>" + name + "</extra>",
         )
     both = [error for _, *pair in errors for error in pair]
     figure.update_layout(hovermode="x unified")
-    set_epochs(figure, [row[0] for row in errors])
+    along.set_on(figure, [row[0] for row in errors])
     log = max(both) > 4 * min(both) > 0
     title = {"text": f"error, RMSE in pixels{' (log scale)' if log else ''}", "standoff": 8}
     figure.update_yaxes(title=title, **({"type": "log", "dtick": "D2"} if log else {"rangemode": "tozero"}))
     last = errors[-1]
-    alt = f"Error of the best cell by epoch: after epoch {last[0]} {last[1]:.2f} px on the training faces "
+    alt = f"Error of the best cell by {along.what}: after epoch {last[0]} {last[1]:.2f} px on the training faces "
     alt += f"and {last[2]:.2f} px on the validation faces."
     keys = tuple(Key(f"{name} faces", role, "line", dash) for _, name, role, dash in looks)
     return Panel("Error of the best cell, mean of its runs", figure, alt, key=keys)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult
 from kpbench.plots.colours import STEPS, light
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm
-from kpbench.plots.factors import Factor, show_level, show_number, varying
+from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
 from kpbench.plots.scores import drawable, score_axis, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style
@@ -50,7 +50,7 @@ def parallel_lines(
     cell `keep`. Lines that share a level are set a little apart there, in order of their score, so that none hides
     another.
     """
-    factors = varying([row for row in rows if row.role == "trial"])
+    factors = varying(trials_of(rows))
     ranked = [(rank, cell) for rank, cell in enumerate(standings(rows), start=1) if drawable(cell.tuning_score)]
     chosen = [index for index, (_, cell) in enumerate(ranked) if cell.cell == keep]
     scale = score_axis(cell.tuning_score for _, cell in ranked)

@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import Factor, show_level, show_number, varying
+from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
+from kpbench.plots.once import once
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
@@ -63,37 +64,49 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
 
     A range is cut into five parts; the runs that do not have the parameter are a group of their own without a place.
     """
-    names = {at: (show_level(level), float(at)) for at, level in enumerate(factor.levels)}
-    if factor.ranged:
+    if not factor.ranged:
+        names = {at: (show_level(level), float(at)) for at, level in enumerate(factor.levels)}
+    else:
         edges = np.linspace(*factor.ends, BINS + 1).tolist()
         names = {
             at: (" to ".join(show_number(factor.unscaled(edge)) for edge in part), factor.unscaled(sum(part) / 2))
             for at, part in enumerate(pairwise(edges))
         }
         names[BINS] = (show_level(None), math.nan)
-    groups: dict[int, list[RunResult]] = {at: [] for at in names}
-    for row in rows:
-        if row.role == "trial":
-            value = row.params.get(factor.name)
-            if not factor.ranged:
-                at = factor.place(value)
-            else:
-                part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
-                at = BINS if value is None else min(BINS - 1, int(part))
-            groups[at].append(row)
+    groups: dict[int, list[float | str]] = {at: [] for at in names}
+    trials = trials_of(rows)
+    for row, end in zip(trials, _ends_of(trials), strict=True):
+        value = row.params.get(factor.name)
+        if not factor.ranged:
+            at = factor.place(value)
+        elif value is None:
+            at = BINS
+        else:
+            part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
+            at = min(BINS - 1, int(part))
+        groups[at].append(end)
     found = []
     for at, group in groups.items():
         if group:
-            scores, pruned, failed = outcomes(group)
-            found.append(
-                Level(*names[at], geometric_mean(scores), max(scores, default=math.nan), len(scores), pruned, failed)
-            )
+            scores = [end for end in group if not isinstance(end, str)]
+            best, lost = max(scores, default=math.nan), (group.count("pruned"), group.count("failed"))
+            found.append(Level(*names[at], geometric_mean(scores), best, len(scores), *lost))
     return tuple(found)
+
+
+@once
+def _ends_of(trials: Sequence[RunResult]) -> tuple[float | str, ...]:
+    """How each trial ended: its usable score, `pruned` or `failed`; a complete one without such a score failed."""
+    scores = map(val_score, trials)
+    return tuple(
+        ("pruned" if row.state == "pruned" else "failed") if math.isnan(score) else score
+        for row, score in zip(trials, scores, strict=True)
+    )
 
 
 def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One panel a factor: score to the right, the parameter's levels or range upwards."""
-    trials = [row for row in rows if row.role == "trial"]
+    trials = trials_of(rows)
     factors = varying(trials)
     if not factors:
         return Drawing(notes=("No parameter varies among the runs so far.",))

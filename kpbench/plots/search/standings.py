@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from kpbench.cell import RunResult, Scalar
+from kpbench.plots.once import once
 from kpbench.plots.scores import counts, geometric_mean, outcomes
 
 
@@ -31,12 +33,13 @@ class Standing:
     finals_failed: int
     parameters: int | None
 
-    @property
+    @cached_property
     def tuning_score(self) -> float:
         """Geometric mean of the tuning scores over the seeds that completed; NaN for none."""
         return geometric_mean(self.tuning)
 
 
+@once
 def standings(rows: Sequence[RunResult]) -> tuple[Standing, ...]:
     """One standing a cell, best first.
 
@@ -52,13 +55,16 @@ def standings(rows: Sequence[RunResult]) -> tuple[Standing, ...]:
 def _standing(cell: str, rows: Sequence[RunResult]) -> Standing:
     finals = [row for row in rows if row.role == "final"]
     tuning, pruned, failed = outcomes([row for row in rows if row.role == "trial"])
-    tests = [row.test_score for row in finals if row.state == "complete"]
-    test = tuple(score for score in tests if score is not None and counts(score))
+    test = tuple(
+        row.test_score
+        for row in finals
+        if row.state == "complete" and row.test_score is not None and counts(row.test_score)
+    )
     return Standing(
         cell=cell,
-        params=dict(rows[0].params),
+        params=rows[0].params,
         tuning=tuning,
-        fresh=outcomes(finals)[0],
+        fresh=outcomes(finals)[0] if finals else (),
         test=test,
         pruned=pruned,
         failed=failed,

@@ -42,7 +42,8 @@ def _training(found: Analysis) -> str:
     plan = found.plan
     sizes = ", ".join(f"{split} {count:,}" for split, count in plan.data_sizes.items())
     return (
-        f"Data: {plan.data_name} ({sizes} faces). Every run has {plural(plan.epochs, 'epoch')} of training on "
+        f"Data: {plan.data_name} ({sizes} faces). Every run has {plural(plan.epochs, 'epoch')} of training, "
+        f"{plural(found.images, 'image')} seen in all, on "
         f"{plan.device} in {plan.precision}, {_recipe(found)}. "
         "Within a block all cells share the seeds of data order, augmentation, initial weights and dropout, each "
         "derived by hashing. No run is stopped early, and the order of runs is randomised. Each complete run is scored "

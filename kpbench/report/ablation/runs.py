@@ -11,7 +11,7 @@ from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
 from kpbench.report.tables import REASONS, Cell, Kind, Table
 from kpbench.statistics.intervals import ScoreInterval
-from kpbench.statistics.words import MINUS, interval_text, number, p_text, short_names
+from kpbench.statistics.words import MINUS, interval_text, number, p_text, short_count, short_names
 
 COSTS = {
     "parameters": "Parameters",
@@ -19,6 +19,7 @@ COSTS = {
     "flops": "FLOPs a face",
     "step_megabytes": "Memory of a step, MB",
     "seconds": "Seconds an epoch",
+    "images": "Images a run",
 }
 """The costs of a level and their headings, in the order of the table's columns."""
 
@@ -61,6 +62,7 @@ def _cost(cost: Cost | None, base: Cost | None, name: str) -> Cell:
         "flops": f"{value / 1e6:,.3g} M" if value < 1e9 else f"{value / 1e9:,.3g} G",
         "step_megabytes": f"{value:,.0f}" if value >= 100 else f"{value:.3g}",
         "seconds": f"{value:.3g}",
+        "images": short_count(round(value)),
     }
     reference = math.nan if base is None else float(getattr(base, name))
     if not (math.isfinite(reference) and reference > 0):

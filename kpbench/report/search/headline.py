@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kpbench.plots.factors import describe, varying
+from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.scores import counts, error_pixels, geometric_mean, show_score
 from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
@@ -50,7 +50,7 @@ def headline(study: ReportInput) -> Headline:
 
 def cell_words(study: ReportInput, best: Best) -> tuple[str, str]:
     """A name for the best cell that fits in a headline, and a sentence on what it is where that says more."""
-    factors = varying([row for row in study.rows if row.role == "trial"])
+    factors = varying(trials_of(study.rows))
     words = describe(best.params, factors)
     if not words:
         return f"cell {best.cell}", ""

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from kpbench.plots.drawing import Marks
+from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
@@ -12,11 +13,14 @@ from kpbench.report.search.headline import headline, tally, winners_curse
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
+from kpbench.store.files import no_collection
 
 
+@no_collection()
 def render(study: ReportInput) -> str:
     """The whole page as text, offline and self-contained."""
-    marks = Marks(study.pass_mark, study.floor, chosen=study.best.cell if study.best else None)
+    chosen = study.best.cell if study.best else None
+    marks = Marks(study.pass_mark, study.floor, chosen=chosen, train_faces=study.train_faces)
     drawings = {name: draw(study.rows, marks) for name, draw in PLOTS.items()}
     lines = tables.leader_lines(study.rows, marks)
     return whole_page(
@@ -33,7 +37,7 @@ def render(study: ReportInput) -> str:
         faces=face_groups(study.examples) if study.examples is not None else (),
         failures=failure_lines(study.rows),
         pruned=tables.pruned_sentence(study.rows),
-        fixed=fixed_parameters(study.rows),
+        fixed=fixed_parameters(trials_of(study.rows)),
         session_columns=columns(study.sessions),
         reading_columns=columns(study.readings),
     )

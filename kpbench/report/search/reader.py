@@ -10,12 +10,13 @@ from kpbench.analysis.search import best_of, trial_counts
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.report.search.study_input import Best, Examples, ReportInput
-from kpbench.store.files import EXAMPLES, FLOOR, READINGS, ROWS, SESSIONS, read_json, read_lines
+from kpbench.store.files import EXAMPLES, FLOOR, READINGS, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Reading, Session
 from kpbench.task.benchmark import parse_benchmark
 
 
+@no_collection()
 def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
     """Everything the page of the study in `folder` shows; a study under way gives what it has so far.
 
@@ -26,7 +27,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         UsageError: there is no study, or one of its files is damaged.
     """
     plan = read_plan(folder)
-    rows = read_lines(folder / ROWS, RunResult)
+    rows = tuple(read_lines(folder / ROWS, RunResult))
     shown = plan.model_dump(exclude={"space_text", "benchmark_text"})
     sessions, readings = read_sessions_and_readings(folder)
     examples = _examples(folder / EXAMPLES) if faces else None
@@ -39,6 +40,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         best=_best(best_of(rows)),
         trials=trial_counts(rows),
         plan=shown,
+        train_faces=plan.data_sizes["train"],
         sessions=sessions,
         readings=readings,
         examples=examples,

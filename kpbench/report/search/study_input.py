@@ -78,6 +78,7 @@ class ReportInput:
         floor: what methods without a network reach: name -> split (`val`, `test`) -> score.
         best: None while no cell has a score.
         trials: number of trials by state (`complete`, `pruned`, `failed`); counted from the rows when empty.
+        train_faces: images that one epoch of training shows; 0 where that is not known.
         plan: what was asked, in the order to show it; a value may be a text, a number, a list or a mapping.
         sessions: one mapping a session, by column (`when`, `command`, `versions`, `device`, ...).
         readings: one mapping for each opening of the sealed test (`when`, `command`, `model`).
@@ -92,6 +93,7 @@ class ReportInput:
     floor: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     best: Best | None = None
     trials: Mapping[str, int] = field(default_factory=dict)
+    train_faces: int = 0
     plan: Mapping[str, object] = field(default_factory=dict)
     sessions: Sequence[Mapping[str, object]] = ()
     readings: Sequence[Mapping[str, object]] = ()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Marks
-from kpbench.plots.factors import Factor, show_level, varying
+from kpbench.plots.factors import Factor, show_level, trials_of, varying
 from kpbench.plots.scores import geometric_mean, show_score
 from kpbench.plots.search.leaderboard import leaderboard_lines
 from kpbench.plots.search.standings import Standing, standings
-from kpbench.statistics.words import plural, short_names
+from kpbench.statistics.words import plural, short_count, short_names
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class LeaderLine:
         what: name of a floor or of the pass mark; empty for a cell.
         levels: a cell's level of each factor, in the order of `parameter_names`.
         seeds, finals: how many tuning and fresh seeds stand behind the scores.
+        images: that its longest trial run showed the network.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class LeaderLine:
     seeds: str = ""
     fresh: str = ""
     finals: str = ""
+    images: str = ""
     parameters: str = ""
     state: str = ""
     chosen: bool = False
@@ -40,12 +42,15 @@ class LeaderLine:
 
 def leader_lines(rows: Sequence[RunResult], marks: Marks) -> tuple[LeaderLine, ...]:
     """The leaderboard with its floors and the pass mark, in order of validation score."""
-    factors = varying([row for row in rows if row.role == "trial"])
+    factors = varying(trials_of(rows))
     found = leaderboard_lines(rows, marks)
+    images: dict[str, int] = {}
+    for row in trials_of(rows):
+        images[row.cell] = max(images.get(row.cell, 0), row.images_seen(marks.train_faces))
     lines = [
         LeaderLine("floor", show_score(line.scores["tuning"]), show_score(line.scores["test"]), what=line.label)
         if line.standing is None
-        else _cell_line(line.place or 0, line.standing, factors, marks)
+        else _cell_line(line.place or 0, line.standing, factors, marks, images.get(line.standing.cell, 0))
         for line in found
     ]
     mark = show_score(marks.pass_mark)
@@ -54,7 +59,7 @@ def leader_lines(rows: Sequence[RunResult], marks: Marks) -> tuple[LeaderLine, .
     return tuple(lines)
 
 
-def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Marks) -> LeaderLine:
+def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Marks, images: int) -> LeaderLine:
     lost = [(cell.pruned, "stopped early"), (cell.failed, "failed")]
     state = ", ".join(f"{count} {word}" for count, word in lost if count)
     finals = str(len(cell.test)) if cell.test or cell.finals_failed else ""
@@ -70,6 +75,7 @@ def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Mar
         fresh=show_score(geometric_mean(cell.fresh)) if cell.fresh else "",
         test=show_score(geometric_mean(cell.test)) if cell.test else "",
         finals=finals,
+        images=short_count(images) if images else "–",
         parameters="" if cell.parameters is None else f"{cell.parameters:,}",
         state=f"complete, {state}" if state and cell.tuning else state or "complete",
         chosen=cell.cell == marks.chosen,
@@ -114,5 +120,5 @@ def pruned_sentence(rows: Sequence[RunResult]) -> str:
 
 def parameter_names(rows: Sequence[RunResult]) -> dict[str, str]:
     """For each factor the printed name and the full name it stands for."""
-    names = short_names(factor.name for factor in varying([row for row in rows if row.role == "trial"]))
+    names = short_names(factor.name for factor in varying(trials_of(rows)))
     return {short: full for full, short in names.items()}

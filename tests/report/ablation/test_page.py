@@ -105,6 +105,7 @@ def test_verdicts_are_said_plainly(pages):
 def test_the_methods_tell_the_choices_that_were_made(pages):
     crossed, bare = (Page(pages[name]).words for name in ("crossed", "bare"))
     for phrase in ("Full factorial of 9 cells", "72 runs", "baseline cell with 8 seeds of another cohort", "12 epochs",
+                  "images seen in all",
                   "data order, augmentation, initial weights and dropout", "No run is stopped early",
                   "order of runs is randomised", "on the sealed test split, which each run opens once",
                   "corrected by Holm",

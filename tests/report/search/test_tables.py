@@ -32,6 +32,12 @@ def test_a_line_shows_levels_seeds_and_what_was_lost():
     assert (two.levels, two.seeds, two.state, two.chosen) == (("1", "7"), "2", "complete, 1 failed", True)
 
 
+def test_a_line_shows_the_images_of_its_longest_trial_run():
+    rows = [row({"a": 1}, epochs=8), row({"a": 1}, state="failed", score=None, epochs=2), row({"a": 1}, trial=None)]
+    assert leader_lines(rows, Marks(150.0, train_faces=1546))[1].images == "12.4k"
+    assert leader_lines(rows, Marks(150.0))[1].images == "–"
+
+
 def test_final_runs_that_failed_are_counted_beside_those_that_did_not():
     rows = [row({"a": 1}), row({"a": 1}, trial=None, score=90.0, test=80.0)]
     rows.append(row({"a": 1}, trial=None, score=None, state="failed", reason="nan"))
