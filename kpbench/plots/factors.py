@@ -78,7 +78,7 @@ def _factor(name: str, values: Sequence[Scalar | None]) -> Factor:
     return Factor(name, tuple(levels))
 
 
-def _levels(values: Sequence[Scalar | None]) -> list[Scalar | None]:
+def _levels(values: Sequence[Scalar | None]) -> Sequence[Scalar | None]:
     """The different values in order; True is not 1."""
     kinds = set(map(type, values))
     if bool in kinds:

@@ -53,14 +53,15 @@ def learning_curves(
     """
     leaders = tuple(cell for cell in standings(rows) if not math.isnan(cell.tuning_score))[: len(RANKED)]
     places = {cell.cell: place for place, cell in enumerate(leaders)}
-    others, leading = [], []
+    others: list[tuple[float, RunResult]] = []
+    leading: list[tuple[float, RunResult]] = []
     for row in trials_of(rows):
         last = next((record.val_score for record in reversed(row.curve) if drawable(record.val_score)), None)
         if last is not None:
             place = places.get(row.cell, -1) if row.state == "complete" else -1
             (others if place < 0 else leading).append((last if place < 0 else -place, row))
     drawn = [(-1, row) for _, row in thinned(sorted(others, key=itemgetter(0)), most)]
-    drawn += [(-place, row) for place, row in sorted(leading, key=itemgetter(0))]
+    drawn += [(-int(place), row) for place, row in sorted(leading, key=itemgetter(0))]
     return [_curve(row, place) for place, row in drawn], leaders, len(others)
 
 
