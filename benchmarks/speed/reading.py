@@ -102,12 +102,12 @@ def measure(trials: int = TRIALS) -> dict[str, float]:
 def run(part: str, folder: Path, first: str, second: str) -> None:
     """Carries out one part and prints what it took."""
     if part == "load":
-        from kpbench.store.files import read_lines  # noqa: PLC0415
+        from kpbench.store.files import read_lines
 
         assert len(read_lines(folder / ROWS, RunResult)) > FINALISTS * SEEDS
     else:
-        from kpbench.cli.compare import compare  # noqa: PLC0415
-        from kpbench.cli.pages import write_report  # noqa: PLC0415
+        from kpbench.cli.compare import compare
+        from kpbench.cli.pages import write_report
 
         if part == "report":
             write_report(folder, folder / "page.html", faces=False)
