@@ -3,6 +3,9 @@
 A map is (N, H, W, C) in memory (channels_last), flat, either float32 or bfloat16 as its 16 bits (uint16). Each loop
 runs over a whole row of W * C values without a branch, which is what the compiler turns into vector instructions. The
 place of a window's greatest value is a code: 0 and 1 in its upper row, 2 and 3 in the lower.
+
+All are in one file, since numba compiles a function anew when its own file has changed, but not when that of a function
+which it calls has.
 """
 
 from typing import Any
