@@ -24,6 +24,11 @@ class Session(Value):
     workers: int
     versions: dict[str, str]
 
+    @property
+    def recipe(self) -> str:
+        """The version of the code that trains: runs with the same cell and seed are the same within one alone."""
+        return self.versions.get("recipe", "1")
+
 
 class Reused(Value):
     """Another study whose runs were taken over, or that had the same runs when this plan was made.
@@ -61,6 +66,20 @@ class Study:
     def name(self) -> str:
         """The folder's name."""
         return self.folder.name
+
+    def begin(self, session: Session) -> None:
+        """Writes down that a command starts.
+
+        Raises:
+            UsageError: the study has runs by another version of training, with which new ones would not go together.
+        """
+        earlier = {one.recipe for one in read_lines(self.folder / SESSIONS, Session)} - {session.recipe}
+        if earlier and self.rows():
+            raise UsageError(
+                f"{self.folder} was trained by recipe {min(earlier)} of another kpbench and this one trains by recipe "
+                f"{session.recipe}: its runs would be others; `kpbench report` reads it, another --name begins anew"
+            )
+        self.append(SESSIONS, session)
 
     def append(self, file: str, value: V) -> V:
         """Adds one line to a JSONL file of the study and flushes it to the disk; returns the value."""

@@ -22,7 +22,7 @@ from kpbench.space.design import Design, base_cell
 from kpbench.statistics.looks import at_look
 from kpbench.statistics.power import detectable_d
 from kpbench.statistics.verdicts import needed_seeds
-from kpbench.store.files import COSTS, PERSONS, PLAN, SESSIONS
+from kpbench.store.files import COSTS, PERSONS, PLAN
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, check_folder, find_study, open_study
 from kpbench.studies.ablation_request import Ablate
@@ -57,7 +57,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
     request, task, design = prepared.request, prepared.task, prepared.design
     plan = prepared.plan(splits, other)
     with open_study(prepared.folder(plan), plan) as study:
-        study.append(SESSIONS, task.session(request.command, request.workers))
+        study.begin(task.session(request.command, request.workers))
         # The floor first: it has what a failed run counts with.
         score_floor(study, task, splits, request.command, notify, test=design.split is None)
         if splits.val.subjects is not None:

@@ -22,7 +22,7 @@ from kpbench.sampling.journal import Journal
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
-from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS, SESSIONS
+from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS
 from kpbench.store.study import Study, check_folder, open_study
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say
@@ -45,7 +45,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
     with open_study(prepared.folder(plan), plan) as study:
-        study.append(SESSIONS, task.session(request.command, request.workers))
+        study.begin(task.session(request.command, request.workers))
         staged = task.stage(splits)
         trials = Trials(
             study=study,

@@ -8,9 +8,9 @@ import pytest
 
 from kpbench.cell import EpochRecord, RunResult
 from kpbench.errors import UsageError
-from kpbench.store.files import READINGS, ROWS, read_lines
+from kpbench.store.files import READINGS, ROWS, SESSIONS, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Reading, find_study, open_study, studies
+from kpbench.store.study import Reading, Session, find_study, open_study, studies
 
 PLAN = Plan(
     kind="search",
@@ -178,3 +178,20 @@ def test_a_reading_of_the_test_split_is_a_line(tmp_path):
         study.test_reading("kpbench score", "models/m.safetensors")()
         (reading,) = read_lines(study.folder / READINGS, Reading)
     assert (reading.command, reading.model) == ("kpbench score", "models/m.safetensors")
+
+
+def test_runs_of_another_version_of_training_are_not_added_to(tmp_path):
+    def session(**versions):
+        return Session(when="now", command="kpbench search", device="cpu", workers=0, versions=versions)
+
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.begin(session(kpbench="0.0.9"))  # before recipes were written down: 1
+        study.begin(session(recipe="2"))  # nothing was trained yet
+        assert len(read_lines(study.folder / SESSIONS, Session)) == 2
+    with open_study(tmp_path / "t", PLAN) as study:
+        study.begin(session(kpbench="0.0.9"))
+        study.append(ROWS, row(0))
+        study.begin(session(recipe="1"))
+        with pytest.raises(UsageError, match=r"trained by recipe 1 .* trains by recipe 2.*another --name"):
+            study.begin(session(recipe="2"))
+        assert len(read_lines(study.folder / SESSIONS, Session)) == 2

@@ -485,6 +485,13 @@ def test_runs_of_another_task_are_not_taken(asked, planted):
         prepare_ablation(AblationRequest(**{**asked, "reuse": ("nowhere",)}))
 
 
+def test_runs_of_another_version_of_training_are_not_taken(asked, planted):
+    sessions = run(asked, name="older") / "sessions.jsonl"
+    sessions.write_text(sessions.read_text().replace('"recipe"', '"earlier"'))
+    with pytest.raises(UsageError, match="trained by recipe 1, this study by recipe 2: another version of training"):
+        run(asked, reuse=("older",), name="newer")
+
+
 def test_runs_without_the_measures_asked_for_are_trained_again(asked, planted):
     run(asked, name="plain")
     folder = run(asked, shifts=(0, 2), reuse=("plain",), name="shifted")

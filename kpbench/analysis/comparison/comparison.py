@@ -140,7 +140,7 @@ def refuse_other_task(first: StudyRows, second: StudyRows) -> None:
 
 
 def recipe(arm: Arm) -> dict[str, Scalar]:
-    """How a cell was trained: every `training.*` parameter, epochs, labels, precision and the kind of device."""
+    """How a cell was trained: every `training.*` parameter, epochs, labels, precision, device, the code's recipe."""
     plan = arm.source.plan
     training = {name: value for name, value in sorted(arm.params.items()) if name.startswith("training.")}
     return {
@@ -149,6 +149,7 @@ def recipe(arm: Arm) -> dict[str, Scalar]:
         "epochs": plan.epochs,
         "precision": plan.precision,
         "device": plan.device,
+        "code": arm.source.versions.get("recipe", "1"),
     }
 
 
