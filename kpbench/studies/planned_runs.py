@@ -195,8 +195,9 @@ def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Pa
         raise UsageError(f"--reuse {other}: its networks were not judged on the same faces; --split says on which")
     own, theirs = ({one.recipe for one in read_lines(f / SESSIONS, Session)} for f in (study.folder, other))
     if own != theirs:
+        before, now_by = (", ".join(sorted(one)) for one in (theirs, own))
         raise UsageError(
-            f"--reuse {other}: trained by recipe {', '.join(sorted(theirs))}, this study by recipe {', '.join(sorted(own))}: "
+            f"--reuse {other}: trained by recipe {before}, this study by recipe {now_by}: "
             "another version of training gives other numbers"
         )
     names = {f"shift {shift}" for shift in design.shifts or ()}
