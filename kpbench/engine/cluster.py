@@ -17,6 +17,8 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
+from kpbench.errors import UsageError
+
 TRAINING = "kpbench.engine.ray_tune"
 """What a worker process imports while the command still reads its faces; imported by name, for it comes after this."""
 
@@ -45,7 +47,7 @@ class Cluster:
         """A folder for files that need not last; waits until Ray has started.
 
         Raises:
-            Exception: whatever kept Ray from starting.
+            UsageError: Ray did not start.
         """
         self.start()
         return self._started.result()
@@ -85,7 +87,8 @@ class Cluster:
             self._started.set_result(scratch)
             self._over.wait()
         except BaseException as error:  # raised where the cluster is used
-            self._started.set_exception(error)
+            what = next(iter(str(error).splitlines()), type(error).__name__)
+            self._started.set_exception(UsageError(f"Ray did not start: {what}; --workers 0 trains in this process"))
         finally:
             ray.shutdown()
             shutil.rmtree(scratch, ignore_errors=True)

@@ -139,7 +139,8 @@ def run(queue: Queue, staged: Staged, cluster: Cluster) -> None:
 
     Raises:
         KeyboardInterrupt: as it comes; jobs under way are left untold.
-        Exception: Ray could not be started, or an error of the queue's own.
+        UsageError: Ray did not start.
+        Exception: an error of the queue's own, as it is.
     """
     gpus = torch.cuda.device_count() / cluster.workers if staged.device.kind == "cuda" else 0
     asks = _Asks(queue)

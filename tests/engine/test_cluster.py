@@ -8,6 +8,7 @@ import pytest
 
 from kpbench.engine import cluster as module
 from kpbench.engine.cluster import cluster
+from kpbench.errors import UsageError
 
 
 def left():
@@ -32,7 +33,7 @@ def test_a_start_that_fails_is_raised_where_ray_is_used(monkeypatch, early):
 
     monkeypatch.setattr(module.ray, "init", init)
     before = left()
-    with pytest.raises(OSError, match="No space left"), cluster(1) as one:
+    with pytest.raises(UsageError, match=r"No space left on device; --workers 0"), cluster(1) as one:
         if early:
             one.start()
         one.put("faces")
