@@ -18,9 +18,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 FINDINGS = README[README.index("## Findings") : README.index("## Commands")]
 VERIFICATION = ROOT / "reports" / "verify-facial_keypoints"
 FACTORIAL, FAMILY = VERIFICATION / "facial_keypoints", ROOT / "reports" / "family-norm"
-PLANNED = ROOT / "reports" / "norm-dropout"
+PLANNED, LONG = ROOT / "reports" / "norm-dropout", ROOT / "reports" / "norm-dropout-60"
 PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
-STUDIES = [PLANNED, FACTORIAL, FAMILY, *PARTS]
+STUDIES = [LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
 
 
 @pytest.fixture(scope="module", params=STUDIES, ids=lambda folder: folder.name)
@@ -59,7 +59,9 @@ def test_every_planned_run_has_an_outcome_and_none_diverged(study):
     assert study.missing == 0 and study.failures == ()
     assert all(row.state == "complete" for row in study.rows)
     assert f"{study.design.runs} runs" in FINDINGS.replace("\n", " ")
-    assert len(study.design.blocks) == (8 if study.split == "val" else 6) and study.plan.epochs == 8
+    long = study.plan.epochs == 60
+    assert len(study.design.blocks) == (8 if study.split == "val" else 6) and (long or study.plan.epochs == 8)
+    assert f"{study.plan.epochs} epochs, {study.images:,} images" in FINDINGS.replace("\n", " ")
 
 
 def test_the_contrasts_are_those_of_the_rows(study):
@@ -76,14 +78,15 @@ def test_only_what_was_planned_has_a_verdict():
     """The factorial has too few seeds for five contrasts, its parts are older than their plans."""
     why = {folder.name: {one.verdict.why for one in analyse(folder).contrasts} for folder in STUDIES}
     assert why == {
-        "norm-dropout": {""}, "facial_keypoints": {"seeds"}, "family-norm": {""},
+        "norm-dropout-60": {"", "collapse"}, "norm-dropout": {""}, "facial_keypoints": {"seeds"}, "family-norm": {""},
         "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
     }  # fmt: skip
     assert {analyse(folder).terms.inherited for folder in PARTS} == {5}
-    planned = analyse(PLANNED)
-    assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == 6
-    readings = (PLANNED / "test_readings.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(readings) == planned.design.runs + 2  # once for each model, and for the floor's two
+    for folder in (PLANNED, LONG):
+        planned = analyse(folder)
+        assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == 6
+        readings = (folder / "test_readings.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len(readings) == planned.design.runs + 2  # once for each model, and for the floor's two
 
 
 def test_no_other_contrast_is_claimed():
@@ -101,15 +104,16 @@ def test_the_parts_are_runs_of_the_factorial(factorial):
 
 def test_the_interactions_are_those_of_the_rows():
     text = " ".join(FINDINGS.split())
-    for one in analyse(PLANNED).interactions:
+    for one in (*analyse(PLANNED).interactions, *analyse(LONG).interactions):
         assert f"{one.ratio:.2f}, {one.ci.low:.2f} to {one.ci.high:.2f}, {one.word}" in text, one.planned
     largest = max(analyse(PARTS[1]).interactions, key=lambda one: one.ratio)
     assert f"{largest.ratio:.2f} for spatial batch norm, {largest.ci.low:.2f} to {largest.ci.high:.2f}" in text
     assert largest.level == "spatial_batch"
 
 
-def test_the_cells_of_the_planned_study_are_those_of_its_rows():
-    study = analyse(PLANNED)
+@pytest.mark.parametrize("folder", [PLANNED, LONG], ids=lambda folder: folder.name)
+def test_the_cells_of_the_planned_studies_are_those_of_their_rows(folder):
+    study = analyse(folder)
     assert study.table.factors == ("network.norm", "network.dropout")
     found = {cell: score(mse) for cell, mse in zip(study.table.cells, study.table.mse, strict=True)}
     for norm in ("none", "batch", "spatial_batch"):
@@ -120,6 +124,17 @@ def test_the_cells_of_the_planned_study_are_those_of_its_rows():
     assert f"mean face {floor['mean face']}, ridge {floor['ridge on pixels']} on validation" in FINDINGS.replace(
         "\n", " "
     )
+
+
+def test_what_long_training_changes_is_that_of_the_rows():
+    text = " ".join(FINDINGS.split())
+    short, long = ({name_of(one): one for one in analyse(folder).contrasts} for folder in (PLANNED, LONG))
+    batch, spatial = "norm batch against none", "norm spatial_batch against none"
+    assert f"{short[batch].ratio:.2f} of the MSE of no norm at 8 epochs, {long[batch].ratio:.2f} at 60" in text
+    assert f"{short[spatial].ratio:.2f} at 8 epochs, {long[spatial].ratio:.2f} at 60" in text
+    runs = [row for row in analyse(LONG).rows if row.role == "ablation"]
+    best = np.mean([min(row.curve, key=lambda epoch: epoch.val_mse).epoch for row in runs])
+    assert f"best validation epoch is the {best:.0f}th of 60" in text
 
 
 def test_the_cells_are_those_of_the_rows(factorial):
