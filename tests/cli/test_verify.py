@@ -22,7 +22,7 @@ def studies(monkeypatch, tmp_path):
     """Two finished studies in place of training; `options` of `verify_folder` may be set before the command."""
     options = {"truths": (planted, turned)}
 
-    def made(prepared, notify, say):
+    def made(prepared, notify, say, cluster):
         folder = verify_folder(prepared.studies[0].request.out / f"verify-{REAL}", **options)
         for name in ("synthetic", REAL):
             (folder / name).mkdir(exist_ok=True)

@@ -573,7 +573,7 @@ def test_a_training_parameter_is_part_of_the_recipe(norm):
 def test_the_network_is_no_part_of_the_recipe(norm):
     arms = [named_arm(norm, f"norm={level}") for level in ("none", "batch")]
     assert recipe_digest(arms[0]) == recipe_digest(arms[1])
-    assert set(recipe(arms[0])) == {"training.lr", "training.batch", "labels", "epochs", "precision", "device"}
+    assert set(recipe(arms[0])) == {"training.lr", "training.batch", "labels", "epochs", "precision", "device", "code"}
     assert "unlike" not in recipe(arms[0])
 
 
