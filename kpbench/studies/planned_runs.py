@@ -182,8 +182,7 @@ def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Pa
 
     Raises:
         UsageError: the other study is of other faces, another benchmark, scorer, number of epochs or precision, or
-            its networks were trained by another version of training, not judged on the same faces, or not scored on
-            the other faces that this plan asks for.
+            its networks were not judged on the same faces, or not scored on the other faces that this plan asks for.
     """
     source, design = read_plan(other), plan.design
     assert design is not None
@@ -193,13 +192,6 @@ def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Pa
         raise UsageError(f"--reuse {other}: its networks were not scored on the faces of --also")
     if source.design is None or source.design.split != design.split or source.design.resplit != design.resplit:
         raise UsageError(f"--reuse {other}: its networks were not judged on the same faces; --split says on which")
-    own, theirs = ({one.recipe for one in read_lines(f / SESSIONS, Session)} for f in (study.folder, other))
-    if own != theirs:
-        before, now_by = (", ".join(sorted(one)) for one in (theirs, own))
-        raise UsageError(
-            f"--reuse {other}: trained by recipe {before}, this study by recipe {now_by}: "
-            "another version of training gives other numbers"
-        )
     names = {f"shift {shift}" for shift in design.shifts or ()}
     done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
     wanted = {(role, cell_id(cell), seed) for role, cell, seed in planned}

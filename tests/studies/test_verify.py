@@ -189,6 +189,10 @@ def test_a_dry_run_writes_nothing_and_counts_what_is_left(asked, scripted, monke
     assert len(said["cells"]) == 12
     assert said["synthetic"].startswith("24 of 24 runs to do; plan ")
     assert said["minutes"] == 48  # a minute an epoch and run
+    faces = prepared.studies[1].task.read_faces(asked["data"], quiet).train
+    longer = prepare_verify(AblationRequest(**asked | {"epochs": None, "images": len(faces) + 1}))
+    twice = dry_run(longer, quiet)
+    assert twice["minutes"] == 96 and twice["each"] == f"2 epochs, {2 * len(faces)} images of course"
     folder = run(asked)
     before = everything(folder)
     said = dry_run(prepared, quiet)
