@@ -30,7 +30,7 @@ def cohort(
 ) -> int:
     """Do seeds trained as one program get the numbers of seeds trained alone? Each cell in both ways, compared.
 
-    Differences are relative, of the MSE, the greatest over seeds and epochs; exit code 3 where one is above 0.001.
+    Differences are relative, of the MSE, the greatest over seeds and epochs; exit code 3 where one is above 0.03.
     """
     from dataclasses import asdict
 

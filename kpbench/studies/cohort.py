@@ -15,8 +15,13 @@ from kpbench.training.cohort import FAMILIES
 
 Epoch = Sequence[EpochRecord | Failure]
 
-TOLERANCE = 1e-3
-"""The greatest relative difference of an MSE that rounding may make after these few steps, in fp32."""
+TOLERANCE = 0.03
+"""The greatest relative difference of an MSE that rounding may make after these few steps, in fp32.
+
+AdamW's first steps have the size of the learning rate however small a gradient is, so that rounding grows: two ways of
+training one seed alone, the fused block and its layers one by one, differ by up to 0.01 after an epoch of 256 faces.
+Other seeds in one of the ways differ by more, which a test shows.
+"""
 
 FACES = 256
 """Training faces that are enough to tell."""
