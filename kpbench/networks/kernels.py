@@ -22,7 +22,14 @@ Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
 Map = NDArray[Any]
 
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+def compiled(function: Any) -> Any:
+    """The function compiled at its first call and kept on the disk; in this process alone where no folder takes it."""
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the package's folder, nor the user's cache can be written
+        return numba.njit(**options)(function)
 
 
 def widen(source: Map, into: Floats) -> None:

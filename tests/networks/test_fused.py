@@ -136,6 +136,15 @@ def test_large_offsets_do_not_eat_the_variance():
     torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * y.double().var((0, 2, 3)).float(), atol=1e-5, rtol=1e-5)
 
 
+def test_where_no_folder_can_be_written_it_compiles_all_the_same(monkeypatch):
+    from numba.core import caching
+
+    from kpbench.networks import kernels
+
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert kernels.compiled(lambda x: x + 1)(1) == 2
+
+
 def test_one_value_has_no_statistics():
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         block("batch")[0](torch.randn(1, 3, 12, 12))
