@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "kpbench"
 DOORS = {
     "ray": {"engine/cluster.py", "engine/ray_tune.py"},
     "optuna": {"sampling/", "engine/trials.py"},
-    "timm": {"networks/timm_backbone.py"},
+    "timm": {"networks/timm_backbone.py", "training/recipe.py"},
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
         "networks/", "training/", "task/scorer.py", "engine/evaluate.py", "engine/ray_tune.py",

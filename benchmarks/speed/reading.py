@@ -77,6 +77,8 @@ def write_study(folder: Path, trials: int = TRIALS) -> tuple[str, str]:
                 cells[row.cell] = None
                 reading = Reading(when=_WHEN, command="kpbench search", model=f"models/{row.cell}.safetensors")
                 readings.write(reading.model_dump_json() + "\n")
+        rows.flush()
+        os.fsync(rows.fileno())  # a real study's rows lie on the disk long before it is read
     first, second, *_ = cells
     return first, second
 

@@ -19,8 +19,7 @@ from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
-from kpbench.training.cohort import FAMILIES as FAMILIES_OF_COHORTS
-from kpbench.training.cohort import fit_cohort
+from kpbench.training.cohort import can_be_cohort, fit_cohort
 from kpbench.training.device import Device, keep_freed_memory
 from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
 from kpbench.training.model_files import ModelCard, save_model
@@ -93,7 +92,7 @@ def work(job: Job, ready: Ready) -> Iterator[Progress]:
     with one_thread():
         ready = ready if job.split is None else _resplit(ready, job.split)
         fits = 1 < len(job.seeds) <= ready.staged.device.cohort
-        together = fits and job.params["family"] in FAMILIES_OF_COHORTS
+        together = fits and can_be_cohort(job.params)
         for epoch, seeds in enumerate((as_cohort if together else side_by_side)(job, ready), start=1):
             progress = Progress(epoch=epoch, seeds=seeds)
             yield progress

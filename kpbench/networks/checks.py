@@ -10,10 +10,10 @@ def check_counts(**counts: int) -> None:
             raise UsageError(f"network.{name} must be at least 1, got {count}")
 
 
-def check_rate(rate: float) -> None:
-    """Refuses a dropout rate outside 0 <= rate < 1."""
+def check_rate(rate: float, name: str = "dropout_rate") -> None:
+    """Refuses a probability outside 0 <= rate < 1."""
     if not 0.0 <= rate < 1.0:
-        raise UsageError(f"network.dropout_rate must be at least 0 and below 1, got {rate}")
+        raise UsageError(f"network.{name} must be at least 0 and below 1, got {rate}")
 
 
 def first_line(error: BaseException) -> str:

@@ -13,12 +13,14 @@ from kpbench.faces.faces import SIZE
 from kpbench.networks.checks import first_line
 from kpbench.networks.cnn import cnn
 from kpbench.networks.fused import run_plain
+from kpbench.networks.keypoint_net import keypoint_net
 from kpbench.networks.mlp import mlp
 from kpbench.networks.timm_backbone import timm_backbone
 from kpbench.task.benchmark import Rules
 
 FAMILIES: Mapping[str, Callable[..., nn.Module]] = {
     "cnn": cnn,
+    "keypoint_net": keypoint_net,
     "mlp": mlp,
     "timm_backbone": timm_backbone,
 }

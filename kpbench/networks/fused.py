@@ -37,6 +37,7 @@ class Block(nn.Sequential):
         """(N, C, H, W) -> (N, C', H // 2, W // 2)."""
         conv, norm, pool, act, dropout = self
         fits = conv.weight.device.type == "cpu" and conv.weight.dtype == torch.float32  # bfloat16 comes from autocast
+        fits = fits and isinstance(norm, nn.Identity | PerActivationBatchNorm | nn.BatchNorm2d)
         if not (self.fused and self.training and fits and isinstance(pool, nn.MaxPool2d)):
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0

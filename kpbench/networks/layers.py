@@ -8,9 +8,18 @@ import math
 from collections.abc import Callable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kpbench.errors import UsageError
+
 Shape = tuple[int, ...]
+
+GROUPS = 8
+"""Most groups of a group norm."""
+
+BLOCK = 5
+"""Side of what DropBlock zeroes, in pixels of the map; of a smaller map its side."""
 
 
 class PerActivationBatchNorm(nn.Module):
@@ -48,6 +57,44 @@ class UnitDropout(nn.Dropout):
         return x * kept * (1 / (1 - self.p))  # a mask of numbers: one of bool costs what it saves
 
 
+class DropBlock(nn.Module):
+    """Zeroes squares of a map's pixels, the same in no two maps (Ghiasi et al. 2018, 1810.12890, algorithm 1).
+
+    Centres are drawn so that a share `rate` of the map is zeroed on average, were no two squares to overlap; what is
+    left is scaled by the batch's share of it, so that the expectation stays.
+    """
+
+    def __init__(self, rate: float, side: int) -> None:
+        super().__init__()
+        self.rate, self.side = rate, side
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W); in eval mode x."""
+        if not self.training or self.rate == 0:
+            return x
+        height, width = x.shape[2:]
+        inner = (height - self.side + 1, width - self.side + 1)
+        chance = self.rate / self.side**2 * (height * width) / math.prod(inner)
+        corners = torch.rand(*x.shape[:2], *inner, device=x.device).lt_(chance)
+        kept = 1 - F.max_pool2d(F.pad(corners, [self.side - 1] * 4), self.side, stride=1)
+        return x * (kept * (kept.numel() / kept.sum().clamp_(min=1))).to(x.dtype)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: zeroes a residual branch of single examples, the rest times 1 / (1 - rate) (1603.09382)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...) -> (N, ...); in eval mode x."""
+        if not self.training or self.rate == 0:
+            return x
+        kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device).ge_(self.rate)
+        return x * (kept / (1 - self.rate)).to(x.dtype)
+
+
 def no_norm(shape: Shape) -> nn.Module:
     """The identity."""
     return nn.Identity()
@@ -59,6 +106,40 @@ def spatial_batch_norm(shape: Shape) -> nn.Module:
     On a fully connected layer, a 1x1 picture, this is the per-activation formula.
     """
     return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
+
+
+def fixed_scale_batch_norm(shape: Shape) -> nn.Module:
+    """Spatial batch norm whose gamma stays 1 and is not trained: what follows it can scale as well."""
+    norm = spatial_batch_norm(shape)
+    assert isinstance(norm.weight, nn.Parameter)
+    norm.weight.requires_grad_(False)
+    return norm
+
+
+def group_norm(shape: Shape) -> nn.Module:
+    """Statistics of one example over groups of channels, at most 8, with their pixels (Wu & He 2018, 1803.08494).
+
+    The groups are as many as divide the channels and hold two values or more each.
+    """
+    channels, pixels = shape[0], math.prod(shape[1:])
+    most = min(GROUPS, channels * pixels // 2)
+    return nn.GroupNorm(max((g for g in range(1, most + 1) if channels % g == 0), default=1), channels)
+
+
+def layer_norm(shape: Shape) -> nn.Module:
+    """Statistics of one example over all it has, gamma and beta for each channel: a group norm of one group."""
+    return nn.GroupNorm(1, shape[0])
+
+
+def instance_norm(shape: Shape) -> nn.Module:
+    """Statistics of each map of each example, with gamma and beta for each channel (Ulyanov et al. 2016, 1607.08022).
+
+    Raises:
+        UsageError: on a fully connected layer, where a map would be a single value.
+    """
+    if math.prod(shape[1:]) < 2:
+        raise UsageError("network.norm 'instance' needs feature maps of two pixels or more")
+    return nn.GroupNorm(shape[0], shape[0])
 
 
 def no_dropout(shape: Shape, rate: float) -> nn.Module:
@@ -79,17 +160,30 @@ def spatial_dropout(shape: Shape, rate: float) -> nn.Module:
     return nn.Dropout2d(rate) if len(shape) == 3 else UnitDropout(rate)
 
 
+def block_dropout(shape: Shape, rate: float) -> nn.Module:
+    """Zeroes squares of single maps, `DropBlock`; on a fully connected layer standard dropout."""
+    return DropBlock(rate, min(BLOCK, *shape[1:])) if len(shape) == 3 else UnitDropout(rate)
+
+
 NORMS: Mapping[str, Callable[[Shape], nn.Module]] = {
     "none": no_norm,
     "batch": PerActivationBatchNorm,
     "spatial_batch": spatial_batch_norm,
+    "spatial_batch_fixed_scale": fixed_scale_batch_norm,
+    "group": group_norm,
+    "layer": layer_norm,
+    "instance": instance_norm,
 }
 
 DROPOUTS: Mapping[str, Callable[[Shape, float], nn.Module]] = {
     "none": no_dropout,
     "standard": standard_dropout,
     "spatial": spatial_dropout,
+    "block": block_dropout,
 }
+
+OF_MAPS = frozenset({"spatial_batch", "spatial_batch_fixed_scale", "instance", "spatial", "block"})
+"""Norms and dropouts that are something of their own on feature maps alone."""
 
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,

@@ -5,7 +5,7 @@ from torch import nn
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.networks.checks import check_counts, check_rate
-from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS
+from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS, OF_MAPS
 
 
 def mlp(
@@ -19,16 +19,16 @@ def mlp(
 ) -> nn.Module:
     """A fully connected network (N, 1, 96, 96) -> (N, 30).
 
-    `depth` hidden layers of linear - norm - activation - dropout, each of `width` units. What needs feature maps,
-    `spatial_batch` and `spatial`, is refused.
+    `depth` hidden layers of linear - norm - activation - dropout, each of `width` units. What needs feature maps
+    (`layers.OF_MAPS`) is refused.
 
     Raises:
         UsageError: an unknown norm, dropout or activation, or a value out of range.
     """
     check_counts(depth=depth, width=width)
     check_rate(dropout_rate)
-    for name, value, spatial in (("norm", norm, "spatial_batch"), ("dropout", dropout, "spatial")):
-        if value == spatial:
+    for name, value in (("norm", norm), ("dropout", dropout)):
+        if value in OF_MAPS:
             raise UsageError(f"network.{name} '{value}' needs feature maps; a fully connected layer has none")
     layers: list[nn.Module] = [nn.Flatten()]
     features = SIZE * SIZE

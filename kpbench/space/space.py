@@ -17,6 +17,16 @@ COUNTED = 10_000
 Defaults = Mapping[str, Mapping[str, Scalar]]
 """Family -> every parameter it knows (its own and training's) by dotted name, with the default."""
 
+LATER = frozenset(
+    f"training.{name}"
+    for name in (
+        *("optimizer", "schedule", "loss", "spare_norms", "ema"),
+        *("blur", "sharpen", "gamma", "cutout", "strong_until"),
+    )
+)
+"""Parameters that came after the first studies. Their defaults change nothing, and stay so: a cell that does not name
+them is what it was before them, and keeps its identity."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -157,6 +167,10 @@ def levels(parameter: Parameter) -> tuple[Scalar, ...] | None:
 
 
 def complete(params: Params, defaults: Defaults) -> dict[str, Scalar]:
-    """A cell with every default written out, so that its identity does not hang on a later release's defaults."""
-    known = defaults[str(params["family"])]
-    return {"family": params["family"], **{name: params.get(name, value) for name, value in known.items()}}
+    """A cell with the defaults written out, so that its identity does not hang on a later release's defaults.
+
+    Those of `LATER` are left out where the cell does not name them.
+    """
+    known = defaults[str(params["family"])].items()
+    named = {name: params.get(name, value) for name, value in known if name in params or name not in LATER}
+    return {"family": params["family"], **named}

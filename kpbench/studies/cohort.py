@@ -11,7 +11,7 @@ from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.networks.families import describe
 from kpbench.studies.preflight import Say, at_least, prepare_task
-from kpbench.training.cohort import FAMILIES
+from kpbench.training.cohort import FAMILIES, can_be_cohort
 
 Epoch = Sequence[EpochRecord | Failure]
 
@@ -59,9 +59,10 @@ def cohort_differences(
     if task.space.size is None:
         raise UsageError(f"space '{space}' has a continuous range; verify cohort wants one with cells to go through")
     cells = [task.complete(cell) for cell in task.space.cells()]
-    cells = [cell for cell in cells if cell["family"] in FAMILIES]
+    cells = [cell for cell in cells if can_be_cohort(cell)]
     if not cells:
-        raise UsageError(f"space '{space}' has no cell of a family that is trained in cohorts: {', '.join(FAMILIES)}")
+        known = f"those of {', '.join(sorted(FAMILIES))} by the plain recipe"
+        raise UsageError(f"space '{space}' has no cell that is trained in cohorts: {known}")
     staged = task.stage(task.read_faces(data, say))
     ready = prepare(_few(replace(staged, device=replace(staged.device, precision="fp32"))))
     for number, cell in enumerate(cells):

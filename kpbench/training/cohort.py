@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from kpbench.cell import EpochRecord
+from kpbench.cell import EpochRecord, Params
 from kpbench.faces.faces import SIZE
 from kpbench.networks.fused import run_plain
 from kpbench.seeds import derive
+from kpbench.space.space import LATER
 from kpbench.task.scorer import batched_mse
 from kpbench.training.augment import Moves, move
 from kpbench.training.device import Device
@@ -26,7 +27,6 @@ from kpbench.training.fit import (
     VAL_BATCH,
     DeviceFaces,
     DivergedError,
-    adamw_one_cycle,
     check_training,
     epoch_of,
     loss_for,
@@ -35,11 +35,24 @@ from kpbench.training.fit import (
     training_defaults,
     training_of,
 )
+from kpbench.training.recipe import SCHEDULES, make_optimizer
 
 FAMILIES = frozenset({"cnn", "mlp"})
 """Families whose random layers are known here; timm's own are not."""
 
+NORMS = frozenset({"none", "batch", "spatial_batch"})
+DROPOUTS = frozenset({"none", "standard", "spatial"})
+"""Layers that tests hold to their runs alone; the masks of these dropouts are drawn here."""
+
 Member = EpochRecord | DivergedError
+
+
+def can_be_cohort(params: Params) -> bool:
+    """Whether a complete cell's seeds can be trained as one program: known layers, the recipe's first parameters."""
+    later = {name: value for name, value in training_defaults().items() if name in LATER}
+    plain = all(params.get(name, value) == value for name, value in later.items())
+    layers = params.get("network.norm") in NORMS and params.get("network.dropout") in DROPOUTS
+    return plain and layers and params["family"] in FAMILIES
 
 
 def fit_cohort(
@@ -59,7 +72,7 @@ def fit_cohort(
 
     Args:
         networks: one for each seed, on the device; they get the weights of their member after each epoch.
-        training: the keyword arguments of `fit`.
+        training: the keyword arguments of `fit`, for a cell that `can_be_cohort`.
 
     Raises:
         UsageError: as `fit`.
@@ -69,7 +82,9 @@ def fit_cohort(
     steps, moves = steps_of(len(train.images), recipe["batch_size"]), {name: recipe[name] for name in MOVES}
     base, layers = _with_masks(networks[0])
     parameters, buffers = stack_module_state(list(networks))
-    optimizer, schedule = adamw_one_cycle(parameters.values(), recipe["lr"], recipe["weight_decay"], epochs * steps)
+    plain = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "spare_norms": False}
+    optimizer = make_optimizer("adamw", list(parameters.values()), **plain)
+    schedule = SCHEDULES["one_cycle"](optimizer, recipe["lr"], epochs * steps)
     error, n = loss_for(train), len(train.images)
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
     diverged: dict[int, DivergedError] = {}

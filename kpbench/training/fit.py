@@ -3,8 +3,9 @@
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,12 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kpbench.cell import EpochRecord, Params, Scalar
-from kpbench.errors import UsageError
+from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import SIZE
+from kpbench.networks.heads import HasOwnLoss
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
 from kpbench.training.augment import Moves, draw_moves, move
 from kpbench.training.device import Device
+from kpbench.training.looks import draw_looks, look
+from kpbench.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Average, make_optimizer, masked_mean
 from kpbench.training.seeds import generator, global_seed
 
 
@@ -75,18 +79,35 @@ def fit(
     brightness: float = 0.1,
     contrast: float = 0.2,
     flip: float = 0.0,
+    optimizer: str = "adamw",
+    schedule: str = "one_cycle",
+    loss: str = "mse",
+    spare_norms: bool = False,
+    ema: float = 0.0,
+    blur: float = 0.0,
+    sharpen: float = 0.0,
+    gamma: float = 0.0,
+    cutout: float = 0.0,
+    strong_until: float = 1.0,
 ) -> Iterator[EpochRecord]:
-    """Trains `network` in place with AdamW under a one-cycle schedule and yields a record after each epoch.
+    """Trains `network` in place and yields a record after each epoch.
 
-    The keyword arguments are the training parameters of a search space (`training.lr`). The loss is the MSE that the
-    scorer uses, over the labels there are where some are missing (`masked_mse`). Data order, augmentation and dropout
-    are derived from `setting.seed` and the epoch alone: with the same seed, device and thread count the numbers are
-    the same on a CPU, whatever else the process does between two records.
+    The keyword arguments are the training parameters of a search space (`training.lr`). Data order, augmentation and
+    dropout are derived from `setting.seed` and the epoch alone: with the same seed, device and thread count the numbers
+    are the same on a CPU, whatever else the process does between two records.
 
     Args:
         network: on `setting.device`; left in train mode.
-        lr: peak of the one-cycle schedule.
+        lr: peak of the schedule.
         shift, rotate, scale, brightness, contrast, flip: as in `draw_moves`.
+        optimizer, schedule, loss: names of the tables in `recipe`. Where labels are missing, the loss is over those
+            there are. A record's training error is the MSE whatever the loss.
+        spare_norms: no weight decay on biases and norms.
+        ema: decay of the moving average of the weights, 0 for none. The average is what is validated, and what the
+            network holds after the last epoch.
+        blur, sharpen, gamma, cutout: as in `draw_looks`.
+        strong_until: share of the epochs after which shift, rotation and size are at most `WEAK`, and the picture's
+            look is left as it is.
 
     Raises:
         UsageError: a parameter out of range, or fewer than two training faces.
@@ -100,34 +121,62 @@ def fit(
         "contrast": contrast,
         "flip": flip,
     }
-    check_training(lr=lr, weight_decay=weight_decay, batch_size=batch_size, **moves)
+    looks = {"blur": blur, "sharpen": sharpen, "gamma": gamma, "cutout": cutout}
+    named = {"optimizer": optimizer, "schedule": schedule, "loss": loss}
+    numbers = {"lr": lr, "weight_decay": weight_decay, "batch_size": batch_size, "ema": ema}
+    check_training(**numbers, **moves, **looks, **named, strong_until=strong_until, spare_norms=spare_norms)
     n = len(train.images)
     steps = steps_of(n, batch_size)
     device = setting.device.torch
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer, schedule = adamw_one_cycle(network.parameters(), lr, weight_decay, setting.epochs * steps)
-    error = loss_for(train)
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    stepper = make_optimizer(optimizer, weights, lr=lr, weight_decay=weight_decay, spare_norms=spare_norms)
+    rate = SCHEDULES[schedule](stepper, lr, setting.epochs * steps)
+    average = Average(network, ema) if ema else None
+    judged = network if average is None else average.network
+    error, squared = loss_for(train, loss), loss_for(train)
+    terms = [module for module in network.modules() if isinstance(module, HasOwnLoss)]
+    alone = loss == "mse" and not terms
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
 
     for epoch in range(1, setting.epochs + 1):
         start = time.perf_counter()
         network.train()
         total = torch.zeros((), device=device)
-        order, drawn = epoch_of(train, setting.seed, epoch, moves)
+        weak = epoch > strong_until * setting.epochs
+        order, drawn = epoch_of(train, setting.seed, epoch, weakened(moves) if weak else moves)
+        seen = None if weak else draw_looks(n, generator(setting.seed, "looks", epoch), device, **looks)
         target = train.target(drawn.keypoints)
         with global_seed(setting.seed, "dropout", epoch):
             for index in order.tensor_split(steps):
                 pictures, wanted = move(train.pictures(index), drawn, index), target[index]
+                pictures = pictures if seen is None else look(pictures, seen, index)
                 with torch.autocast(device.type, torch.bfloat16, enabled=setting.device.precision == "bf16"):
                     predicted = network(pictures)
-                loss = error(predicted.float().reshape(wanted.shape), wanted)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                total += loss.detach() * len(index)
-        val_mse = batched_mse(network, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
+                points = predicted.float().reshape(wanted.shape)
+                wrong = error(points, wanted)
+                for term in terms:
+                    wrong = wrong + term.own_loss(wanted)
+                stepper.zero_grad(set_to_none=True)
+                wrong.backward()
+                stepper.step()
+                rate.step()
+                if average is not None:
+                    average.update(network)
+                total += (wrong if alone else squared(points, wanted)).detach() * len(index)
+        val_mse = batched_mse(judged, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
+        if average is not None and epoch == setting.epochs:
+            network.load_state_dict(judged.state_dict())
         yield record(epoch, total.item() / n, val_mse, time.perf_counter() - start)
+
+
+WEAK = {"shift": 4.0, "rotate": 8.0, "scale": 0.08}
+"""Greatest moves after `strong_until`."""
+
+
+def weakened(moves: Mapping[str, float]) -> dict[str, float]:
+    """Moves no greater than `WEAK`."""
+    return {name: min(value, WEAK.get(name, value)) for name, value in moves.items()}
 
 
 def steps_of(n: int, batch_size: int) -> int:
@@ -141,18 +190,14 @@ def steps_of(n: int, batch_size: int) -> int:
     return min(math.ceil(n / batch_size), n // 2)
 
 
-def adamw_one_cycle(
-    parameters: Iterable[Tensor], lr: float, weight_decay: float, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW and its schedule over all steps of a run."""
-    mine = list(parameters)
-    optimizer = torch.optim.AdamW(mine, lr=lr, weight_decay=weight_decay, fused=mine[0].device.type != "mps")
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps)
-
-
-def loss_for(train: DeviceFaces) -> Callable[[Tensor, Tensor], Tensor]:
-    """The MSE, or that over the labels there are where some are missing."""
-    return F.mse_loss if bool(torch.isfinite(train.keypoints).all()) else masked_mse
+def loss_for(train: DeviceFaces, name: str = "mse") -> Callable[[Tensor, Tensor], Tensor]:
+    """The mean of a loss over the coordinates, or over those that are labelled where some are not."""
+    each = LOSSES[name]
+    if not bool(torch.isfinite(train.keypoints).all()):
+        return partial(masked_mean, each)
+    if name == "mse":
+        return F.mse_loss  # what the scorer computes, and one pass
+    return lambda predicted, target: each(predicted, target).mean()
 
 
 def epoch_of(train: DeviceFaces, seed: int, epoch: int, moves: Mapping[str, float]) -> tuple[Tensor, Moves]:
@@ -173,20 +218,6 @@ def record(epoch: int, train_mse: float, val_mse: float, seconds: float) -> Epoc
     return EpochRecord(epoch=epoch, train_mse=train_mse, val_mse=val_mse, val_score=score, seconds=seconds)
 
 
-def masked_mse(predicted: Tensor, target: Tensor) -> Tensor:
-    """The mean squared error over the coordinates that are labelled; NaN in `target` marks one that is not.
-
-    Every labelled coordinate of a batch counts alike. Where all are labelled it is the MSE of the scorer.
-
-    Args:
-        predicted, target: (N, 15, 2); at least one value of `target` is a number.
-    """
-    labelled = torch.isfinite(target)
-    # The missing are taken out before squaring: NaN times zero would be NaN in the gradient too.
-    difference = torch.where(labelled, predicted - torch.nan_to_num(target), 0.0)
-    return difference.square().sum() / labelled.sum()
-
-
 MOVES = ("shift", "rotate", "scale", "brightness", "contrast", "flip")
 """The training parameters that are `draw_moves`'."""
 
@@ -205,30 +236,40 @@ def training_defaults() -> dict[str, Scalar]:
     return {PREFIX + p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-LIMITS: Mapping[str, tuple[Callable[[float], bool], str]] = {
+Limit = tuple[Callable[[float], bool], str]
+
+SHARE: Limit = (lambda value: 0 <= value <= 1, "between 0 and 1")
+
+LIMITS: Mapping[str, Limit] = {
     "lr": (lambda value: value > 0, "above 0"),
     "weight_decay": (lambda value: value >= 0, "0 or more"),
     "batch_size": (lambda value: value >= 2, "at least 2"),
     "shift": (lambda value: 0 <= value <= SIZE, f"between 0 and {SIZE} pixels"),
     "rotate": (lambda value: 0 <= value <= 180, "between 0 and 180 degrees"),
     "scale": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
-    "brightness": (lambda value: 0 <= value <= 1, "between 0 and 1"),
-    "contrast": (lambda value: 0 <= value <= 1, "between 0 and 1"),
-    "flip": (lambda value: 0 <= value <= 1, "between 0 and 1"),
+    **dict.fromkeys(("brightness", "contrast", "flip", "blur", "sharpen", "cutout", "strong_until"), SHARE),
+    "gamma": (lambda value: value >= 0, "0 or more"),
+    "ema": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
 }
 """Training parameter -> whether a value is allowed, and what is, in words."""
 
+TABLES: Mapping[str, Mapping[str, object]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES}
+"""Training parameter -> the table that its value is a name of."""
 
-def check_training(**values: float) -> None:
+
+def check_training(**values: Any) -> None:
     """Refuses training parameters out of range, by name.
 
     Raises:
         UsageError: the parameter, what it may be, and what it is.
     """
     for name, value in values.items():
-        allowed, wanted = LIMITS[name]
-        if not allowed(value):
-            raise UsageError(f"training.{name} must be {wanted}, got {value}")
+        if name in TABLES:
+            lookup(TABLES[name], value, f"training.{name}")
+        elif name in LIMITS:
+            allowed, wanted = LIMITS[name]
+            if not allowed(value):
+                raise UsageError(f"training.{name} must be {wanted}, got {value}")
 
 
 def training_of(params: Params) -> dict[str, Any]:

@@ -25,6 +25,8 @@ SHAPES = [(4, 6, 6), (5,)]
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", sorted(NORMS))
 def test_a_norm_keeps_the_shape_passes_gradients_and_is_deterministic_in_eval(name, shape):
+    if (name, len(shape)) == ("instance", 1):
+        return  # refused, which a test of its own shows
     norm = NORMS[name](shape)
     x = torch.randn(8, *shape, requires_grad=True)
     out = norm.train()(x)

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, MONOTONE, NORMS, PerActivationBatchNorm
+from kpbench.errors import UsageError
+from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, MONOTONE, NORMS, DropPath, PerActivationBatchNorm
+from kpbench.training.seeds import global_seed
 
 SHAPE = (3, 4, 5)
 EPS = 1e-5
@@ -60,9 +62,60 @@ def test_spatial_batch_norm_shares_statistics_over_a_map():
     torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * x.var((0, 2, 3), unbiased=True))
 
 
-def test_the_two_norms_have_the_parameters_of_their_formulas():
-    count = {name: sum(p.numel() for p in NORMS[name]((32, 96, 96)).parameters()) for name in NORMS}
-    assert count == {"none": 0, "batch": 2 * 32 * 96 * 96, "spatial_batch": 64}
+def test_the_norms_have_the_parameters_of_their_formulas():
+    count = {name: sum(p.numel() for p in NORMS[name]((32, 96, 96)).parameters() if p.requires_grad) for name in NORMS}
+    shared = dict.fromkeys(("spatial_batch", "group", "layer", "instance"), 64)
+    assert count == {"none": 0, "batch": 2 * 32 * 96 * 96, "spatial_batch_fixed_scale": 32, **shared}
+
+
+@pytest.mark.parametrize(("name", "over"), [("group", (2, 3, 4)), ("layer", (1, 2, 3, 4)), ("instance", (3, 4))])
+def test_norms_of_one_example_have_its_own_statistics_alone(name, over):
+    """By hand, over groups of channels: (N, 8 groups, 2 channels, H, W)."""
+    x = batch(shape=(16, 4, 6)) * 3 + 1
+    grouped = x.view(len(x), 8, 2, 4, 6)
+    mean, var = grouped.mean(over, keepdim=True), grouped.var(over, unbiased=False, keepdim=True)
+    wanted = ((grouped - mean) / (var + 1e-5).sqrt()).view(x.shape)
+    norm = NORMS[name]((16, 4, 6)).train()
+    torch.testing.assert_close(norm(x), wanted)
+    torch.testing.assert_close(norm.eval()(x[:1]), wanted[:1])  # nothing is kept from a batch
+
+
+def test_groups_divide_the_channels_and_hold_two_values_each():
+    groups = {shape: NORMS["group"](shape).num_groups for shape in [(12, 4, 4), (5, 4, 4), (7,), (8,), (6,), (1, 3, 3)]}
+    assert groups == {(12, 4, 4): 6, (5, 4, 4): 5, (7,): 1, (8,): 4, (6,): 3, (1, 3, 3): 1}
+
+
+def test_instance_norm_needs_a_map():
+    with pytest.raises(UsageError, match="'instance' needs feature maps"):
+        NORMS["instance"]((7,))
+
+
+def test_the_fixed_scale_is_not_trained():
+    norm = NORMS["spatial_batch_fixed_scale"](SHAPE)
+    assert [name for name, p in norm.named_parameters() if p.requires_grad] == ["bias"]
+    assert torch.equal(norm.weight, torch.ones_like(norm.weight))
+
+
+def test_dropblock_zeroes_whole_squares_and_about_its_share():
+    with global_seed(0):
+        out = DROPOUTS["block"]((3, 24, 24), 0.2).train()(torch.ones(400, 3, 24, 24))
+    gone = out == 0
+    assert gone.float().mean() == pytest.approx(0.18, abs=0.02)  # squares overlap
+    # Whatever is gone is gone with a square of 5x5: opening by that square changes nothing.
+    eroded = 1 - torch.nn.functional.max_pool2d(1 - gone.float(), 5, stride=1)
+    opened = torch.nn.functional.max_pool2d(torch.nn.functional.pad(eroded, [4] * 4), 5, stride=1)
+    assert torch.equal(opened, gone.float())
+    assert not torch.equal(gone[:, 0], gone[:, 1])  # maps have squares of their own
+
+
+def test_stochastic_depth_takes_whole_examples_and_keeps_the_expectation():
+    x = torch.rand(4000, 2, 3, 3) + 0.1
+    with global_seed(0):
+        out = DropPath(0.3).train()(x)
+    whole = (out == 0).flatten(1).all(1)
+    assert whole.float().mean() == pytest.approx(0.3, abs=0.03)
+    torch.testing.assert_close(out[~whole], x[~whole] / 0.7)
+    assert torch.equal(DropPath(0.3).eval()(x), x)
 
 
 def test_the_norms_differ_where_places_differ_and_agree_on_a_1x1_picture():

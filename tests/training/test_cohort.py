@@ -1,6 +1,7 @@
 """Seeds trained as one program get the numbers of seeds trained alone; one that diverges harms no other."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -9,14 +10,17 @@ from kpbench.engine.evaluate import Staged, as_cohort, known_parameters, prepare
 from kpbench.engine.jobs import Failure, Job, grouped
 from kpbench.faces.datasets import load
 from kpbench.networks.families import build
-from kpbench.networks.layers import DROPOUTS, NORMS
 from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training import cohort, device
+from kpbench.training.cohort import DROPOUTS, NORMS
 from kpbench.training.device import Device
-from kpbench.training.fit import DivergedError, masked_mse
+from kpbench.training.fit import DivergedError
 from kpbench.training.model_files import load_model
+from kpbench.training.recipe import LOSSES, masked_mean
 from kpbench.training.seeds import global_seed
+
+masked_mse = partial(masked_mean, LOSSES["mse"])
 
 DEFAULTS = known_parameters()
 SMALL = {"network.width": 4, "network.depth": 3, "network.head_width": 16, "training.batch_size": 8}
@@ -44,8 +48,8 @@ def numbers(way, one, ready):
     return torch.tensor([[(r.train_mse, r.val_mse) for r in seeds] for seeds in epochs])
 
 
-@pytest.mark.parametrize("dropout", DROPOUTS)
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("dropout", sorted(DROPOUTS))
+@pytest.mark.parametrize("norm", sorted(NORMS))
 def test_each_member_is_its_run_alone(ready, norm, dropout):
     one = job(**{"network.norm": norm, "network.dropout": dropout, "network.dropout_rate": 0.3})
     together = numbers(as_cohort, one, ready)

@@ -1,0 +1,129 @@
+"""Family `keypoint_net`: a stem, stages of blocks and a head, once or as several members whose outputs are averaged."""
+
+import torch
+from torch import Tensor, nn
+
+from kpbench.errors import UsageError, lookup
+from kpbench.faces.faces import SIZE, mirrored_order
+from kpbench.networks.blocks import BLOCKS, ORDERS, STEMS, Backbone, Layers, deepest, shapes_of
+from kpbench.networks.checks import check_counts, check_rate
+from kpbench.networks.heads import HEADS, POINTS, HasOwnLoss, HeadOptions
+from kpbench.networks.layers import ACTIVATIONS
+
+TEMPERATURES = ("learnt", "fixed")
+MOST_MEMBERS = 8
+
+
+def keypoint_net(
+    *,
+    stem: str = "stride2",
+    block: str = "residual",
+    blocks: int = 2,
+    depth: int = 3,
+    width: int = 32,
+    kernel: int = 3,
+    norm: str = "spatial_batch",
+    dropout: str = "none",
+    dropout_rate: float = 0.1,
+    drop_path: float = 0.0,
+    activation: str = "relu",
+    order: str = "norm_pool",
+    head: str = "softargmax",
+    head_width: int = 48,
+    map_size: int = 24,
+    temperature: str = "learnt",
+    bins: int = 192,
+    own_loss: float = 0.0,
+    sigma: float = 2.0,
+    members: int = 1,
+    mirror_average: bool = False,
+) -> nn.Module:
+    """A convolutional network (N, 1, 96, 96) -> (N, 30) with the head of one's choice.
+
+    The stem makes maps of 24x24 with `width` channels. Each of `depth` stages has `blocks` blocks and ends in the
+    dropout; each but the first begins by halving the map and doubling the channels. The head sees the last map (`fc`,
+    `global_pool`) or all of them (`softargmax`, `simcc`, `heatmap_offset`). Norm, dropout and activation are those of
+    stem and stages; the join of maps before a head has spatial batch norm always.
+
+    Args:
+        kernel: of the convolutions of stem and blocks; the first of the stem `stride2` is 5x5.
+        order: of norm and max pooling, where there is pooling: the stem `plain`, the block `plain`.
+        drop_path: greatest probability with which a residual branch is left out; none for the block `plain`.
+        head_width, map_size, temperature, bins, own_loss, sigma: as in `HeadOptions`, each for the heads that have it.
+        members: networks of this kind inside one model, each with weights of its own.
+        mirror_average: in eval mode, the mean with what it says of the mirrored picture; train with `training.flip`.
+
+    Raises:
+        UsageError: an unknown name, or a value out of range.
+    """
+    check_counts(blocks=blocks, depth=depth, width=width, kernel=kernel, map_size=map_size, bins=bins, members=members)
+    check_rate(dropout_rate)
+    check_rate(drop_path, "drop_path")
+    if kernel % 2 == 0:
+        raise UsageError(f"network.kernel must be odd so that a block keeps the map's size, got {kernel}")
+    if depth > deepest(SIZE):
+        raise UsageError(f"network.depth {depth} is too great for {SIZE} pixels: the greatest depth is {deepest(SIZE)}")
+    if members > MOST_MEMBERS:
+        raise UsageError(f"network.members must be at most {MOST_MEMBERS}, got {members}")
+    if head_width < (0 if head == "fc" else 1):
+        raise UsageError(f"network.head_width must be at least {0 if head == 'fc' else 1}, got {head_width}")
+    if map_size < 2 or map_size > SIZE:
+        raise UsageError(f"network.map_size must be between 2 and {SIZE}, got {map_size}")
+    if own_loss < 0 or sigma <= 0:
+        raise UsageError(f"network.own_loss must be 0 or more and sigma above 0, got {own_loss} and {sigma}")
+    for name, value, known in (("order", order, ORDERS), ("temperature", temperature, TEMPERATURES)):
+        lookup(dict.fromkeys(known, ()), value, f"network.{name}")
+    lookup(STEMS, stem, "network.stem")
+    lookup(BLOCKS, block, "network.block")
+    act = lookup(ACTIVATIONS, activation, "network.activation")
+    layers = Layers(kernel, norm, dropout, dropout_rate, activation, order, drop_path)
+    options = HeadOptions(head_width, map_size, temperature, bins, own_loss, sigma, act)
+    shapes, make_head = shapes_of(depth, width, SIZE), lookup(HEADS, head, "network.head")
+    made: list[nn.Module] = [
+        nn.Sequential(Backbone(shapes, stem, block, blocks, layers), make_head(shapes, options)) for _ in range(members)
+    ]
+    network = made[0] if members == 1 else Members(made)
+    return MirrorAverage(network) if mirror_average else network
+
+
+class Members(HasOwnLoss):
+    """Several networks as one, their outputs averaged.
+
+    Each learns its own: to the squared error of the mean their spread around it is added, which makes the mean of the
+    members' own squared errors (the ambiguity decomposition, Krogh & Vedelsby 1995).
+    """
+
+    def __init__(self, members: list[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.kept: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, 96, 96) -> (N, 30)."""
+        each = torch.stack([member(x).float() for member in self.members])
+        self.kept = each if self.training else None
+        return each.mean(dim=0)
+
+    def own_loss(self, target: Tensor) -> Tensor:
+        """The mean square of the members' distance from their mean, where there is a label."""
+        assert self.kept is not None
+        away = (self.kept - self.kept.mean(dim=0)).square().mean(dim=0).view(target.shape)
+        self.kept, labelled = None, torch.isfinite(target)
+        return torch.where(labelled, away, 0.0).sum() / labelled.sum()
+
+
+class MirrorAverage(nn.Module):
+    """In eval mode the mean of a network's points and its points of the mirrored picture, mirrored back."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, 96, 96) -> (N, 30)."""
+        out: Tensor = self.network(x)
+        if self.training:
+            return out
+        points = self.network(x.flip(-1)).view(len(x), POINTS, 2)[:, list(mirrored_order())]
+        x_axis = -points[..., :1] - 2 / SIZE  # pixel k becomes 95 - k, (k - 48) / 48 becomes -((k - 48) / 48) - 1 / 48
+        return (out + torch.cat([x_axis, points[..., 1:]], dim=2).flatten(1)) / 2

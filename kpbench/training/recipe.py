@@ -1,0 +1,144 @@
+"""The parts of a recipe that have names: optimisers, schedules, losses; and the moving average of weights."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel
+
+from kpbench.errors import lookup
+from kpbench.faces.faces import SIZE
+from kpbench.networks.torchvision_ops import declare_missing_operators
+
+PIXEL = 2 / SIZE
+"""A pixel in the coordinates of the task."""
+
+WARM_UP = 0.05
+"""Share of the steps in which `flat_cosine` and `constant` come up to their rate."""
+
+FLAT = 0.5
+"""Share of the steps after which `flat_cosine` begins to come down."""
+
+Groups = list[dict[str, object]]
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def _adamw(groups: Groups, lr: float, fused: bool) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, lr=lr, fused=fused)
+
+
+def _sgd(groups: Groups, lr: float, fused: bool) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True, fused=fused)
+
+
+def _muon(groups: Groups, lr: float, fused: bool) -> torch.optim.Optimizer:
+    # timm's takes convolutions too, and AdamW for what is no matrix; torch's own takes matrices alone.
+    declare_missing_operators()
+    from timm.optim import Muon  # noqa: PLC0415  # seconds to import
+
+    made: torch.optim.Optimizer = Muon(groups, lr=lr, nesterov=True)
+    return made
+
+
+OPTIMIZERS: Mapping[str, Callable[[Groups, float, bool], torch.optim.Optimizer]] = {
+    "adamw": _adamw,
+    "sgd": _sgd,
+    "muon": _muon,
+}
+
+
+def make_optimizer(
+    name: str, parameters: Sequence[Tensor], *, lr: float, weight_decay: float, spare_norms: bool
+) -> torch.optim.Optimizer:
+    """An optimiser of the table `OPTIMIZERS`.
+
+    Args:
+        spare_norms: weight decay leaves out what has one dimension: biases, and gamma and beta of norms.
+    """
+    fused = parameters[0].device.type != "mps"
+    decayed = [p for p in parameters if p.ndim > 1 or not spare_norms]
+    spared = [p for p in parameters if p.ndim <= 1 and spare_norms]
+    groups: Groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return lookup(OPTIMIZERS, name, "training.optimizer")([group for group in groups if group["params"]], lr, fused)
+
+
+def flat_cosine(share: float) -> float:
+    """The rate over its peak after a share of the steps: up, flat, and down to 0 along half a cosine."""
+    down = 0.5 * (1 + math.cos(math.pi * max(0.0, share - FLAT) / (1 - FLAT)))
+    return min(1.0, share / WARM_UP) * down
+
+
+def constant(share: float) -> float:
+    """The rate over its peak after a share of the steps: up, then flat."""
+    return min(1.0, share / WARM_UP)
+
+
+def _by(factor: Callable[[float], float]) -> Callable[[torch.optim.Optimizer, float, int], LRScheduler]:
+    return lambda optimizer, lr, steps: LambdaLR(optimizer, lambda step: factor((step + 1) / steps))
+
+
+SCHEDULES: Mapping[str, Callable[[torch.optim.Optimizer, float, int], LRScheduler]] = {
+    "one_cycle": lambda optimizer, lr, steps: OneCycleLR(optimizer, max_lr=lr, total_steps=steps),
+    "flat_cosine": _by(flat_cosine),
+    "constant": _by(constant),
+}
+"""Schedule -> (optimiser, peak rate, steps of the run) to torch's schedule, which is stepped after each step."""
+
+
+def wing(predicted: Tensor, target: Tensor) -> Tensor:
+    """The wing loss of each coordinate, w = 10 and epsilon = 2 pixels (Feng et al. 2018, 1711.06753, equation 5)."""
+    width, curve = 10 * PIXEL, 2 * PIXEL
+    away = (predicted - target).abs()
+    jump = width - width * math.log(1 + width / curve)
+    return torch.where(away < width, width * torch.log(1 + away / curve), away - jump)
+
+
+LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": lambda predicted, target: (predicted - target).square(),
+    "l1": lambda predicted, target: (predicted - target).abs(),
+    "smooth_l1": lambda predicted, target: F.smooth_l1_loss(predicted, target, reduction="none", beta=PIXEL),
+    "wing": wing,
+}
+"""Loss -> that of each coordinate, both in the coordinates of the task; `smooth_l1` turns linear at one pixel."""
+
+
+def masked_mean(each: Callable[[Tensor, Tensor], Tensor], predicted: Tensor, target: Tensor) -> Tensor:
+    """The mean of a loss over the coordinates that are labelled; NaN in `target` marks one that is not.
+
+    Args:
+        predicted, target: (N, 15, 2); at least one value of `target` is a number.
+    """
+    labelled = torch.isfinite(target)
+    # The missing are taken out before the loss: NaN times zero would be NaN in the gradient too.
+    known = torch.where(labelled, target, predicted.detach())
+    return torch.where(labelled, each(predicted, known), 0.0).sum() / labelled.sum()
+
+
+class Average:
+    """The exponential moving average of a network's weights and statistics, which stands in for it where it is judged.
+
+    In step t the decay is min(decay, (1 + t) / (10 + t)), so that the first steps do not linger.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        def average(averaged: Tensors, current: Tensors, taken: Tensor | int) -> None:
+            if averaged[0].is_floating_point():
+                keep = min(decay, (1 + int(taken)) / (10 + int(taken)))
+                torch._foreach_lerp_(averaged, current, 1 - keep)
+            else:
+                torch._foreach_copy_(averaged, current)
+
+        self._model = AveragedModel(network, multi_avg_fn=torch.no_grad()(average), use_buffers=True)
+
+    def update(self, network: nn.Module) -> None:
+        """Takes the network's weights in after a step."""
+        self._model.update_parameters(network)
+
+    @property
+    def network(self) -> nn.Module:
+        """A network of the same kind with the average."""
+        module: nn.Module = self._model.module
+        return module
