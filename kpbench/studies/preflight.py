@@ -160,7 +160,7 @@ def prepare_task(
     benchmark = read_benchmark()
     defaults = known_parameters()
     found = read_space(find("search_spaces", space), defaults)
-    length = epochs or benchmark.budget.epochs
+    length = epochs or found.budget.get("epochs", benchmark.budget.epochs)
     task = Task(benchmark, found, find_device(device), length, defaults, images=images, labels=labels)
     small = found.size is not None and found.size <= CHECKED
     for cell in found.cells() if small else found.probes():

@@ -10,6 +10,9 @@ from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.store.plan import Plan
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
 
+TRIALS = 7
+"""Of a search, unless its space or the command says otherwise."""
+
 
 @dataclass(frozen=True)
 class SearchRequest:
@@ -18,7 +21,7 @@ class SearchRequest:
     space: str = "cnn_small"
     data: str = "synthetic"
     labels: str = "complete"
-    n_trials: int = 7
+    n_trials: int | None = None
     epochs: int | None = None
     images: int | None = None
     seeds: int = 1
@@ -57,6 +60,11 @@ class Search:
             scheduler=request.scheduler,
         )
 
+    @property
+    def n_trials(self) -> int:
+        """Trials in the study, in total: as asked, the space's, or `TRIALS`."""
+        return self.request.n_trials or self.task.space.budget.get("n_trials", TRIALS)
+
     def folder(self, plan: Plan) -> Path:
         """The study's folder: as named, or after space, data and plan, so that the same request finds it again."""
         name = self.request.name or f"{plan.space_name}-{plan.data_name}-{plan.digest[:6]}"
@@ -71,7 +79,7 @@ def prepare_search(request: SearchRequest) -> Search:
     """
     at_least(
         {
-            "--n-trials": (request.n_trials, 1),
+            "--n-trials": (1 if request.n_trials is None else request.n_trials, 1),
             "--seeds": (request.seeds, 1),
             "--workers": (request.workers, 0),
             "--seed": (request.seed, 0),
