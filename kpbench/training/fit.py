@@ -4,7 +4,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,15 @@ from torch import Tensor, nn
 
 from kpbench.cell import EpochRecord, Params, Scalar
 from kpbench.errors import UsageError, lookup
-from kpbench.faces.faces import SIZE
+from kpbench.faces.faces import SIZE, Faces
 from kpbench.networks.heads import HasOwnLoss
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
 from kpbench.training.augment import Moves, draw_moves, move
 from kpbench.training.device import Device
 from kpbench.training.looks import draw_looks, look
+from kpbench.training.pretrain import SOURCES
+from kpbench.training.pretrain import pretrain as pretrained
 from kpbench.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Average, make_optimizer, masked_mean
 from kpbench.training.seeds import generator, global_seed
 
@@ -89,6 +91,7 @@ def fit(
     gamma: float = 0.0,
     cutout: float = 0.0,
     strong_until: float = 1.0,
+    pretrain: str = "none",
 ) -> Iterator[EpochRecord]:
     """Trains `network` in place and yields a record after each epoch.
 
@@ -108,6 +111,8 @@ def fit(
         blur, sharpen, gamma, cutout: as in `draw_looks`.
         strong_until: share of the epochs after which shift, rotation and size are at most `WEAK`, and the picture's
             look is left as it is.
+        pretrain: other faces on which the feature maps are trained first, of `pretrain.SOURCES`. Their images are in
+            no record.
 
     Raises:
         UsageError: a parameter out of range, or fewer than two training faces.
@@ -122,13 +127,15 @@ def fit(
         "flip": flip,
     }
     looks = {"blur": blur, "sharpen": sharpen, "gamma": gamma, "cutout": cutout}
-    named = {"optimizer": optimizer, "schedule": schedule, "loss": loss}
+    named = {"optimizer": optimizer, "schedule": schedule, "loss": loss, "pretrain": pretrain}
     numbers = {"lr": lr, "weight_decay": weight_decay, "batch_size": batch_size, "ema": ema}
     check_training(**numbers, **moves, **looks, **named, strong_until=strong_until, spare_norms=spare_norms)
     n = len(train.images)
     steps = steps_of(n, batch_size)
     device = setting.device.torch
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    where = f"{setting.device.kind} {setting.device.precision} {torch.__version__} {RECIPE}"
+    pretrained(pretrain, network, setting.seed, where, partial(_on_other_faces, train, setting.device))
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     stepper = make_optimizer(optimizer, weights, lr=lr, weight_decay=weight_decay, spare_norms=spare_norms)
     rate = SCHEDULES[schedule](stepper, lr, setting.epochs * steps)
@@ -169,6 +176,19 @@ def fit(
         if average is not None and epoch == setting.epochs:
             network.load_state_dict(judged.state_dict())
         yield record(epoch, total.item() / n, val_mse, time.perf_counter() - start)
+
+
+def _on_other_faces(
+    like: DeviceFaces, device: Device, network: nn.Module, train: Faces, val: Faces, epochs: int, seed: int, recipe: Any
+) -> Iterator[EpochRecord]:
+    """`fit` on other faces in the same coordinates."""
+
+    def there(faces: Faces) -> DeviceFaces:
+        place = like.images.device
+        images, keypoints = torch.tensor(faces.images, device=place), torch.tensor(faces.keypoints, device=place)
+        return replace(like, images=images, keypoints=keypoints)
+
+    return fit(network, there(train), there(val), Setting(epochs, seed, device), **recipe)
 
 
 WEAK = {"shift": 4.0, "rotate": 8.0, "scale": 0.08}
@@ -254,7 +274,12 @@ LIMITS: Mapping[str, Limit] = {
 }
 """Training parameter -> whether a value is allowed, and what is, in words."""
 
-TABLES: Mapping[str, Mapping[str, object]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES}
+TABLES: Mapping[str, Mapping[str, object]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "loss": LOSSES,
+    "pretrain": dict.fromkeys(SOURCES),
+}
 """Training parameter -> the table that its value is a name of."""
 
 
