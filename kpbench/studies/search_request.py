@@ -13,9 +13,14 @@ from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What a person asked of `kpbench search`; totals, so that the same request continues a study."""
+    """What a person asked of `kpbench search`; totals, so that the same request continues a study.
+
+    Attributes:
+        network: one network instead of a space, `FILE.py:NAME` or a family.
+    """
 
     space: str = "cnn_small"
+    network: str | None = None
     data: str = "synthetic"
     labels: str = "complete"
     n_trials: int = 7
@@ -82,7 +87,14 @@ def prepare_search(request: SearchRequest) -> Search:
     check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
-    task = prepare_task(request.space, request.device, request.epochs, images=request.images, labels=request.labels)
+    task = prepare_task(
+        request.space,
+        request.device,
+        request.epochs,
+        images=request.images,
+        labels=request.labels,
+        network=request.network,
+    )
     if sampler.make is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
