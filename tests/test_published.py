@@ -19,8 +19,9 @@ FINDINGS = README[README.index("## Findings") : README.index("## Commands")]
 VERIFICATION = ROOT / "reports" / "verify-facial_keypoints"
 FACTORIAL, FAMILY = VERIFICATION / "facial_keypoints", ROOT / "reports" / "family-norm"
 PLANNED, LONG = ROOT / "reports" / "norm-dropout", ROOT / "reports" / "norm-dropout-60"
+FAMILY_LONG = ROOT / "reports" / "family-norm-60"
 PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
-STUDIES = [LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
+STUDIES = [LONG, FAMILY_LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
 
 
 @pytest.fixture(scope="module", params=STUDIES, ids=lambda folder: folder.name)
@@ -79,12 +80,12 @@ def test_only_what_was_planned_has_a_verdict():
     why = {folder.name: {one.verdict.why for one in analyse(folder).contrasts} for folder in STUDIES}
     assert why == {
         "norm-dropout-60": {"", "collapse"}, "norm-dropout": {""}, "facial_keypoints": {"seeds"}, "family-norm": {""},
-        "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
+        "family-norm-60": {""}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
     }  # fmt: skip
     assert {analyse(folder).terms.inherited for folder in PARTS} == {5}
-    for folder in (PLANNED, LONG):
+    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1)):
         planned = analyse(folder)
-        assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == 6
+        assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == contrasts
         readings = (folder / "test_readings.jsonl").read_text(encoding="utf-8").splitlines()
         assert len(readings) == planned.design.runs + 2  # once for each model, and for the floor's two
 
@@ -104,7 +105,7 @@ def test_the_parts_are_runs_of_the_factorial(factorial):
 
 def test_the_interactions_are_those_of_the_rows():
     text = " ".join(FINDINGS.split())
-    for one in (*analyse(PLANNED).interactions, *analyse(LONG).interactions):
+    for one in (one for folder in (PLANNED, LONG, FAMILY_LONG) for one in analyse(folder).interactions):
         assert f"{one.ratio:.2f}, {one.ci.low:.2f} to {one.ci.high:.2f}, {one.word}" in text, one.planned
     largest = max(analyse(PARTS[1]).interactions, key=lambda one: one.ratio)
     assert f"{largest.ratio:.2f} for spatial batch norm, {largest.ci.low:.2f} to {largest.ci.high:.2f}" in text
@@ -124,6 +125,25 @@ def test_the_cells_of_the_planned_studies_are_those_of_their_rows(folder):
     assert f"mean face {floor['mean face']}, ridge {floor['ridge on pixels']} on validation" in FINDINGS.replace(
         "\n", " "
     )
+
+
+def test_the_families_after_long_training_are_those_of_the_rows():
+    study, text = analyse(FAMILY_LONG), " ".join(FINDINGS.split())
+    found = {cell: score(mse) for cell, mse in zip(study.table.cells, study.table.mse, strict=True)}
+    for family in ("mlp", "cnn"):
+        assert said(family, *(found[family, norm] for norm in ("none", "batch")))
+    runs = [row for row in study.rows if row.role == "ablation"]
+    trained = {}
+    for row in runs:
+        key = row.params["family"], row.params["network.norm"]
+        trained.setdefault(key, []).append(score_from_mse(row.curve[-1].train_mse))
+    train = {key: float(np.mean(values)) for key, values in trained.items()}
+    assert f"{train['mlp', 'batch']:.0f} to {train['mlp', 'none']:.0f} with augmentation" in text
+    gap = train["cnn", "none"] - float(found["cnn", "none"])
+    assert f"without a norm has {train['cnn', 'none']:.0f} there, {gap:.0f} above its validation" in text
+    assert max(float(found["mlp", norm]) for norm in ("none", "batch")) < study.floor["ridge on pixels"]["val"]
+    low, high = (f(row.parameters for row in runs) / 1e6 for f in (min, max))
+    assert f"{low:.1f} to {high:.1f} million parameters each" in text
 
 
 def test_what_long_training_changes_is_that_of_the_rows():

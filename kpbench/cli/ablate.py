@@ -42,7 +42,7 @@ def ablate(
     confirm: Annotated[
         bool, typer.Option(help="At the end open the sealed test once, for the planned contrasts.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the space's, or 8]")] = None,
     images: Annotated[
         str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k; in whole epochs.")
     ] = None,

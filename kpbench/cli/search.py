@@ -15,7 +15,7 @@ def search(
         str, typer.Option(help="Search space: a name (`kpbench ls spaces`) or a .toml file.")
     ] = "cnn_small",
     network: Annotated[
-        str | None, typer.Option(help="Instead of --space, one network: FILE.py:NAME, or a family.")
+        str | None, typer.Option(help="Instead of --space, one network of your own: FILE.py:NAME.")
     ] = None,
     data: Annotated[
         str, typer.Option(help="Faces: a name (`kpbench ls data`), or the path of a folder, zip or csv.")
@@ -23,8 +23,10 @@ def search(
     labels: Annotated[
         str, typer.Option(help="complete, or partial: train on faces that lack keypoints too (masked loss).")
     ] = "complete",
-    n_trials: Annotated[int, typer.Option(help="Trials in the study, in total.")] = 7,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    n_trials: Annotated[
+        int | None, typer.Option(help="Trials in the study, in total.  [default: the space's, or 7]")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the space's, or 8]")] = None,
     images: Annotated[
         str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k; in whole epochs.")
     ] = None,

@@ -18,6 +18,7 @@ from kpbench.networks.keypoint_net import keypoint_net
 from kpbench.networks.mlp import mlp
 from kpbench.networks.own import is_own, keyword_defaults, resolve, told
 from kpbench.networks.timm_backbone import timm_backbone
+from kpbench.networks.timm_features import timm_features
 from kpbench.task.benchmark import Rules
 
 FAMILIES: Mapping[str, Callable[..., nn.Module]] = {
@@ -25,6 +26,7 @@ FAMILIES: Mapping[str, Callable[..., nn.Module]] = {
     "keypoint_net": keypoint_net,
     "mlp": mlp,
     "timm_backbone": timm_backbone,
+    "timm_features": timm_features,
 }
 
 PREFIX = "network."

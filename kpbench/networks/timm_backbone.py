@@ -1,5 +1,7 @@
 """Family `timm_backbone`: any timm model with one input channel and 30 outputs."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -15,13 +17,8 @@ def timm_backbone(*, model: str = "mobilenetv3_small_100", dropout_rate: float =
     Raises:
         UsageError: timm knows no such model, or the model cannot be built for a 1x96x96 picture and 30 outputs.
     """
-    # timm takes seconds to import; searches over the other families must not pay for it.
-    declare_missing_operators()
-    import timm  # noqa: PLC0415
-
     check_rate(dropout_rate)
-    if not timm.is_model(model):
-        raise UsageError(f"timm has no model '{model}': {nearest(model, timm.list_models(f'{model[:3]}*'))}")
+    timm = known_model(model)
     try:
         network: nn.Module = timm.create_model(
             model, pretrained=False, in_chans=1, num_classes=2 * len(KEYPOINTS), drop_rate=dropout_rate
@@ -32,3 +29,18 @@ def timm_backbone(*, model: str = "mobilenetv3_small_100", dropout_rate: float =
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         raise UsageError(f"timm model '{model}' does not take a 1x96x96 picture: {first_line(error)}") from error
     return network.train()
+
+
+def known_model(model: str) -> Any:
+    """The package timm, which knows `model`.
+
+    Raises:
+        UsageError: it does not; the nearest name is shown.
+    """
+    # timm takes seconds to import; searches over the other families must not pay for it.
+    declare_missing_operators()
+    import timm  # noqa: PLC0415
+
+    if not timm.is_model(model):
+        raise UsageError(f"timm has no model '{model}': {nearest(model, timm.list_models(f'{model[:3]}*'))}")
+    return timm

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, PartialFixedSampler, RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,6 +21,9 @@ BEST, REMEMBERED = 25, 300
 
 TPE weighs the others the less the older they are. Its cost grows with what it is shown, an ask's does not.
 """
+
+STARTUP = 10
+"""Trials before TPE goes by what it was told; as many depart from a space's prior."""
 
 RESAMPLES = 20
 """How often a sampler may repeat itself before a finite space is asked for any cell not yet tried."""
@@ -36,7 +39,7 @@ class Sampler:
 
 def tpe(seed: int) -> BaseSampler:
     """Optuna's TPE with its defaults spelt out, so that results do not move with Optuna's version."""
-    return TPESampler(seed=seed, n_startup_trials=10, multivariate=True, group=True, constant_liar=True)
+    return TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, group=True, constant_liar=True)
 
 
 SAMPLERS: Mapping[str, Sampler] = {
@@ -75,7 +78,7 @@ def propose(
         scratch = optuna.create_study(
             storage=_Continued(remembered(history)),
             direction="maximize",
-            sampler=sampler.make(derive(seed, len(history)) % 2**32),
+            sampler=_near(space.prior, len(history), seed, sampler.make(derive(seed, len(history)) % 2**32)),
         )
         finite = space.size is not None
         for _ in range(RESAMPLES if finite else 50 * RESAMPLES):
@@ -84,6 +87,17 @@ def propose(
             if cell_id(trial.params) not in seen and legal(cell):
                 return dict(trial.params)
     return next(_unseen(space, seen, legal, derive(seed, len(history))), None) if finite else None
+
+
+def _near(prior: Params, asked: int, seed: int, sampler: BaseSampler) -> BaseSampler:
+    """A sampler that keeps to a prior at first: the first trial is the prior, each of the next some of its values.
+
+    Each value stays with a probability of a half, and after `STARTUP` trials no value does: a bad guess is forgotten.
+    """
+    if not prior or asked >= STARTUP:
+        return sampler
+    draw = random.Random(derive(seed, "prior", asked))
+    return PartialFixedSampler({name: v for name, v in prior.items() if asked == 0 or draw.random() < 0.5}, sampler)
 
 
 def remembered(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:

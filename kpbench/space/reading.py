@@ -11,7 +11,8 @@ from kpbench.errors import UsageError, nearest
 from kpbench.space.space import Choice, Defaults, Parameter, Range, SearchSpace, levels
 
 SECTIONS = ("network", "training")
-TOP = ("title", "description", "family", "baseline", *SECTIONS)
+TOP = ("title", "description", "family", "baseline", "prior", "budget", *SECTIONS)
+BUDGET = ("epochs", "n_trials")
 LARGEST = 2**53
 """Whole numbers up to here are exact as decimals too."""
 
@@ -47,7 +48,8 @@ def space_of(table: dict[str, Any], text: str, path: Path, defaults: Defaults) -
 
     Raises:
         UsageError: a misspelt or unknown key, a value of another type than the parameter's, low > high, an empty list,
-            a condition or a baseline outside the space. The file, the key and the remedy are named.
+            a condition, a baseline or a prior outside the space, a budget below 1. The file, the key and the remedy are
+            named.
     """
 
     def refuse(key: str, problem: str) -> UsageError:
@@ -109,7 +111,15 @@ def space_of(table: dict[str, Any], text: str, path: Path, defaults: Defaults) -
     ordered = _conditions_first(parameters)
     if ordered is None:
         raise refuse("when", "conditions go round in a circle")
-    return SearchSpace(path.stem, str(table.get("title", path.stem)), ordered, _baseline(table, ordered, refuse), text)
+    return SearchSpace(
+        path.stem,
+        str(table.get("title", path.stem)),
+        ordered,
+        baseline=_point(table, "baseline", ordered, refuse),
+        prior=_point(table, "prior", ordered, refuse),
+        budget=_budget(table, refuse),
+        text=text,
+    )
 
 
 def _read_parameter(value: Any) -> Parameter:
@@ -195,16 +205,29 @@ def _conditions_first(parameters: Mapping[str, Parameter]) -> dict[str, Paramete
     return ordered
 
 
-def _baseline(table: dict[str, Any], parameters: Mapping[str, Parameter], refuse: Any) -> dict[str, Scalar]:
-    baseline = table.get("baseline", {})
-    if not isinstance(baseline, dict):
-        raise refuse("baseline", "must be a table, [baseline]")
+def _budget(table: dict[str, Any], refuse: Any) -> dict[str, int]:
+    budget = table.get("budget", {})
+    if not isinstance(budget, dict):
+        raise refuse("budget", "must be a table, [budget]")
+    for key, value in budget.items():
+        if key not in BUDGET:
+            raise refuse(f"budget.{key}", f"unknown key; {nearest(key, BUDGET)}")
+        if type(value) is not int or value < 1:
+            raise refuse(f"budget.{key}", f"must be a whole number of at least 1, got {value!r}")
+    return budget
+
+
+def _point(table: dict[str, Any], section: str, parameters: Mapping[str, Parameter], refuse: Any) -> dict[str, Scalar]:
+    """A value for some parameters: the baseline of an ablation, the prior of a search."""
+    point = table.get(section, {})
+    if not isinstance(point, dict):
+        raise refuse(section, f"must be a table, [{section}]")
     flat: dict[str, Any] = {}
-    for key, value in baseline.items():
+    for key, value in point.items():
         flat |= {f"{key}.{name}": v for name, v in value.items()} if isinstance(value, dict) else {key: value}
     for key, value in flat.items():
         if key not in parameters:
-            raise refuse(f"baseline.{key}", f"no parameter of this space; {nearest(key, parameters)}")
+            raise refuse(f"{section}.{key}", f"no parameter of this space; {nearest(key, parameters)}")
         parameter = parameters[key]
         inside = (
             value in parameter.values
@@ -212,5 +235,5 @@ def _baseline(table: dict[str, Any], parameters: Mapping[str, Parameter], refuse
             else _is_number(value) and parameter.low <= value <= parameter.high
         )
         if not inside:
-            raise refuse(f"baseline.{key}", f"{value!r} is outside the space")
+            raise refuse(f"{section}.{key}", f"{value!r} is outside the space")
     return flat

@@ -56,6 +56,8 @@ class SearchSpace:
     Attributes:
         parameters: dotted name -> `Choice` or `Range`, fixed values included.
         baseline: dotted name -> the level that an ablation compares with.
+        prior: dotted name -> a good guess, which a search tries first and departs from.
+        budget: `epochs` and `n_trials`, unless the command says otherwise; either may be missing.
         text: the file's text; a study keeps it.
     """
 
@@ -63,6 +65,8 @@ class SearchSpace:
     title: str
     parameters: Mapping[str, Parameter]
     baseline: Mapping[str, Scalar]
+    prior: Mapping[str, Scalar]
+    budget: Mapping[str, int]
     text: str
 
     @property

@@ -21,7 +21,7 @@ from kpbench.space.space import Defaults, SearchSpace, complete
 from kpbench.statistics.words import plural
 from kpbench.store.plan import Plan
 from kpbench.store.study import Session, now
-from kpbench.studies.spaces import open_network, open_space
+from kpbench.studies.spaces import open_space
 from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
@@ -154,15 +154,9 @@ class Task:
 
 
 def prepare_task(
-    space: str,
-    device: str,
-    epochs: int | None,
-    *,
-    images: int | None = None,
-    labels: str = "complete",
-    network: str | None = None,
+    space: str, device: str, epochs: int | None, *, images: int | None = None, labels: str = "complete"
 ) -> Task:
-    """Reads and checks benchmark, space and device; `network` is one network that takes the place of a space.
+    """Reads and checks benchmark, space and device.
 
     Raises:
         UsageError: an unknown name, a number out of range, a space with a cell that breaks the rules.
@@ -171,19 +165,19 @@ def prepare_task(
     if labels not in LABELS:
         raise UsageError(f"unknown --labels '{labels}'. Known: {', '.join(LABELS)}")
     benchmark = read_benchmark()
-    opened = open_space(space) if network is None else open_network(network)
+    opened = open_space(space)
+    found = opened.space
     task = Task(
         benchmark=benchmark,
-        space=opened.space,
+        space=found,
         device=find_device(device),
-        epochs=epochs or benchmark.budget.epochs,
+        epochs=epochs or found.budget.get("epochs", benchmark.budget.epochs),
         defaults=opened.defaults,
         images=images,
         labels=labels,
         own=opened.own,
         packages=opened.packages,
     )
-    found = task.space
     small = found.size is not None and found.size <= CHECKED
     for cell in found.cells() if small else found.probes():
         try:

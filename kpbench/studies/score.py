@@ -13,14 +13,14 @@ from kpbench.errors import UsageError, lookup
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces, Splits
 from kpbench.networks.families import PREFIX, check_output, count_parameters, family_defaults
-from kpbench.networks.own import OwnFile, admit
+from kpbench.networks.own import WRITTEN, OwnFile, admit
 from kpbench.space.space import complete
 from kpbench.statistics.conditions import error_by_condition
 from kpbench.store.files import MODELS, PLAN
 from kpbench.store.study import Study
 from kpbench.studies.measures import squared_errors
 from kpbench.studies.preflight import Say
-from kpbench.studies.spaces import open_network
+from kpbench.studies.spaces import open_space
 from kpbench.task.benchmark import Benchmark, Coordinates, SplitShares, read_benchmark
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import official_mse
@@ -75,7 +75,7 @@ def score_model(
 def score_own(
     word: str, weights: Path | None, words: Sequence[str], data: str, split: str, *, say: Say, by_condition: bool
 ) -> dict[str, Any]:
-    """The official score of `FILE.py:NAME`, or of a family, with weights from a file, as `score_model` gives it.
+    """The official score of `FILE.py:NAME` with weights from a file, as `score_model` gives it.
 
     Args:
         word: a path in it is relative to the working directory.
@@ -88,7 +88,9 @@ def score_own(
     _check_split(split)
     if weights is None:
         raise UsageError(f"{word} has no weights to score; give --weights")
-    opened = open_network(word)
+    if not WRITTEN.fullmatch(word):
+        raise UsageError(f"--weights and --param are for a network of your own, FILE.py:NAME, not for '{word}'")
+    opened = open_space(word)
     (cell,) = opened.space.cells()
     params = complete({**cell, **_chosen(words, family_defaults(str(cell["family"])))}, opened.defaults)
     check_output(params)

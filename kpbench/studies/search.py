@@ -57,7 +57,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             notify=notify,
             complete=task.complete,
             legal=task.legal,
-            n_trials=request.n_trials,
+            n_trials=prepared.n_trials,
             epochs=task.epochs,
             seeds=request.seeds,
             seed=request.seed,
@@ -103,9 +103,9 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     plan = prepared.plan(splits)
     check_folder(prepared.folder(plan), plan)
     size = task.space.size
-    trials = request.n_trials if size is None else min(size, request.n_trials)
+    trials = prepared.n_trials if size is None else min(size, prepared.n_trials)
     finals = request.final_cells * request.final_seeds
-    whole = size is not None and size <= request.n_trials
+    whole = size is not None and size <= prepared.n_trials
     return {
         "study": str(prepared.folder(plan)),
         "cells": "a continuum" if size is None else size,

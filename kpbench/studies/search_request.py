@@ -5,10 +5,14 @@ from pathlib import Path
 
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Splits
+from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.store.plan import Plan
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
+
+TRIALS = 7
+"""Of a search, unless its space or the command says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -16,14 +20,14 @@ class SearchRequest:
     """What a person asked of `kpbench search`; totals, so that the same request continues a study.
 
     Attributes:
-        network: one network instead of a space, `FILE.py:NAME` or a family.
+        network: `FILE.py:NAME`, one network instead of a space.
     """
 
     space: str = "cnn_small"
     network: str | None = None
     data: str = "synthetic"
     labels: str = "complete"
-    n_trials: int = 7
+    n_trials: int | None = None
     epochs: int | None = None
     images: int | None = None
     seeds: int = 1
@@ -62,6 +66,11 @@ class Search:
             scheduler=request.scheduler,
         )
 
+    @property
+    def n_trials(self) -> int:
+        """Trials in the study, in total: as asked, the space's, or `TRIALS`."""
+        return self.request.n_trials or self.task.space.budget.get("n_trials", TRIALS)
+
     def folder(self, plan: Plan) -> Path:
         """The study's folder: as named, or after space, data and plan, so that the same request finds it again."""
         name = self.request.name or f"{plan.space_name}-{plan.data_name}-{plan.digest[:6]}"
@@ -76,7 +85,7 @@ def prepare_search(request: SearchRequest) -> Search:
     """
     at_least(
         {
-            "--n-trials": (request.n_trials, 1),
+            "--n-trials": (1 if request.n_trials is None else request.n_trials, 1),
             "--seeds": (request.seeds, 1),
             "--workers": (request.workers, 0),
             "--seed": (request.seed, 0),
@@ -87,14 +96,10 @@ def prepare_search(request: SearchRequest) -> Search:
     check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
-    task = prepare_task(
-        request.space,
-        request.device,
-        request.epochs,
-        images=request.images,
-        labels=request.labels,
-        network=request.network,
-    )
+    if request.network is not None and not WRITTEN.fullmatch(request.network):
+        raise UsageError(f"--network must be FILE.py:NAME, got '{request.network}'")
+    space = request.network or request.space
+    task = prepare_task(space, request.device, request.epochs, images=request.images, labels=request.labels)
     if sampler.make is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"

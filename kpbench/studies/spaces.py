@@ -32,26 +32,21 @@ class Opened:
 
 
 def open_space(name: str) -> Opened:
-    """The search space of a name or of a TOML file; paths of Python files in it are relative to its folder.
+    """The search space of a name or of a TOML file, or the space of one network, `FILE.py:NAME`.
+
+    Paths of Python files in a space are relative to its folder; that of one network to the working directory.
 
     Raises:
         UsageError: as `catalog.find`, `read_space` and `read_own`; the file is named.
     """
-    path = find("search_spaces", name)
-    return _opened(*read_table(path), path, path.parent)
-
-
-def open_network(word: str) -> Opened:
-    """The space of one network, `FILE.py:NAME` relative to the working directory or the name of a family.
-
-    Raises:
-        UsageError: as `open_space`.
-    """
-    match = WRITTEN.fullmatch(word)
-    called = f"{Path(match[1]).name}:{match[2]}" if match else word
-    text = f"family = {json.dumps(called)}\n"  # without folders: the same study wherever the file lies
-    name = called.replace(".py:", "-")
-    return _opened(tomllib.loads(text), text, Path(f"{name}.toml"), Path(match[1]).parent if match else Path())
+    match = WRITTEN.fullmatch(name)
+    if match is None:
+        path = find("search_spaces", name)
+        return _opened(*read_table(path), path, path.parent)
+    file = Path(match[1])
+    called = f"{file.name}:{match[2]}"  # without folders: the same study wherever the file lies
+    text = f"family = {json.dumps(called)}\n"
+    return _opened(tomllib.loads(text), text, Path(f"{file.stem.replace('.', '-')}-{match[2]}"), file.parent)
 
 
 def _opened(table: dict[str, Any], text: str, path: Path, folder: Path) -> Opened:

@@ -156,6 +156,8 @@ def test_weights_of_ones_own_are_scored(kpbench, refused, course, tmp_path, unwa
     ):
         line = refused(*words, *given)
         assert all(part in line for part in says.split(".*")), line
+    assert "are for a network of your own, FILE.py:NAME, not for 'cnn'" in refused("score", "cnn", "--weights", "w.pt")
+    assert "--network must be FILE.py:NAME, got 'cnn'" in refused("search", "--network", "cnn")
 
 
 SPACE = 'family = "my_nets.py:make"\n[network]\nwidth = {width}\n'

@@ -55,6 +55,11 @@ def test_size_is_that_of_the_built_network():
         ({"family": "timm_backbone", "network.model": "resnett18"}, "did you mean 'resnet18'"),
         ({"family": "cnn", "network.depth": 2, "network.head_width": 512}, r"9,\d{3},\d{3} parameters"),
         ({"family": "timm_backbone", "network.model": "resnet18"}, "11,185,630 parameters"),
+        ({"family": "timm_features", "network.model": "resnett18"}, "did you mean 'resnet18'"),
+        ({"family": "timm_features", "network.model": "vit_tiny_patch16_224"}, "gives no feature maps"),
+        ({"family": "timm_features", "network.head": "softmax"}, "did you mean 'softargmax'"),
+        ({"family": "timm_features", "network.head_width": 0}, "network.head_width must be at least 1"),
+        ({"family": "keypoint_net", "network.width": 96}, r"\d,\d{3},\d{3} parameters"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(params, says):

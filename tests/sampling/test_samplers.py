@@ -10,7 +10,7 @@ from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import Journal
-from kpbench.sampling.samplers import BEST, REMEMBERED, SAMPLERS, propose, remembered
+from kpbench.sampling.samplers import BEST, REMEMBERED, SAMPLERS, STARTUP, propose, remembered
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 
@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_cells_and_another_seed_others(sampler, tmp
 
 def test_enumeration_comes_in_a_seeded_order_whatever_the_sampler(tmp_path):
     space = read("timm_small")
-    cells = grown(tmp_path, space, "tpe", 8, enumerated=True)
+    cells = grown(tmp_path, space, "tpe", 16, enumerated=True)
     assert sorted(map(cell_id, cells)) == sorted(map(cell_id, space.cells()))
     assert cells != list(space.cells())
 
@@ -191,3 +191,42 @@ def test_a_proposal_after_a_resume_is_the_one_that_an_unbroken_study_makes(tmp_p
         if place % 4 != 3:  # every fourth goes on running
             journal.end(number, *((TrialState.PRUNED,) if place % 4 == 1 else (TrialState.COMPLETE, float(place))))
         assert Journal(path).scores_at(1, except_for=number) == journal.scores_at(1, except_for=number)
+
+
+PRIOR = """family = "cnn"
+[network]
+depth = [2, 3, 4, 5]
+norm = ["none", "batch", "spatial_batch"]
+[training]
+lr = { low = 1e-4, high = 1e-2, log = true }
+shift = { low = 0.0, high = 10.0 }
+[prior]
+"network.depth" = 4
+"training.lr" = 3e-3
+"""
+
+
+@pytest.fixture
+def with_prior(tmp_path):
+    (tmp_path / "p.toml").write_text(PRIOR)
+    return read_space(tmp_path / "p.toml", DEFAULTS)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_the_first_trial_is_the_prior_and_the_next_keep_half_of_it(sampler, with_prior, tmp_path):
+    space = with_prior
+    cells = grown(tmp_path, space, sampler, 10)
+    guess = {"network.depth": 4, "training.lr": 3e-3}
+    assert {name: cells[0][name] for name in guess} == guess
+    again = tmp_path / "again"
+    again.mkdir()
+    assert cells == grown(again, space, sampler, 10)
+    kept = [[cell[name] == value for name, value in guess.items()] for cell in cells[1:]]
+    assert 4 <= sum(map(sum, kept)) <= 16
+    assert len({cell["training.lr"] for cell in cells}) > 3
+
+
+def test_a_prior_is_forgotten_after_the_first_trials(with_prior, tmp_path):
+    cells = grown(tmp_path, with_prior, "random", 40)
+    assert all(cell["training.lr"] != 3e-3 for cell in cells[STARTUP:])
+    assert {cell["network.depth"] for cell in cells[STARTUP:]} == {2, 3, 4, 5}

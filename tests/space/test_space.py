@@ -1,5 +1,8 @@
 """Search spaces: what a file may say, and what comes of it."""
 
+import json
+from pathlib import Path
+
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -10,8 +13,9 @@ from kpbench.errors import UsageError
 from kpbench.networks.families import check_rules
 from kpbench.space.catalog import find, names
 from kpbench.space.reading import read_space
-from kpbench.space.space import Choice, Range, complete
+from kpbench.space.space import LATER, Choice, Range, complete
 from kpbench.task.benchmark import read_benchmark
+from kpbench.training.fit import training_defaults
 
 DEFAULTS = known_parameters()
 
@@ -84,6 +88,14 @@ def test_a_cell_is_completed_with_every_default():
     assert cell_id(cell) == cell_id(dict(reversed(cell.items())))
 
 
+PUBLISHED = ["norm-dropout", "norm-dropout-60", "family-norm", "family-norm-60"]
+
+
+def first_rows(name):
+    lines = (Path(__file__).parents[2] / "reports" / name / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["cell"]: row for row in map(json.loads, lines)}.values()
+
+
 def test_cell_small_is_the_36_cells_of_the_course():
     found = read_space(find("search_spaces", "cnn_small"), DEFAULTS)
     cells = list(found.cells())
@@ -98,6 +110,30 @@ def test_every_cell_of_every_packaged_space_keeps_the_rules(name):
     cells = list(found.cells() if found.size else found.probes())
     assert all(check_rules(complete(cell, DEFAULTS), rules)[0] < 5_000_000 for cell in cells)
     assert found.baseline
+
+
+def test_a_space_may_bring_a_prior_and_a_budget(tmp_path):
+    text = CNN + 'depth = [2, 3]\n[prior]\n"network.depth" = 3\n[budget]\nepochs = 20\nn_trials = 5'
+    found = space(tmp_path, text)
+    assert found.prior == {"network.depth": 3}
+    assert found.budget == {"epochs": 20, "n_trials": 5}
+    assert space(tmp_path, CNN + "depth = [2, 3]").budget == {}
+
+
+@pytest.mark.parametrize("row", [row for name in PUBLISHED for row in first_rows(name)], ids=lambda row: row["cell"])
+def test_cells_of_published_studies_keep_their_identity(row):
+    """A parameter that came later is no part of a cell that does not name it."""
+    named = {key: value for key, value in row["params"].items() if key == "family" or "depth" in key or "norm" in key}
+    assert set(complete(named, DEFAULTS)) == set(row["params"])
+    assert cell_id(complete(row["params"], DEFAULTS)) == row["cell"]
+    assert not LATER & set(row["params"])
+
+
+def test_a_later_parameter_is_part_of_a_cell_that_names_it():
+    plain, named = (complete({"family": "cnn", **more}, DEFAULTS) for more in ({}, {"training.ema": 0.0}))
+    assert "training.ema" not in plain
+    assert named == {**plain, "training.ema": 0.0}
+    assert set(training_defaults()) >= LATER
 
 
 def test_the_digest_follows_the_meaning_not_the_comments(tmp_path):
@@ -165,6 +201,12 @@ def test_the_digest_follows_the_meaning_not_the_comments(tmp_path):
         ),
         ('family = "cnn"\nnetwork = 3', "network: must be a table"),
         ('family = "cnn"\nbaseline = 3', "baseline: must be a table"),
+        ('family = "cnn"\nprior = 3', "prior: must be a table"),
+        (CNN + 'depth = [2, 3]\n[prior]\n"network.depth" = 5', "prior.network.depth: 5 is outside the space"),
+        ('family = "cnn"\nbudget = 3', "budget: must be a table"),
+        (CNN + "depth = 2\n[budget]\nepoch = 3", "budget.epoch: unknown key; did you mean 'epochs'"),
+        (CNN + "depth = 2\n[budget]\nepochs = 0", "budget.epochs: must be a whole number of at least 1, got 0"),
+        (CNN + "depth = 2\n[budget]\nn_trials = 2.5", "budget.n_trials: must be a whole number"),
     ],
 )
 def test_a_bad_file_is_refused_with_file_key_and_remedy(tmp_path, text, says):

@@ -52,7 +52,7 @@ def test_what_cannot_be_compared_is_refused(asked, tmp_path):
         found(asked, seeds=1)
     with pytest.raises(UsageError, match="continuous range"):
         found(asked, space="cnn_tune")
-    with pytest.raises(UsageError, match="no cell of a family that is trained in cohorts"):
+    with pytest.raises(UsageError, match="no cell that is trained in cohorts"):
         found(asked, space="timm_small")
 
 
