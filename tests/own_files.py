@@ -1,4 +1,7 @@
-"""Networks of a person's own, good and bad, as the text of a file."""
+"""Networks of a person's own, good and bad, as the text of a file and as a package."""
+
+import importlib
+import sys
 
 GOOD = """
 import torch
@@ -50,3 +53,17 @@ class Net(nn.Module):
         return {expression}
 """
 """A network that returns an expression of `x` and `y`, (N, 30)."""
+
+
+def install_package(folder, monkeypatch):
+    """Puts a package on the path that offers a family `extra`, one under a built-in name and a broken one."""
+    (folder / "extra_nets.py").write_text(GOOD)
+    info = folder / "extra_nets-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-nets\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(
+        "[kpbench.families]\nextra = extra_nets:make\ncnn = extra_nets:make\nbroken = extra_nets:missing\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "extra_nets", raising=False)
+    importlib.invalidate_caches()

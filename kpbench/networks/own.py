@@ -56,13 +56,13 @@ class OwnFile:
 
 
 # Of this process. Both are keyed by content, so that what a name in a cell stands for can never change.
-_admitted: dict[str, OwnFile] = {}
-_modules: dict[str, ModuleType] = {}
+_admitted: dict[tuple[str, str], OwnFile] = {}
+_modules: dict[OwnFile, ModuleType] = {}
 
 
 def admit(files: Iterable[OwnFile]) -> None:
     """Allows this process to run these files; each runs once one of its names is resolved."""
-    _admitted.update({file.digest[:DIGITS]: file for file in files})
+    _admitted.update({(file.name, file.digest[:DIGITS]): file for file in files})
 
 
 def is_own(value: object) -> bool:
@@ -89,7 +89,7 @@ def read_own(word: str, folder: Path) -> tuple[str, OwnFile]:
         raise UsageError(f"{word}: cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{word}: {path} is not UTF-8") from error
-    if _admitted.get(file.digest[:DIGITS]) != file:
+    if file not in _admitted.values():
         _watch_import(file)
         admit([file])
     name = f"{file.name}:{match[2]}#{file.digest[:DIGITS]}"
@@ -104,10 +104,10 @@ def resolve(name: str) -> Callable[..., Any]:
         UsageError: the file is not admitted here, its import fails, or it has nothing of this name to call.
     """
     match = OWN.fullmatch(name)
-    if match is None or match[3] not in _admitted:
+    if match is None or (match[1], match[3]) not in _admitted:
         file_name = name.partition(":")[0]
         raise UsageError(f"{name} is code, and runs where you name it; --trust-code runs that {file_name} by its model")
-    file = _admitted[match[3]]
+    file = _admitted[match[1], match[3]]
     module = _module(file)
     found = getattr(module, match[2], None)
     if not callable(found):
@@ -174,14 +174,14 @@ def place(error: BaseException) -> str | None:
 
 
 def _module(file: OwnFile) -> ModuleType:
-    if file.digest not in _modules:
+    if file not in _modules:
         module = ModuleType(f"kpbench_own_{file.digest}")
         module.__file__ = file.name
         sys.modules[module.__name__] = module  # where dataclasses and pickle look for the module of a class
         with told(file.name):
             exec(compile(file.text.encode(), file.name, "exec"), module.__dict__)
-        _modules[file.digest] = module
-    return _modules[file.digest]
+        _modules[file] = module
+    return _modules[file]
 
 
 _WATCHED = f"""

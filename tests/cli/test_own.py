@@ -54,10 +54,10 @@ def test_the_example_is_trained_scored_and_read_without_its_file(kpbench, course
     forgotten()
     code, out, _ = kpbench("score", model, "--data", course, "--split", "test", "-q", "--json", "--trust-code")
     assert (code, json.loads(out)["score"]) == (0, result["best"]["test_score"])
+    forgotten()
     assert kpbench("report", study, "--no-faces")[0] == 0
     assert "own_network.py:KeypointModel" in (study / "report.html").read_text()
-
-    forgotten()
+    assert not own._admitted
     assert "is code, and runs where you name it" in kpbench("score", model, "--data", course, "-q")[2]
     with (study / MODELS / "own_network.py").open("a") as file:
         file.write("raise SystemExit('this ran')\n")

@@ -1,6 +1,5 @@
 """`FILE.py:NAME`: what is resolved, how it is called in a cell, and what is refused with its place."""
 
-import importlib
 import math
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from kpbench.networks.families import (
 from kpbench.networks.own import OwnFile, admit, is_own, knows_layout, read_own, resolve
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.cohort import can_be_cohort
-from tests.own_files import GOOD, RETURNS
+from tests.own_files import GOOD, RETURNS, install_package
 
 RULES = read_benchmark().rules
 
@@ -61,6 +60,9 @@ def test_a_cell_names_file_callable_and_digest_and_no_folder(named, tmp_path):
     assert other != name
     assert cell_id({"family": other}) != cell_id({"family": name})
     assert resolve(name) is not resolve(other)  # both are at hand, each under its own digest
+    copy = named(GOOD, file="copy.py")
+    assert copy == name.replace("my_nets", "copy")
+    assert resolve(copy) is not resolve(name)
 
 
 @pytest.mark.parametrize("attribute", ["make", "Net"])
@@ -210,18 +212,7 @@ def test_a_good_import_passes_the_watch(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """An installed package that offers a family of its own, one under a built-in name and a broken one."""
-    (tmp_path / "extra_nets.py").write_text(GOOD)
-    info = tmp_path / "extra_nets-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-nets\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(
-        "[kpbench.families]\nextra = extra_nets:make\ncnn = extra_nets:make\nbroken = extra_nets:missing\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    importlib.invalidate_caches()
-    yield
-    sys.modules.pop("extra_nets", None)
+    install_package(tmp_path, monkeypatch)
 
 
 def test_a_package_offers_families_and_shadows_none(package):
