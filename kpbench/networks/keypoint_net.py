@@ -7,7 +7,7 @@ from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import SIZE, mirrored_order
 from kpbench.networks.blocks import BLOCKS, ORDERS, STEMS, Backbone, Layers, deepest, shapes_of
 from kpbench.networks.checks import check_counts, check_rate
-from kpbench.networks.heads import HEADS, POINTS, HasOwnLoss, HeadOptions
+from kpbench.networks.heads import HEADS, POINTS, HeadOptions
 from kpbench.networks.layers import ACTIVATIONS
 from kpbench.networks.own import layer_of
 
@@ -87,30 +87,17 @@ def keypoint_net(
     return MirrorAverage(network) if mirror_average else network
 
 
-class Members(HasOwnLoss):
-    """Several networks as one, their outputs averaged.
-
-    Each learns its own: to the squared error of the mean their spread around it is added, which makes the mean of the
-    members' own squared errors (the ambiguity decomposition, Krogh & Vedelsby 1995).
-    """
+class Members(nn.Module):
+    """Several networks as one, their outputs averaged; in train mode each member's own, so that each learns its own."""
 
     def __init__(self, members: list[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.kept: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 96, 96) -> (N, 30)."""
+        """(N, 1, 96, 96) -> (N, 30); in train mode (members, N, 30)."""
         each = torch.stack([member(x).float() for member in self.members])
-        self.kept = each if self.training else None
-        return each.mean(dim=0)
-
-    def own_loss(self, target: Tensor) -> Tensor:
-        """The mean square of the members' distance from their mean, where there is a label."""
-        assert self.kept is not None
-        away = (self.kept - self.kept.mean(dim=0)).square().mean(dim=0).view(target.shape)
-        self.kept, labelled = None, torch.isfinite(target)
-        return torch.where(labelled, away, 0.0).sum() / labelled.sum()
+        return each if self.training else each.mean(dim=0)
 
 
 class MirrorAverage(nn.Module):

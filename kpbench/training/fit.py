@@ -155,8 +155,9 @@ def fit(
                 pictures = pictures if seen is None else look(pictures, seen, index)
                 with torch.autocast(device.type, torch.bfloat16, enabled=setting.device.precision == "bf16"):
                     predicted = network(pictures)
-                points = predicted.float().reshape(wanted.shape)
-                wrong = error(points, wanted)
+                points = predicted.float().reshape(-1, *wanted.shape)  # of each member, where a network has several
+                asked = wanted.expand_as(points)
+                wrong = error(points, asked)
                 for term in terms:
                     wrong = wrong + term.own_loss(wanted)
                 stepper.zero_grad(set_to_none=True)
@@ -165,7 +166,7 @@ def fit(
                 rate.step()
                 if average is not None:
                     average.update(network)
-                total += (wrong if alone else squared(points, wanted)).detach() * len(index)
+                total += (wrong if alone else squared(points, asked)).detach() * len(index)
         val_mse = batched_mse(judged, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
         if average is not None and epoch == setting.epochs:
             network.load_state_dict(judged.state_dict())

@@ -13,7 +13,7 @@ from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.networks.families import build
-from kpbench.space.space import complete
+from kpbench.space.space import LATER, complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.device import find_device
 from kpbench.training.fit import DivergedError, Setting, fit, training_defaults
@@ -162,6 +162,62 @@ def test_the_signature_is_the_schema():
     assert names["training.lr"] == 3e-3
     assert all(isinstance(value, float | int | str) for value in names.values())
     assert not any(name.endswith(("epochs", "seed", "device")) for name in names)
+
+
+RECIPES = [
+    {"optimizer": "muon"},
+    {"optimizer": "sgd", "schedule": "constant", "lr": 1e-2},
+    {"schedule": "flat_cosine", "ema": 0.9, "spare_norms": True},
+    {"loss": "wing"},
+    {"loss": "l1", "blur": 0.5, "sharpen": 0.5, "gamma": 0.3, "cutout": 0.5, "strong_until": 0.7},
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids="-".join)
+def test_every_part_of_a_recipe_trains_the_same_twice_and_has_a_mse_in_its_rows(staged, recipe):
+    one = job(epochs=4, **{f"training.{name}": value for name, value in recipe.items()})
+    ready = prepare(staged)
+    found = curves(one, ready)
+    assert found == curves(one, ready)
+    assert found[-1][0][0] < found[0][0][0]  # the training error falls, and is one of (k - 48) / 48 squared
+    assert found[-1][0][0] < 0.2
+    assert found != curves(job(epochs=4), ready)
+
+
+def test_parameters_that_came_later_change_nothing_at_their_defaults(staged):
+    later = {name: value for name, value in training_defaults().items() if name in LATER}
+    ready = prepare(staged)
+    assert curves(job(**later), ready) == curves(job(), ready)
+
+
+def test_the_average_is_what_is_validated_and_kept(staged, splits, tmp_path):
+    ema = {"training.ema": 0.95, "training.schedule": "constant"}
+    *_, last = work(job(epochs=3, models=str(tmp_path), **ema), prepare(staged))
+    (file,) = tmp_path.glob("*.safetensors")
+    points = predict(load_model(file)[0], splits.val, BENCHMARK.coordinates)
+    mse = float(np.square((points - splits.val.keypoints) / 48).mean())
+    assert mse == pytest.approx(last.seeds[0].val_mse, rel=1e-4)
+
+
+def test_augmentation_is_weak_after_its_share_of_the_epochs(staged):
+    """With all training weak, strong moves are those of the default recipe and looks are left alone."""
+    strong = {"training.shift": 20.0, "training.rotate": 40.0, "training.scale": 0.4, "training.cutout": 1.0}
+    ready = prepare(staged)
+    assert curves(job(**strong, **{"training.strong_until": 0.0}), ready) == curves(job(), ready)
+    half = curves(job(**strong, **{"training.strong_until": 0.5}), ready)
+    assert half[0] == curves(job(**strong), ready)[0]
+    assert half[1] != curves(job(**strong), ready)[1]
+
+
+@pytest.mark.parametrize("head", ["softargmax", "simcc", "heatmap_offset"])
+def test_keypoint_nets_train_with_their_own_losses_and_members(staged, head):
+    net = {"family": "keypoint_net", "network.head": head, "network.width": 4, "network.blocks": 1}
+    more = {"network.head_width": 8, "network.bins": 24, "network.members": 2, "network.own_loss": 1e-3}
+    cell = complete({**net, **more, "training.batch_size": 8}, DEFAULTS)
+    one = Job(number=0, role="trial", params=cell, seeds=(0,), epochs=4)
+    found = curves(one, prepare(staged))
+    assert found == curves(one, prepare(staged))
+    assert found[-1][0][0] < found[0][0][0]
 
 
 def test_the_masked_loss_is_the_mean_over_what_is_labelled():
