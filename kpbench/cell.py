@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,16 @@ Params = Mapping[str, Scalar]
 State = Literal["complete", "pruned", "failed"]
 Reason = Literal["nan", "oom", "crash", "error"]
 Role = Literal["trial", "final", "ablation", "control", "matched", "tuning"]
+
+
+OWN = re.compile(r"([^/\\]+\.py):([A-Za-z_]\w*)#([0-9a-f]{8})")
+"""A value that is code of a person's own (`networks.own`): file, name, digest of the file."""
+
+
+def spoken(value: Scalar) -> str:
+    """A value as a person writes it: code of one's own without the digest of its file."""
+    own = OWN.fullmatch(str(value))
+    return f"{own[1]}:{own[2]}" if own else str(value)
 
 
 def cell_id(params: Params) -> str:

@@ -9,14 +9,13 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from kpbench.cell import EpochRecord, Params
-from kpbench.engine.evaluate import Labelled, device_faces, known_parameters
+from kpbench.engine.evaluate import Labelled, device_faces
 from kpbench.errors import UsageError, nearest
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces, Splits
 from kpbench.networks import families
-from kpbench.space import reading
-from kpbench.space.catalog import find
 from kpbench.space.space import SearchSpace
+from kpbench.studies.spaces import open_space
 from kpbench.task import scorer
 from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.training import fit as training
@@ -51,7 +50,7 @@ def read_space(name: str | Path) -> SearchSpace:
     Raises:
         UsageError: no such space, or one with a misspelt key or value; file, key and nearest name are in the message.
     """
-    return reading.read_space(find("search_spaces", str(name)), known_parameters())
+    return open_space(str(name)).space
 
 
 def build(params: Params, *, seed: int | None = None) -> nn.Module:

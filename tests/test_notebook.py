@@ -79,6 +79,14 @@ def test_a_space_gives_cells_that_can_be_built():
         assert kpbench.build(cells[0])(torch.zeros(2, 1, 96, 96, device="meta")).shape == (2, 30)
 
 
+def test_a_space_may_name_a_network_of_ones_own():
+    cells = list(kpbench.read_space("examples/own_space.toml").cells())
+    assert [cell["family"].partition("#")[0] for cell in cells[:4]] == ["own_network.py:KeypointModel"] * 4
+    assert kpbench.build(cells[0])(torch.zeros(2, 1, 96, 96)).shape == (2, 30)
+    norm = next(cell for cell in cells if str(cell.get("network.norm")).startswith("own_network.py:ChannelScale#"))
+    assert kpbench.build(norm)(torch.zeros(2, 1, 96, 96)).shape == (2, 30)
+
+
 def test_rows_are_a_frame_with_one_line_a_run():
     frame = kpbench.read_rows("reports/dropout-norm")
     assert len(frame) == 60

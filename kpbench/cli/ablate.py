@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kpbench.cli.options import images_asked, named_levels, request_of, share, whole_numbers
+from kpbench.cli.options import images_asked, named_levels, own_prints_aside, request_of, share, whole_numbers
 
 COLUMNS = 80
 """Width at which a paragraph is broken."""
@@ -106,8 +106,8 @@ def ablate(
         contrast=tuple(contrast or ()),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
-    prepared = prepare_ablation(request)
-    with cluster(workers) as ray, View(quiet=quiet) as view:
+    with own_prints_aside(), cluster(workers) as ray, View(quiet=quiet) as view:
+        prepared = prepare_ablation(request)
         if dry_run:
             asked = dry(prepared, view.say)
         else:

@@ -5,6 +5,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any, TypeVar
 
 from kpbench.errors import UsageError
@@ -21,6 +22,11 @@ def request_of(kind: Callable[..., R], options: Mapping[str, Any], **read: Any) 
 def command_line() -> str:
     """The command as it was called."""
     return shlex.join(["kpbench", *sys.argv[1:]])
+
+
+def own_prints_aside() -> AbstractContextManager[object]:
+    """Sends what a person's own network prints to stderr: stdout carries the result alone."""
+    return redirect_stdout(sys.stderr)
 
 
 def named_levels(words: list[str], factors: list[str]) -> dict[str, tuple[str, ...]]:

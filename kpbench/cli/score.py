@@ -6,15 +6,24 @@ from typing import Annotated, Any
 
 import typer
 
-from kpbench.cli.options import command_line
+from kpbench.cli.options import command_line, own_prints_aside
 
 
 def score(
-    model: Annotated[Path, typer.Argument(help="A model file (.safetensors, its .json beside it).")],
+    model: Annotated[
+        str, typer.Argument(help="A model file (.safetensors, its .json beside it), or FILE.py:NAME with --weights.")
+    ],
     data: Annotated[str, typer.Option(help="Faces: a name, or the path of a folder, zip or csv.")] = "synthetic",
     split: Annotated[
         str, typer.Option(help="val or test; reading the sealed test is written down in the study.")
     ] = "val",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of FILE.py:NAME: a state dict by torch.save, or a .safetensors file.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(help="A parameter of FILE.py:NAME, width=32; repeatable.")] = None,
+    trust_code: Annotated[
+        bool, typer.Option(help="Run the Python file kept beside the model; only for code that you trust.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     by_condition: Annotated[
         bool, typer.Option(help="Also the error by light, pose, glasses ... where the faces carry them.")
@@ -26,10 +35,22 @@ def score(
 ) -> int:
     """Score a model officially: one image at a time, 1 / (2 * mean MSE)."""
     from kpbench.cli.progress import View
-    from kpbench.studies.score import score_model
+    from kpbench.networks.own import WRITTEN
+    from kpbench.studies.score import score_model, score_own
 
-    with View(quiet=quiet) as view:
-        result = score_model(model, data, split, command=command_line(), say=view.say, by_condition=by_condition)
+    with own_prints_aside(), View(quiet=quiet) as view:
+        if weights is None and not param and not WRITTEN.fullmatch(model):
+            result = score_model(
+                Path(model),
+                data,
+                split,
+                command=command_line(),
+                say=view.say,
+                by_condition=by_condition,
+                trust_code=trust_code,
+            )
+        else:
+            result = score_own(model, weights, param or (), data, split, say=view.say, by_condition=by_condition)
     if as_json:
         typer.echo(json.dumps(result))
     else:

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from kpbench.cli.options import images_asked, request_of
+from kpbench.cli.options import images_asked, own_prints_aside, request_of
 
 
 def search(
     space: Annotated[
         str, typer.Option(help="Search space: a name (`kpbench ls spaces`) or a .toml file.")
     ] = "cnn_small",
+    network: Annotated[
+        str | None, typer.Option(help="Instead of --space, one network of your own: FILE.py:NAME.")
+    ] = None,
     data: Annotated[
         str, typer.Option(help="Faces: a name (`kpbench ls data`), or the path of a folder, zip or csv.")
     ] = "synthetic",
@@ -54,8 +57,8 @@ def search(
 
     request = request_of(SearchRequest, locals(), images=images_asked(images, epochs))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
-    prepared = prepare_search(request)
-    with cluster(0 if dry_run else workers) as ray, View(quiet=quiet) as view:
+    with own_prints_aside(), cluster(0 if dry_run else workers) as ray, View(quiet=quiet) as view:
+        prepared = prepare_search(request)
         if ray is not None:
             ray.start()  # while the rest is imported and the faces are read
         from kpbench.studies.search import dry_run as dry

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kpbench.cli.ablate import COLUMNS
-from kpbench.cli.options import images_asked, named_levels, request_of
+from kpbench.cli.options import images_asked, named_levels, own_prints_aside, request_of
 
 if TYPE_CHECKING:
     from kpbench.analysis.verify import Verification
@@ -98,8 +98,8 @@ def faces(
         images=images_asked(images, epochs),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
-    prepared = prepare_verify(request, seeds_as_found=seeds is None)
-    with cluster(workers) as ray, View(quiet=quiet) as view:
+    with own_prints_aside(), cluster(workers) as ray, View(quiet=quiet) as view:
+        prepared = prepare_verify(request, seeds_as_found=seeds is None)
         if dry_run:
             asked = dry(prepared, view.say)
         else:

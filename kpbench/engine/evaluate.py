@@ -17,6 +17,7 @@ from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.faces.faces import Faces
 from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults
+from kpbench.networks.own import OwnFile, admit, place
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
 from kpbench.training.cohort import can_be_cohort, fit_cohort
@@ -47,6 +48,8 @@ class Staged:
     device: Device
     people: NDArray[np.int64] | None = None
     """Who is on each face of train, then of val; None where no job draws them anew."""
+    own: tuple[OwnFile, ...] = ()
+    """Files of a person's own that the jobs' cells name; the workers get their text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +62,9 @@ class Ready:
 
 
 def prepare(staged: Staged) -> Ready:
-    """Copies the staged arrays to their device, and readies the process for training."""
+    """Copies the staged arrays to their device, and readies the process for training and for the study's own code."""
     keep_freed_memory()
+    admit(staged.own)
     c, device = staged.coordinates, staged.device
     return Ready(
         device_faces(staged.train_images, staged.train_keypoints, c, device),
@@ -77,9 +81,15 @@ def device_faces(
     return DeviceFaces(*tensors, coordinates.image_divisor, coordinates.centre, coordinates.scale)
 
 
-def known_parameters() -> Defaults:
-    """Family -> every parameter by dotted name with its default: the signatures of the families and of `fit`."""
-    return {family: {**family_defaults(family), **training_defaults()} for family in FAMILIES}
+def known_parameters(*more: str) -> Defaults:
+    """Family -> every parameter by dotted name with its default: the signatures of the families and of `fit`.
+
+    Of the built-in families and of `more`.
+
+    Raises:
+        UsageError: as `family_defaults`, for one of `more`.
+    """
+    return {family: {**family_defaults(family), **training_defaults()} for family in (*FAMILIES, *more)}
 
 
 def work(job: Job, ready: Ready) -> Iterator[Progress]:
@@ -213,9 +223,9 @@ def _next(fit: Iterator[T]) -> T | Failure:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception as one line for a row."""
-    first = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {first}"[:300]
+    """An exception as one line for a row, with its place in a person's own file."""
+    first, where = next(iter(str(error).splitlines()), ""), place(error)
+    return f"{f'{where}: ' if where else ''}{type(error).__name__}: {first}"[:300]
 
 
 class Labelled(Dataset[dict[str, Tensor]]):

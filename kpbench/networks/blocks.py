@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from kpbench.errors import lookup
 from kpbench.networks.fused import Block
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, MONOTONE, NORMS, DropPath, Shape
+from kpbench.networks.own import layer_of
 
 REDUCTION = 4
 """A stem makes the picture this many times smaller."""
@@ -37,15 +38,15 @@ class Layers:
 
     def normed(self, shape: Shape) -> nn.Module:
         """The norm of a map."""
-        return lookup(NORMS, self.norm, "network.norm")(shape)
+        return layer_of(NORMS, self.norm, "network.norm")(shape)
 
     def act(self) -> nn.Module:
         """The activation."""
-        return lookup(ACTIVATIONS, self.activation, "network.activation")()
+        return layer_of(ACTIVATIONS, self.activation, "network.activation")()
 
     def dropped(self, shape: Shape) -> nn.Module:
         """The dropout of a map."""
-        return lookup(DROPOUTS, self.dropout, "network.dropout")(shape, self.dropout_rate)
+        return layer_of(DROPOUTS, self.dropout, "network.dropout")(shape, self.dropout_rate)
 
     def conv(
         self, channels: int, shape: Shape, *, kernel: int | None = None, stride: int = 1, groups: int = 1

@@ -2,11 +2,12 @@
 
 from torch import nn
 
-from kpbench.errors import UsageError, lookup
+from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.networks.checks import check_counts, check_rate
 from kpbench.networks.fused import Block
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, MONOTONE, NORMS, Shape
+from kpbench.networks.own import layer_of
 
 OUTPUTS = 2 * len(KEYPOINTS)
 
@@ -56,17 +57,21 @@ def _block(
 ) -> nn.Sequential:
     # A norm has its own shift, which makes the convolution's bias redundant.
     conv = nn.Conv2d(channels, shape[0], kernel, padding=kernel // 2, bias=norm == "none")
-    act, pool = lookup(ACTIVATIONS, activation, "network.activation")(), nn.MaxPool2d(2)
+    act, pool = layer_of(ACTIVATIONS, activation, "network.activation")(), nn.MaxPool2d(2)
     pooled = (shape[0], shape[1] // 2, shape[2] // 2)
     return Block(
         conv,
-        lookup(NORMS, norm, "network.norm")(shape),
+        layer_of(NORMS, norm, "network.norm")(shape),
         *((pool, act) if activation in MONOTONE else (act, pool)),
-        lookup(DROPOUTS, dropout, "network.dropout")(pooled, rate),
+        layer_of(DROPOUTS, dropout, "network.dropout")(pooled, rate),
     )
 
 
 def _head(features: int, hidden: int, activation: str) -> list[nn.Module]:
     if hidden == 0:
         return [nn.Linear(features, OUTPUTS)]
-    return [nn.Linear(features, hidden), ACTIVATIONS[activation](), nn.Linear(hidden, OUTPUTS)]
+    return [
+        nn.Linear(features, hidden),
+        layer_of(ACTIVATIONS, activation, "network.activation")(),
+        nn.Linear(hidden, OUTPUTS),
+    ]

@@ -9,6 +9,7 @@ from kpbench.networks.blocks import BLOCKS, ORDERS, STEMS, Backbone, Layers, dee
 from kpbench.networks.checks import check_counts, check_rate
 from kpbench.networks.heads import HEADS, POINTS, HeadOptions
 from kpbench.networks.layers import ACTIVATIONS
+from kpbench.networks.own import layer_of
 
 TEMPERATURES = ("learnt", "fixed")
 MOST_MEMBERS = 8
@@ -75,7 +76,7 @@ def keypoint_net(
         lookup(dict.fromkeys(known, ()), value, f"network.{name}")
     lookup(STEMS, stem, "network.stem")
     lookup(BLOCKS, block, "network.block")
-    act = lookup(ACTIVATIONS, activation, "network.activation")
+    act = layer_of(ACTIVATIONS, activation, "network.activation")
     layers = Layers(kernel, norm, dropout, dropout_rate, activation, order, drop_path)
     options = HeadOptions(head_width, map_size, temperature, bins, own_loss, sigma, act)
     shapes, make_head = shapes_of(depth, width, SIZE), lookup(HEADS, head, "network.head")

@@ -2,10 +2,11 @@
 
 from torch import nn
 
-from kpbench.errors import UsageError, lookup
+from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.networks.checks import check_counts, check_rate
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS, OF_MAPS
+from kpbench.networks.own import layer_of
 
 
 def mlp(
@@ -35,9 +36,9 @@ def mlp(
     for _ in range(depth):
         layers += [
             nn.Linear(features, width, bias=norm == "none"),
-            lookup(NORMS, norm, "network.norm")((width,)),
-            lookup(ACTIVATIONS, activation, "network.activation")(),
-            lookup(DROPOUTS, dropout, "network.dropout")((width,), dropout_rate),
+            layer_of(NORMS, norm, "network.norm")((width,)),
+            layer_of(ACTIVATIONS, activation, "network.activation")(),
+            layer_of(DROPOUTS, dropout, "network.dropout")((width,), dropout_rate),
         ]
         features = width
     return nn.Sequential(*layers, nn.Linear(features, 2 * len(KEYPOINTS)))

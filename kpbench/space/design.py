@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from kpbench.cell import Scalar, Value, cell_id
+from kpbench.cell import Scalar, Value, cell_id, spoken
 from kpbench.errors import UsageError, nearest
 from kpbench.seeds import block_seed
 from kpbench.space.space import Choice, Range, SearchSpace
@@ -143,15 +143,17 @@ def read_contrast(space: SearchSpace, text: str, factors: Mapping[str, Sequence[
     """
     what, _, where = text.partition("@")
     name, equals, pair = what.partition("=")
-    level, colon, baseline = pair.partition(":")
-    if not (equals and colon):
+    if not (equals and ":" in pair):
         raise UsageError(f"--contrast '{text}' is not of the form FACTOR=LEVEL:LEVEL @ FACTOR=LEVEL")
     held = [word.partition("=") for word in where.split(",") if word.strip()]
     own = _in_design(space, name, factors)
+    ends = [at for at, letter in enumerate(pair) if letter == ":"]  # a level may have a colon, my_layers.py:MyNorm
+    known = {spoken(level) for level in factors[own]}
+    end = next((at for at in ends if {pair[:at].strip(), pair[at + 1 :].strip()} <= known), ends[0])
     return Compared(
         factor=own,
-        level=_known_level(own, level, factors[own]),
-        baseline=_known_level(own, baseline, factors[own]),
+        level=_known_level(own, pair[:end], factors[own]),
+        baseline=_known_level(own, pair[end + 1 :], factors[own]),
         at={
             at: _known_level(at, word, factors[at]) for key, _, word in held for at in [_in_design(space, key, factors)]
         },
@@ -166,7 +168,7 @@ def _in_design(space: SearchSpace, word: str, factors: Mapping[str, Sequence[Sca
 
 
 def _known_level(name: str, word: str, levels: Sequence[Scalar]) -> Scalar:
-    by_word = {str(level): level for level in levels}
+    by_word = {spoken(level): level for level in levels}
     if word.strip() not in by_word:
         raise UsageError(f"--contrast: {name} has no level '{word.strip()}' here: {nearest(word.strip(), by_word)}")
     return by_word[word.strip()]
@@ -214,7 +216,7 @@ def levels_of(
 
 def _level(name: str, parameter: Choice | Range, word: str) -> Scalar:
     if isinstance(parameter, Choice):
-        by_word = {str(value): value for value in parameter.values}
+        by_word = {spoken(value): value for value in parameter.values}
         if word not in by_word:
             raise UsageError(f"{name} has no level '{word}': {nearest(word, by_word)}")
         return by_word[word]

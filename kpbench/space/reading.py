@@ -20,20 +20,37 @@ LARGEST = 2**53
 def read_space(path: Path, defaults: Defaults) -> SearchSpace:
     """The search space defined in a TOML file.
 
+    Raises:
+        UsageError: as `read_table` and `space_of`.
+    """
+    return space_of(*read_table(path), path, defaults)
+
+
+def read_table(path: Path) -> tuple[dict[str, Any], str]:
+    """The table in a TOML file, and its text.
+
+    Raises:
+        UsageError: it cannot be read as TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text), text
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError, bad UTF-8, numbers past Python's limit
+        raise UsageError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from error
+
+
+def space_of(table: dict[str, Any], text: str, path: Path, defaults: Defaults) -> SearchSpace:
+    """The search space that a table defines.
+
     A bare value is fixed, a list is a choice, `{ low, high, log }` is a range (whole bounds: whole numbers),
     `{ choices | value | low, high, when = { name = [values] } }` applies only under a condition on another parameter.
     A parameter that only some of the space's families know is given to those alone.
 
     Raises:
-        UsageError: not TOML, a misspelt or unknown key, a value of another type than the parameter's, low > high, an
-            empty list, a condition, a baseline or a prior outside the space, a budget below 1. The file, the key and
-            the remedy are named.
+        UsageError: a misspelt or unknown key, a value of another type than the parameter's, low > high, an empty list,
+            a condition, a baseline or a prior outside the space, a budget below 1. The file, the key and the remedy are
+            named.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError, bad UTF-8, numbers past Python's limit
-        raise UsageError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from error
 
     def refuse(key: str, problem: str) -> UsageError:
         return UsageError(f"{path}: {key}: {problem}")

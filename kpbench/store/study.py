@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from kpbench.cell import RunResult, Value
 from kpbench.errors import UsageError
-from kpbench.store.files import JOURNAL, LOCK, PLAN, READINGS, ROWS, SESSIONS, V, cut_torn_line, read_lines
+from kpbench.store.files import JOURNAL, LOCK, MODELS, PLAN, READINGS, ROWS, SESSIONS, V, cut_torn_line, read_lines
 from kpbench.store.plan import Plan, read_plan, refuse_other_plan
 from kpbench.whole_file import write_whole
 
@@ -138,6 +138,9 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
         if not plan_file.exists():
             study.write("space.toml", plan.space_text)
             study.write("benchmark.toml", plan.benchmark_text)
+            for name, text in (plan.own_texts or {}).items():  # beside the models, which need them
+                (folder / MODELS).mkdir(exist_ok=True)
+                study.write(f"{MODELS}/{name}", text)
             study.write(PLAN, plan.model_dump_json(indent=2) + "\n")
         for file in (ROWS, READINGS, SESSIONS, JOURNAL):
             cut_torn_line(folder / file)

@@ -9,19 +9,19 @@ from importlib.metadata import version
 from typing import Any
 
 from kpbench.cell import Params, Scalar
-from kpbench.engine.evaluate import THREADS, Staged, known_parameters
+from kpbench.engine.evaluate import THREADS, Staged
 from kpbench.engine.live import Facts
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Splits
 from kpbench.faces.partial import LABELS
 from kpbench.networks.families import check_rules, describe
-from kpbench.space.catalog import find
-from kpbench.space.reading import read_space
+from kpbench.networks.own import OwnFile
 from kpbench.space.space import Defaults, SearchSpace, complete
 from kpbench.statistics.words import plural
 from kpbench.store.plan import Plan
 from kpbench.store.study import Session, now
+from kpbench.studies.spaces import open_space
 from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
@@ -44,6 +44,8 @@ class Task:
 
     Attributes:
         images: that a run is to see, instead of `epochs`, which follow once the faces are known (`on`).
+        own: a person's own files that the space names.
+        packages: installed packages that a family of the space is of.
     """
 
     benchmark: Benchmark
@@ -53,6 +55,8 @@ class Task:
     defaults: Defaults
     images: int | None = None
     labels: str = "complete"
+    own: tuple[OwnFile, ...] = ()
+    packages: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def complete(self, cell: Params) -> dict[str, Scalar]:
@@ -109,7 +113,8 @@ class Task:
         train, val = splits.train, splits.val
         who = train.joined(val).subjects if people else None
         arrays = (train.images, train.keypoints, val.images, val.keypoints)
-        return Staged(*arrays, self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device, who)
+        known = (self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device)
+        return Staged(*arrays, *known, who, self.own)
 
     def plan(self, splits: Splits, **asked: Any) -> Plan:
         """The identity of a study of this task on these faces; `asked` are the other fields of `Plan`."""
@@ -128,6 +133,8 @@ class Task:
             labels=None if self.labels == "complete" else self.labels,
             data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
             data_notes=splits.notes,
+            own={file.name: file.digest for file in self.own} or None,
+            own_texts={file.name: file.text for file in self.own} or None,
             space_text=self.space.text,
             benchmark_text=self.benchmark.text,
             **asked,
@@ -135,7 +142,7 @@ class Task:
 
     def session(self, command: str, workers: int) -> Session:
         """What started now, where, and with which versions."""
-        packages = ("torch", "timm", "optuna", "ray", "numba", "numpy", "pandas", "plotly")
+        packages = ("torch", "timm", "optuna", "ray", "numba", "numpy", "pandas", "plotly", *self.packages)
         versions = {"kpbench": __version__, "recipe": str(RECIPE), "python": platform.python_version()}
         return Session(
             when=now(),
@@ -158,10 +165,19 @@ def prepare_task(
     if labels not in LABELS:
         raise UsageError(f"unknown --labels '{labels}'. Known: {', '.join(LABELS)}")
     benchmark = read_benchmark()
-    defaults = known_parameters()
-    found = read_space(find("search_spaces", space), defaults)
-    length = epochs or found.budget.get("epochs", benchmark.budget.epochs)
-    task = Task(benchmark, found, find_device(device), length, defaults, images=images, labels=labels)
+    opened = open_space(space)
+    found = opened.space
+    task = Task(
+        benchmark=benchmark,
+        space=found,
+        device=find_device(device),
+        epochs=epochs or found.budget.get("epochs", benchmark.budget.epochs),
+        defaults=opened.defaults,
+        images=images,
+        labels=labels,
+        own=opened.own,
+        packages=opened.packages,
+    )
     small = found.size is not None and found.size <= CHECKED
     for cell in found.cells() if small else found.probes():
         try:

@@ -1,31 +1,46 @@
 """`kpbench score`: the official score of a model file on val or on the sealed test."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from kpbench.cell import Scalar
 from kpbench.engine.evaluate import Labelled
-from kpbench.errors import UsageError
+from kpbench.errors import UsageError, lookup
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces, Splits
-from kpbench.networks.families import count_parameters
+from kpbench.networks.families import PREFIX, check_output, count_parameters, family_defaults
+from kpbench.networks.own import WRITTEN, OwnFile, admit
+from kpbench.space.space import complete
 from kpbench.statistics.conditions import error_by_condition
 from kpbench.store.files import MODELS, PLAN
 from kpbench.store.study import Study
 from kpbench.studies.measures import squared_errors
 from kpbench.studies.preflight import Say
-from kpbench.task.benchmark import Coordinates, SplitShares, read_benchmark
+from kpbench.studies.spaces import open_space
+from kpbench.task.benchmark import Benchmark, Coordinates, SplitShares, read_benchmark
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import official_mse
-from kpbench.training.model_files import ModelCard, load_model
+from kpbench.training.model_files import ModelCard, load_model, with_weights
 
 
 def score_model(
-    model: Path, data: str, split: str, *, command: str, say: Say, by_condition: bool = False
+    model: Path,
+    data: str,
+    split: str,
+    *,
+    command: str,
+    say: Say,
+    by_condition: bool = False,
+    trust_code: bool = False,
 ) -> dict[str, Any]:
     """The official score of a model file, as `kpbench score --json` prints it.
+
+    The code of a network that is a person's own lies beside the model and may be anybody's: it runs with `trust_code`
+    alone, and only if it is, byte for byte, the file that the model was trained with.
 
     With `by_condition` also the error by what is known of each face (`statistics.conditions`).
 
@@ -34,8 +49,9 @@ def score_model(
     Raises:
         UsageError: an unknown split, a model or data that cannot be read.
     """
-    if split not in ("val", "test"):
-        raise UsageError(f"unknown split '{split}'. Known: val, test")
+    _check_split(split)
+    if trust_code:
+        admit(OwnFile(file.name, file.read_bytes().decode(errors="replace")) for file in model.parent.glob("*.py"))
     network, card = load_model(model)
     benchmark = read_benchmark()
     splits = _splits_of(card, data, benchmark.splits, say)
@@ -52,18 +68,75 @@ def score_model(
         notes.append(f"{where}, so this reading of the sealed test is written down nowhere")
     record = Study(folder).test_reading(command, f"{MODELS}/{model.stem}.safetensors") if known else lambda: None
     faces = splits.val if split == "val" else splits.test.open(record)
+    scored = _scored(network, str(model), model.with_suffix(".safetensors"), faces, benchmark, by_condition)
+    return {**scored, "data": splits.name, "data_digest": splits.digest(), "split": split, "notes": notes}
+
+
+def score_own(
+    word: str, weights: Path | None, words: Sequence[str], data: str, split: str, *, say: Say, by_condition: bool
+) -> dict[str, Any]:
+    """The official score of `FILE.py:NAME` with weights from a file, as `score_model` gives it.
+
+    Args:
+        word: a path in it is relative to the working directory.
+        weights: a state dict, written by torch.save or as safetensors.
+        words: `name=value` for each parameter that is not at its default.
+
+    Raises:
+        UsageError: code, weights or data that cannot be used, or an unknown parameter or split.
+    """
+    _check_split(split)
+    if weights is None:
+        raise UsageError(f"{word} has no weights to score; give --weights")
+    if not WRITTEN.fullmatch(word):
+        raise UsageError(f"--weights and --param are for a network of your own, FILE.py:NAME, not for '{word}'")
+    opened = open_space(word)
+    (cell,) = opened.space.cells()
+    params = complete({**cell, **_chosen(words, family_defaults(str(cell["family"])))}, opened.defaults)
+    check_output(params)
+    network = with_weights(params, weights)
+    benchmark = read_benchmark()
+    splits = load(data, **benchmark.splits.model_dump(), labels="complete", progress=say)
+    notes = ["what these weights were trained on is not known"]
+    if split == "test":
+        notes.append("the model lies in no study, so this reading of the sealed test is written down nowhere")
+    faces = splits.val if split == "val" else splits.test.open(lambda: None)
+    scored = _scored(network, word, weights, faces, benchmark, by_condition)
+    return {**scored, "data": splits.name, "data_digest": splits.digest(), "split": split, "notes": notes}
+
+
+def _check_split(split: str) -> None:
+    if split not in ("val", "test"):
+        raise UsageError(f"unknown split '{split}'. Known: val, test")
+
+
+def _chosen(words: Sequence[str], defaults: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """`width=32` by dotted name, in the type of the parameter's default."""
+    chosen: dict[str, Scalar] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        default = lookup(defaults, PREFIX + name, "parameter")
+        try:
+            chosen[PREFIX + name] = (
+                {"true": True, "false": False}[value] if default is True or default is False else (type(default)(value))
+            )
+        except (ValueError, KeyError):
+            raise UsageError(f"--param {name} must be of the kind of its default, {default!r}, got '{value}'") from None
+    return chosen
+
+
+def _scored(
+    network: nn.Module, name: str, file: Path, faces: Faces, benchmark: Benchmark, by_condition: bool
+) -> dict[str, Any]:
     mse = official_mse(network, Labelled(faces, benchmark.coordinates))
     parameters = count_parameters(network)
-    megabytes = model.with_suffix(".safetensors").stat().st_size / 1e6
+    megabytes = file.stat().st_size / 1e6
     rules = benchmark.rules
     score = score_from_mse(mse)
     if not math.isfinite(score):
-        raise UsageError(f"{model} has no finite score on these faces: {score}")
+        raise UsageError(f"{name} has no finite score on these faces: {score}")
     return {
-        "model": str(model),
-        "data": splits.name,
-        "data_digest": splits.digest(),
-        "split": split,
+        "model": name,
         "faces": len(faces),
         "score": score,
         "mse": mse,
@@ -74,7 +147,6 @@ def score_model(
         "pass": score >= benchmark.scorer.pass_mark
         and parameters <= rules.max_parameters
         and megabytes <= rules.max_model_megabytes,
-        "notes": notes,
         **({"conditions": _by_condition(network, faces, benchmark.coordinates)} if by_condition else {}),
     }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Splits
+from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.store.plan import Plan
@@ -16,9 +17,14 @@ TRIALS = 7
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What a person asked of `kpbench search`; totals, so that the same request continues a study."""
+    """What a person asked of `kpbench search`; totals, so that the same request continues a study.
+
+    Attributes:
+        network: `FILE.py:NAME`, one network instead of a space.
+    """
 
     space: str = "cnn_small"
+    network: str | None = None
     data: str = "synthetic"
     labels: str = "complete"
     n_trials: int | None = None
@@ -90,7 +96,10 @@ def prepare_search(request: SearchRequest) -> Search:
     check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
-    task = prepare_task(request.space, request.device, request.epochs, images=request.images, labels=request.labels)
+    if request.network is not None and not WRITTEN.fullmatch(request.network):
+        raise UsageError(f"--network must be FILE.py:NAME, got '{request.network}'")
+    space = request.network or request.space
+    task = prepare_task(space, request.device, request.epochs, images=request.images, labels=request.labels)
     if sampler.make is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"

@@ -16,6 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from kpbench.cell import EpochRecord, Params
 from kpbench.faces.faces import SIZE
+from kpbench.networks.families import is_foreign
 from kpbench.networks.fused import run_plain
 from kpbench.seeds import derive
 from kpbench.space.space import LATER
@@ -52,7 +53,7 @@ def can_be_cohort(params: Params) -> bool:
     later = {name: value for name, value in training_defaults().items() if name in LATER}
     plain = all(params.get(name, value) == value for name, value in later.items())
     layers = params.get("network.norm") in NORMS and params.get("network.dropout") in DROPOUTS
-    return plain and layers and params["family"] in FAMILIES
+    return plain and layers and params["family"] in FAMILIES and not is_foreign(params)
 
 
 def fit_cohort(

@@ -16,6 +16,7 @@ from kpbench.cell import EpochRecord, Params, Scalar
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import SIZE, Faces
 from kpbench.networks.heads import HasOwnLoss
+from kpbench.networks.own import knows_layout
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
 from kpbench.training.augment import Moves, draw_moves, move
@@ -133,7 +134,8 @@ def fit(
     n = len(train.images)
     steps = steps_of(n, batch_size)
     device = setting.device.torch
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if knows_layout(network):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     where = f"{setting.device.kind} {setting.device.precision} {torch.__version__} {RECIPE}"
     pretrained(pretrain, network, setting.seed, where, partial(_on_other_faces, train, setting.device))
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -3,18 +3,22 @@
 import json
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from kpbench.cell import Scalar, Value
+from kpbench.cell import Params, Scalar, Value
 from kpbench.errors import UsageError
 from kpbench.networks.checks import first_line
 from kpbench.networks.families import build
 from kpbench.task.benchmark import first_problem
 from kpbench.training.seeds import global_seed
 from kpbench.whole_file import write_whole
+
+LONGEST = 300
+"""Characters of torch's own message; its first line says nothing."""
 
 
 class ModelCard(Value):
@@ -31,12 +35,38 @@ class ModelCard(Value):
 
 def save_model(network: nn.Module, card: ModelCard, stem: Path) -> Path:
     """Writes `<stem>.safetensors` and `<stem>.json`, each whole or not at all; returns the former's path."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    # Cloned, for safetensors refuses weights that share memory.
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
     stem.parent.mkdir(parents=True, exist_ok=True)
     path = stem.with_name(stem.name + ".safetensors")
     write_whole(stem.with_name(stem.name + ".json"), (card.model_dump_json(indent=2) + "\n").encode())
     write_whole(path, save(weights))
     return path
+
+
+def with_weights(params: Params, path: Path) -> nn.Module:
+    """The network of a cell with the state dict in `path`, on the CPU in eval mode; no code in the file is run.
+
+    Args:
+        path: `.safetensors`, or what torch.save wrote.
+
+    Raises:
+        UsageError: the file cannot be read, or does not hold this network's weights.
+    """
+    network = build(params)
+    try:
+        safe = path.suffix == ".safetensors"
+        weights = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or first_line(error)}") from error
+    except Exception as error:  # what pickle, zip files and torch's own reader raise
+        raise UsageError(f"{path}: holds no weights alone; write it by torch.save(model.state_dict(), ...)") from error
+    try:
+        network.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        why = " ".join(str(error).split())[:LONGEST]
+        raise UsageError(f"{path}: not a state dict of {params['family']}: {why}") from error
+    return network.eval()
 
 
 def load_model(path: Path) -> tuple[nn.Module, ModelCard]:

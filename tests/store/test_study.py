@@ -8,7 +8,7 @@ import pytest
 
 from kpbench.cell import EpochRecord, RunResult
 from kpbench.errors import UsageError
-from kpbench.store.files import READINGS, ROWS, SESSIONS, read_lines
+from kpbench.store.files import MODELS, READINGS, ROWS, SESSIONS, read_lines
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Reading, Session, find_study, open_study, studies
 
@@ -66,6 +66,22 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     assert rows == [row(0), odd]
     assert [type(v) for v in rows[1].params.values()] == [str, bool, int, float]
     assert read_plan(tmp_path / "s") == PLAN
+
+
+def test_own_files_are_part_of_a_plan_by_their_digests_and_kept_beside_the_models(tmp_path):
+    text = "x = 'ü'\r\n"
+    own = PLAN.model_copy(update={"own": {"my.py": "aa"}, "own_texts": {"my.py": text}})
+    assert own.digest != PLAN.digest == PLAN.model_copy(update={"own_texts": {"my.py": text}}).digest
+    assert "own" not in PLAN.identity()  # so that plans of studies without such files keep their digests
+    with open_study(tmp_path / "s", own) as study:
+        assert (study.folder / MODELS / "my.py").read_bytes() == text.encode()
+    assert read_plan(tmp_path / "s") == own
+    changed = PLAN.model_copy(update={"own": {"my.py": "bb"}})
+    with (
+        pytest.raises(UsageError, match=r"exists with another plan \(my.py aa -> bb\)"),
+        open_study(tmp_path / "s", changed),
+    ):
+        pass
 
 
 def test_a_torn_last_line_is_passed_over_and_cut_at_the_next_start(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kpbench.analysis.comparison.arms import Arm, arm_of, counted, differing
 from kpbench.analysis.comparison.study import StudyRows
-from kpbench.cell import RunResult, Scalar
+from kpbench.cell import RunResult, Scalar, spoken
 from kpbench.errors import UsageError, nearest
 from kpbench.store.files import PLAN
 from kpbench.store.study import find_study
@@ -88,7 +88,7 @@ def _is(value: Scalar, word: str) -> bool:
     if isinstance(value, bool):
         return str(value).lower() == word.lower()
     if isinstance(value, str):
-        return value == word
+        return word in (value, spoken(value))
     try:
         return float(word) == value
     except ValueError:
