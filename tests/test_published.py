@@ -10,7 +10,9 @@ import pytest
 
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.verify import as_json, read_verification
+from kpbench.cell import RunResult
 from kpbench.statistics.words import detectable_text
+from kpbench.store.files import ROWS, read_lines
 from kpbench.task.score import score_from_mse
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +22,9 @@ VERIFICATION = ROOT / "reports" / "verify-facial_keypoints"
 FACTORIAL, FAMILY = VERIFICATION / "facial_keypoints", ROOT / "reports" / "family-norm"
 PLANNED, LONG = ROOT / "reports" / "norm-dropout", ROOT / "reports" / "norm-dropout-60"
 FAMILY_LONG = ROOT / "reports" / "family-norm-60"
+SEARCH = ROOT / "reports" / "keypoint"
 PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
+SPLITS = ("val", "test")
 STUDIES = [LONG, FAMILY_LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
 
 
@@ -215,8 +219,44 @@ def test_the_floors_are_those_of_the_studies():
     assert f"{real['ridge on pixels']['test']:.1f}" in FINDINGS
 
 
+def test_the_ladder_is_that_of_the_rows():
+    text, result = " ".join(FINDINGS.split()), json.loads((SEARCH / "result.json").read_text(encoding="utf-8"))
+    rows, best = read_lines(SEARCH / ROWS, RunResult), result["best"]
+    finals = [row for row in rows if row.role == "final"]
+    assert len(finals) == best["seeds"] == 3 and {row.epochs for row in finals} == {60}
+    for split in ("val", "test"):
+        mean = score_from_mse(float(np.exp(np.mean([np.log(row.mse_on(split)) for row in finals]))))
+        assert mean == pytest.approx(best[f"{split}_mean"])
+    low, high = best["test_interval"]
+    interval = f"{best['test_mean']:.1f}, {low:.0f} to {high:.0f}"
+    million = f"{finals[0].parameters / 1e6:.1f} M"
+    what = "`kpbench search --space keypoint`, best cell, 3 fresh seeds"
+    assert said(what, million, f"{best['val_mean']:.1f}", interval)
+    assert f"{finals[0].megabytes:.1f} MB" in text
+    for name in ("mean face", "ridge on pixels"):
+        assert said(name, "–", *(f"{analyse(LONG).floor[name][split]:.1f}" for split in ("val", "test")))
+    trials = [row for row in rows if row.role == "trial"]
+    complete = sorted(row.val_score for row in trials if row.state == "complete")
+    assert "{:.0f}, {:.0f} and {:.0f} on validation".format(*complete) in text
+    assert len(trials) == 6 and len(complete) == 3
+    assert all(row.params["network.head"] == "softargmax" for row in trials if row.state == "complete")
+
+
+def test_the_best_cell_of_the_long_ablation_stands_in_the_ladder():
+    runs = [row for row in analyse(LONG).rows if row.role == "ablation"]
+    cells = {row.cell: [one for one in runs if one.cell == row.cell] for row in runs}
+    each = {
+        cell: [score_from_mse(float(np.exp(np.mean([np.log(row.mse_on(split)) for row in mine])))) for split in SPLITS]
+        for cell, mine in cells.items()
+    }
+    best = max(each, key=lambda cell: each[cell][0])
+    million = f"{cells[best][0].parameters / 1e6:.1f} M"
+    scores = (f"{score:.1f}" for score in each[best])
+    assert said("`cnn_small`, best cell of the 60-epoch ablation below, 8 seeds", million, *scores)
+
+
 def test_published_pages_are_there_and_show_no_face():
-    for folder in (VERIFICATION, *STUDIES):
+    for folder in (VERIFICATION, SEARCH, *STUDIES):
         text = (folder / "report.html").read_text(encoding="utf-8")
         body = re.sub(r"<script.*?</script>", "", text, flags=re.S)
         assert "data:image" not in body and "<img" not in body
@@ -224,6 +264,6 @@ def test_published_pages_are_there_and_show_no_face():
 
 
 def test_published_rows_name_no_place_of_a_machine():
-    for file in (file for folder in (VERIFICATION, *STUDIES) for file in folder.glob("**/*.json*")):
+    for file in (file for folder in (VERIFICATION, SEARCH, *STUDIES) for file in folder.glob("**/*.json*")):
         text = file.read_text(encoding="utf-8")
         assert not re.search(r'"(/|[A-Z]:\\)', text), file
