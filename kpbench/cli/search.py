@@ -90,8 +90,8 @@ def outcome(result: dict[str, Any]) -> list[str]:
     if best is None:
         lines.append("best     none: no trial was completed")
     else:
-        params = {k.removeprefix("network."): v for k, v in best["cell"].items() if not k.startswith("training.")}
-        lines.append("best     " + " ".join(f"{key}={value}" for key, value in params.items()))
+        cell = {"family": best["cell"]["family"]} | best["varies"]
+        lines.append("best     " + " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in cell.items()))
     if best and best["test_score"] is not None:
         interval = best["test_interval"]
         span = f", 95 % interval {interval[0]:.0f} to {interval[1]:.0f}" if interval else ""

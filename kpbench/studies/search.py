@@ -86,7 +86,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             "study": study.name,
             "epochs": task.epochs,
             "images": task.epochs * len(splits.train),
-            "best": best,
+            "best": best and {**best, "varies": {n: best["cell"][n] for n in task.space.factors if n in best["cell"]}},
             "floor": {name: scores["test"] for name, scores in floor.items()},
             "trials": trial_counts(rows),
             "finals_failed": len(_unfinished(prepared, rows)),

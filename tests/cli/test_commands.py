@@ -32,7 +32,9 @@ def test_search_score_report_and_ls(kpbench, options, course, tmp_path):
     code, out, err = kpbench("search", *options)  # again: nothing to train, a table for a person
     assert code == 0
     assert (study / ROWS).read_bytes() == lines
-    assert "best" in out
+    varies = result["best"]["varies"]
+    assert set(varies) == {"network.depth"}
+    assert f"best     family=cnn depth={varies['network.depth']}\n" in out  # what varies, not all parameters
     assert "ridge on pixels" in out
     assert str(result["report"]) in out
     assert err == ""  # nothing left to train, nothing to tell
