@@ -64,9 +64,8 @@ def faces(
     images: Annotated[
         str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k, of the real faces.")
     ] = None,
-    levels: Annotated[
-        list[str] | None, typer.Option(help="Levels of norm, dropout or depth: depth=2,4; repeatable.")
-    ] = None,
+    factors: Annotated[str, typer.Option(help="Factors whose levels are crossed.")] = "norm,dropout,depth",
+    levels: Annotated[list[str] | None, typer.Option(help="Levels of a factor: depth=2,4; repeatable.")] = None,
     space: Annotated[str, typer.Option(help="Search space: a name or a .toml file.")] = "cnn_small",
     workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -86,20 +85,22 @@ def faces(
     from kpbench.engine.cluster import cluster
     from kpbench.report.verify.page import write_verification
     from kpbench.studies.ablation_request import AblationRequest
-    from kpbench.studies.verify import FACTORS, SEEDS, prepare_verify
+    from kpbench.studies.verify import SEEDS, prepare_verify
     from kpbench.studies.verify import dry_run as dry
     from kpbench.studies.verify import verify as run_verify
 
+    crossed = [word.strip() for word in factors.split(",") if word.strip()]
     request = request_of(
         AblationRequest,
         locals(),
-        levels=named_levels(levels or [], list(FACTORS)),
+        factors=tuple(crossed),
+        levels=named_levels(levels or [], crossed),
         seeds=SEEDS if seeds is None else seeds,
         images=images_asked(images, epochs),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     with own_prints_aside(), cluster(workers) as ray, View(quiet=quiet) as view:
-        prepared = prepare_verify(request, seeds_as_found=seeds is None)
+        prepared = prepare_verify(request, factors=request.factors, seeds_as_found=seeds is None)
         if dry_run:
             asked = dry(prepared, view.say)
         else:

@@ -26,6 +26,7 @@ BUILT_IN = "synthetic"
 """The data set that is drawn, and the name of the study on it."""
 
 FACTORS = ("norm", "dropout", "depth")
+"""What is crossed unless other factors are asked for, which get a folder of their own."""
 
 LEVELS = {"depth": ("2", "4")}
 """Levels of a factor that is not compared at all of its space's."""
@@ -59,22 +60,27 @@ class Planned:
     plans: tuple[Plan, Plan]
 
 
-def prepare_verify(request: AblationRequest, *, seeds_as_found: bool = False) -> Prepared:
+def prepare_verify(
+    request: AblationRequest, *, factors: tuple[str, ...] = FACTORS, seeds_as_found: bool = False
+) -> Prepared:
     """Reads and checks everything that can be wrong before a face is read.
 
     Args:
         request: `data` the real faces, `levels` as words by factor; its factors, control and `also` are set here.
+        factors: those to cross.
         seeds_as_found: as in `Prepared`; where no number of seeds was asked for.
 
     Raises:
-        UsageError: the built-in faces against themselves, or as `prepare_ablation`.
+        UsageError: the built-in faces against themselves, no factor, or as `prepare_ablation`.
     """
     if request.data == BUILT_IN:
         raise UsageError(f"'{BUILT_IN}' cannot be compared with itself; give the real faces: --data NAME or PATH")
+    if not factors:
+        raise UsageError("--factors names no factor; give some with commas: norm,dropout")
     given = request.levels or {}
     named = {word.rpartition(".")[2] for word in given}
-    levels = {name: words for name, words in LEVELS.items() if name not in named} | given
-    real = replace(request, factors=FACTORS, cross=FACTORS, levels=levels, control=False)
+    levels = {name: words for name, words in LEVELS.items() if name in factors and name not in named} | given
+    real = replace(request, factors=factors, cross=factors, levels=levels, control=False)
     built_in = prepare_ablation(replace(real, data=BUILT_IN, also=request.data))
     return Prepared((built_in, replace(built_in, request=real)), seeds_as_found)
 
@@ -112,7 +118,8 @@ def plan_verify(prepared: Prepared, say: Say) -> Planned:
     if real.name == BUILT_IN:
         raise UsageError(f"{request.data} is called '{BUILT_IN}' as the built-in faces are; rename the file or folder")
     drawn = task.read_faces(BUILT_IN, say)
-    folder = request.out / f"verify-{real.name}"
+    other = [] if request.factors == FACTORS else [word.rpartition(".")[2] for word in request.factors]
+    folder = request.out / "-".join(["verify", real.name, *other])
     names = (BUILT_IN, real.name)
     both = tuple(study.on(real) for study in prepared.studies)
     designs = [read_plan(folder / name).design if (folder / name / PLAN).is_file() else None for name in names]

@@ -139,6 +139,8 @@ def test_a_page_that_cannot_be_written_is_one_line(kpbench, studies, tmp_path):
         (["verify", "faces", "--data", "nowhere.zip"], "nowhere.zip"),
         (["verify", "faces", "--data", "real.zip", "--levels", "2,4"], "does not say whose level"),
         (["verify", "faces", "--data", "real.zip", "--levels", "depht=2"], "did you mean 'depth'"),
+        (["verify", "faces", "--data", "real.zip", "--factors", "hed", "--space", "heads"], "did you mean 'head'"),
+        (["verify", "faces", "--data", "real.zip", "--factors", ","], "--factors names no factor"),
         (["verify", "faces", "--data", "real.zip", "--seeds", "1"], "--seeds must be at least 2"),
     ],
 )

@@ -313,6 +313,16 @@ def test_a_folder_without_permission(asked, scripted):
         run(asked)
 
 
+def test_other_factors_are_crossed_in_a_folder_of_their_own(asked, monkeypatch):
+    monkeypatch.setattr(ablation, "epoch_seconds", lambda cell, staged: 60.0)
+    prepared = prepare_verify(AblationRequest(**asked | {"levels": {"head": ("softargmax", "fc")}, "space": "heads"}),
+                              factors=("head", "members"))  # fmt: skip
+    said = dry_run(prepared, quiet)
+    assert said["folder"].endswith("verify-course-head-members")
+    assert len(said["cells"]) == 4
+    assert set(prepared.studies[0].design.factors) == {"network.head", "network.members"}
+
+
 def test_the_defaults_ask_what_the_ablation_would():
     """The two studies are plain ablations, so that studies made by `kpbench ablate` are found again."""
     built_in, real = prepare_verify(AblationRequest(seeds=4, data="faces.zip")).studies
