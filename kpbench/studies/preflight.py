@@ -25,7 +25,8 @@ from kpbench.studies.spaces import open_space
 from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
-from kpbench.training.fit import RECIPE, check_training, training_of
+from kpbench.training.fit import RECIPE, training_of
+from kpbench.training.limits import check_training
 from kpbench.version import __version__
 
 LONGEST_NAME = 200

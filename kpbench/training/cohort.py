@@ -28,7 +28,6 @@ from kpbench.training.fit import (
     VAL_BATCH,
     DeviceFaces,
     DivergedError,
-    check_training,
     epoch_of,
     loss_for,
     record,
@@ -36,6 +35,7 @@ from kpbench.training.fit import (
     training_defaults,
     training_of,
 )
+from kpbench.training.limits import check_training
 from kpbench.training.recipe import SCHEDULES, make_optimizer
 
 FAMILIES = frozenset({"cnn", "mlp"})

@@ -13,18 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kpbench.cell import EpochRecord, Params, Scalar
-from kpbench.errors import UsageError, lookup
-from kpbench.faces.faces import SIZE, Faces
+from kpbench.errors import UsageError
+from kpbench.faces.faces import Faces
 from kpbench.networks.heads import HasOwnLoss
 from kpbench.networks.own import knows_layout
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
 from kpbench.training.augment import Moves, draw_moves, move
 from kpbench.training.device import Device
+from kpbench.training.limits import check_training
 from kpbench.training.looks import draw_looks, look
-from kpbench.training.pretrain import SOURCES
 from kpbench.training.pretrain import pretrain as pretrained
-from kpbench.training.recipe import LOSSES, OPTIMIZERS, SCHEDULES, Average, make_optimizer, masked_mean
+from kpbench.training.recipe import LOSSES, SCHEDULES, Average, make_optimizer, masked_mean
 from kpbench.training.seeds import generator, global_seed
 
 
@@ -257,47 +257,6 @@ def training_defaults() -> dict[str, Scalar]:
     """The training parameters by dotted name with their defaults: the keyword-only part of `fit`."""
     parameters = inspect.signature(fit).parameters.values()
     return {PREFIX + p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-Limit = tuple[Callable[[float], bool], str]
-
-SHARE: Limit = (lambda value: 0 <= value <= 1, "between 0 and 1")
-
-LIMITS: Mapping[str, Limit] = {
-    "lr": (lambda value: value > 0, "above 0"),
-    "weight_decay": (lambda value: value >= 0, "0 or more"),
-    "batch_size": (lambda value: value >= 2, "at least 2"),
-    "shift": (lambda value: 0 <= value <= SIZE, f"between 0 and {SIZE} pixels"),
-    "rotate": (lambda value: 0 <= value <= 180, "between 0 and 180 degrees"),
-    "scale": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
-    **dict.fromkeys(("brightness", "contrast", "flip", "blur", "sharpen", "cutout", "strong_until"), SHARE),
-    "gamma": (lambda value: value >= 0, "0 or more"),
-    "ema": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
-}
-"""Training parameter -> whether a value is allowed, and what is, in words."""
-
-TABLES: Mapping[str, Mapping[str, object]] = {
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "loss": LOSSES,
-    "pretrain": dict.fromkeys(SOURCES),
-}
-"""Training parameter -> the table that its value is a name of."""
-
-
-def check_training(**values: Any) -> None:
-    """Refuses training parameters out of range, by name.
-
-    Raises:
-        UsageError: the parameter, what it may be, and what it is.
-    """
-    for name, value in values.items():
-        if name in TABLES:
-            lookup(TABLES[name], value, f"training.{name}")
-        elif name in LIMITS:
-            allowed, wanted = LIMITS[name]
-            if not allowed(value):
-                raise UsageError(f"training.{name} must be {wanted}, got {value}")
 
 
 def training_of(params: Params) -> dict[str, Any]:
