@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from kpbench.cell import EpochRecord, Params
+from kpbench.cell import EpochRecord, Params, cell_id
 from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.faces.faces import Faces
 from kpbench.faces.split import redrawn
@@ -170,7 +170,7 @@ def epoch_seconds(cell: Params, staged: Staged) -> float:
         val_images=staged.val_images[:8],
         val_keypoints=staged.val_keypoints[:8],
     )
-    own = {name: value for name, value in cell.items() if name != "training.pretrain"}  # which is paid once
+    own = {name: value for name, value in cell.items() if name != "training.pretrain"}  # which is no part of an epoch
     job = Job(number=0, role="ablation", params=own, seeds=(0,), epochs=2)
     records = [seed for progress in work(job, prepare(small)) for seed in progress.seeds]
     seconds = [record.seconds for record in records if isinstance(record, EpochRecord)]
@@ -184,7 +184,8 @@ def _built(job: Job, seed: int, ready: Ready) -> nn.Module:
 
 def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
     network = _built(job, seed, ready)
-    setting = Setting(job.epochs, seed, ready.staged.device)
+    of_network = {name: value for name, value in job.params.items() if not name.startswith("training.")}
+    setting = Setting(job.epochs, seed, ready.staged.device, cell_id(of_network))
     for record in fit(network, ready.train, ready.val, setting, **training_of(job.params)):
         if record.epoch == job.epochs:
             _keep(job, seed, network, ready)

@@ -32,14 +32,20 @@ class DataSet:
     read: Callable[[Progress], Parts]
 
 
-def _draw(progress: Progress) -> Parts:
+def drawn(n: int, seed: int, progress: Progress = silent) -> Parts:
+    """n drawn faces as train, kept once drawn; another seed draws other people."""
+
     def build() -> Parts:
         progress("drawing faces", 0.0)
-        parts = Parts(synthetic.generate(SYNTHETIC_FACES, seed=0))
+        parts = Parts(synthetic.generate(n, seed=seed))
         progress("drawing faces", 1.0)
         return parts
 
-    return cached(f"synthetic {synthetic.VERSION} n={SYNTHETIC_FACES} seed=0", build)
+    return cached(f"synthetic {synthetic.VERSION} n={n} seed={seed}", build)
+
+
+def _draw(progress: Progress) -> Parts:
+    return drawn(SYNTHETIC_FACES, 0, progress)
 
 
 DATASETS: dict[str, DataSet] = {

@@ -37,11 +37,18 @@ class Block(nn.Sequential):
         """(N, C, H, W) -> (N, C', H // 2, W // 2)."""
         conv, norm, pool, act, dropout = self
         fits = conv.weight.device.type == "cpu" and conv.weight.dtype == torch.float32  # bfloat16 comes from autocast
-        fits = fits and isinstance(norm, nn.Identity | PerActivationBatchNorm | nn.BatchNorm2d)
+        fits = fits and _known(norm)
         if not (self.fused and self.training and fits and isinstance(pool, nn.MaxPool2d)):
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
         return cast(Tensor, dropout(norm_pool_act(conv(x), norm, slope)))
+
+
+def _known(norm: nn.Module) -> bool:
+    """Whether a norm is of those whose function is compiled: exactly these, not what somebody derives from them."""
+    if type(norm) is nn.BatchNorm2d:
+        return norm.affine and norm.track_running_stats and norm.momentum is not None
+    return type(norm) in (nn.Identity, PerActivationBatchNorm)
 
 
 def run_plain(network: nn.Module) -> nn.Module:

@@ -139,7 +139,8 @@ def keyword_defaults(make: Callable[..., Any], name: str) -> dict[str, Scalar]:
     """
     if getattr(make, "__init__", None) is nn.Module.__init__:
         return {}  # a class without an initialiser of its own; torch's takes anything, and uses none of it
-    parameters = inspect.signature(make).parameters.values()
+    with told(name):
+        parameters = inspect.signature(make).parameters.values()
     for parameter in parameters:
         by_keyword = parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         if not by_keyword or type(parameter.default) not in (bool, int, float, str):

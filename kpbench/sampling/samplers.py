@@ -78,10 +78,11 @@ def propose(
         scratch = optuna.create_study(
             storage=_Continued(remembered(history)),
             direction="maximize",
-            sampler=_near(space.prior, len(history), seed, sampler.make(derive(seed, len(history)) % 2**32)),
+            sampler=(own := sampler.make(derive(seed, len(history)) % 2**32)),
         )
         finite = space.size is not None
-        for _ in range(RESAMPLES if finite else 50 * RESAMPLES):
+        for repeat in range(RESAMPLES if finite else 50 * RESAMPLES):
+            scratch.sampler = _near(space.prior, len(history), repeat, seed, own)
             trial = scratch.ask()
             cell = space.suggest(trial)
             if cell_id(trial.params) not in seen and legal(cell):
@@ -89,15 +90,16 @@ def propose(
     return next(_unseen(space, seen, legal, derive(seed, len(history))), None) if finite else None
 
 
-def _near(prior: Params, asked: int, seed: int, sampler: BaseSampler) -> BaseSampler:
+def _near(prior: Params, asked: int, repeat: int, seed: int, sampler: BaseSampler) -> BaseSampler:
     """A sampler that keeps to a prior at first: the first trial is the prior, each of the next some of its values.
 
-    Each value stays with a probability of a half, and after `STARTUP` trials no value does: a bad guess is forgotten.
+    Each value stays with a probability of a half, drawn anew where what came of it was seen before or breaks the rules,
+    and after so many of those, as after `STARTUP` trials, no value does: a bad guess is forgotten.
     """
-    if not prior or asked >= STARTUP:
+    if not prior or asked >= STARTUP or repeat >= RESAMPLES // 2:
         return sampler
-    draw = random.Random(derive(seed, "prior", asked))
-    return PartialFixedSampler({name: v for name, v in prior.items() if asked == 0 or draw.random() < 0.5}, sampler)
+    draw, whole = random.Random(derive(seed, "prior", asked, repeat)), asked == repeat == 0
+    return PartialFixedSampler({name: v for name, v in prior.items() if whole or draw.random() < 0.5}, sampler)
 
 
 def remembered(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:

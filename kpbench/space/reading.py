@@ -228,12 +228,18 @@ def _point(table: dict[str, Any], section: str, parameters: Mapping[str, Paramet
     for key, value in flat.items():
         if key not in parameters:
             raise refuse(f"{section}.{key}", f"no parameter of this space; {nearest(key, parameters)}")
-        parameter = parameters[key]
-        inside = (
-            value in parameter.values
-            if isinstance(parameter, Choice)
-            else _is_number(value) and parameter.low <= value <= parameter.high
-        )
-        if not inside:
+        flat[key] = _inside(parameters[key], value)
+        if flat[key] is None:
             raise refuse(f"{section}.{key}", f"{value!r} is outside the space")
     return flat
+
+
+def _inside(parameter: Parameter, value: Any) -> Scalar | None:
+    """The value as the parameter has it, 1 as 1.0 where that is a decimal number; None where it does not have it."""
+    if isinstance(parameter, Choice):
+        same = (own for own in parameter.values if own == value and isinstance(own, bool) == isinstance(value, bool))
+        return next(same, None)
+    if not _is_number(value) or not parameter.low <= value <= parameter.high:
+        return None
+    whole = isinstance(parameter.low, int) and isinstance(parameter.high, int)
+    return (int(value) if value == int(value) else None) if whole else float(value)

@@ -147,6 +147,12 @@ class SearchSpace:
                     seen.add(cell_id(cell))
                     yield cell
 
+    def guesses(self) -> Iterator[dict[str, Scalar]]:
+        """The prior, what it leaves open at its first value; none where there is no prior."""
+        if self.prior:
+            first = {name: p.values[0] if isinstance(p, Choice) else p.low for name, p in self.parameters.items()}
+            yield self.settle({**first, **self.prior})
+
     def settle(self, wanted: Params) -> dict[str, Scalar]:
         """`wanted` without the parameters whose conditions it does not meet."""
         chosen: dict[str, Scalar] = {}

@@ -27,6 +27,7 @@ from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
 from kpbench.training.fit import RECIPE, training_of
 from kpbench.training.limits import check_training
+from kpbench.training.pretrain import check_pretrain
 from kpbench.version import __version__
 
 LONGEST_NAME = 200
@@ -71,6 +72,7 @@ class Task:
             UsageError: the cell breaks the course's rules, cannot be built or has a training parameter out of range.
         """
         check_training(**training_of(params))
+        check_pretrain(params)
         key = describe(params)
         if key not in self.sizes:
             self.sizes[key] = check_rules(params, self.benchmark.rules)
@@ -180,7 +182,7 @@ def prepare_task(
         packages=opened.packages,
     )
     small = found.size is not None and found.size <= CHECKED
-    for cell in found.cells() if small else found.probes():
+    for cell in found.cells() if small else (*found.probes(), *found.guesses()):
         try:
             task.size(task.complete(cell))
         except UsageError as error:

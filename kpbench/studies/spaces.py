@@ -43,7 +43,7 @@ def open_space(name: str) -> Opened:
     if match is None:
         path = find("search_spaces", name)
         return _opened(*read_table(path), path, path.parent)
-    file = Path(match[1])
+    file = Path(match[1]).expanduser()
     called = f"{file.name}:{match[2]}"  # without folders: the same study wherever the file lies
     text = f"family = {json.dumps(called)}\n"
     return _opened(tomllib.loads(text), text, Path(f"{file.stem.replace('.', '-')}-{match[2]}"), file.parent)

@@ -59,11 +59,12 @@ class DeviceFaces:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is not a hyperparameter: how long, with which seed, where."""
+    """What is not a hyperparameter: how long, with which seed, where, and what tells the network from others."""
 
     epochs: int
     seed: int
     device: Device
+    network: str | None = None
 
 
 def fit(
@@ -112,8 +113,8 @@ def fit(
         blur, sharpen, gamma, cutout: as in `draw_looks`.
         strong_until: share of the epochs after which shift, rotation and size are at most `WEAK`, and the picture's
             look is left as it is.
-        pretrain: other faces on which the feature maps are trained first, of `pretrain.SOURCES`. Their images are in
-            no record.
+        pretrain: other faces on which the feature maps are trained first, of `pretrain.SOURCES`. The time is in the
+            first record, the images are in none.
 
     Raises:
         UsageError: a parameter out of range, or fewer than two training faces.
@@ -136,8 +137,11 @@ def fit(
     device = setting.device.torch
     if knows_layout(network):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    where = f"{setting.device.kind} {setting.device.precision} {torch.__version__} {RECIPE}"
-    pretrained(pretrain, network, setting.seed, where, partial(_on_other_faces, train, setting.device))
+    begun = time.perf_counter()
+    there = f"{setting.device.kind} {setting.device.precision} {torch.__version__} {RECIPE}"
+    identity = setting.network and f"{setting.network} {there}"
+    pretrained(pretrain, network, identity, setting.seed, partial(_on_other_faces, train, setting.device))
+    spent = time.perf_counter() - begun if pretrain != "none" else 0.0
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     stepper = make_optimizer(optimizer, weights, lr=lr, weight_decay=weight_decay, spare_norms=spare_norms)
     rate = SCHEDULES[schedule](stepper, lr, setting.epochs * steps)
@@ -166,7 +170,7 @@ def fit(
                 asked = wanted.expand_as(points)
                 wrong = error(points, asked)
                 for term in terms:
-                    wrong = wrong + term.own_loss(wanted)
+                    wrong = wrong + term.own_loss(wanted) / len(points)  # the mean over members, as that of the points
                 stepper.zero_grad(set_to_none=True)
                 wrong.backward()
                 stepper.step()
@@ -177,7 +181,7 @@ def fit(
         val_mse = batched_mse(judged, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
         if average is not None and epoch == setting.epochs:
             network.load_state_dict(judged.state_dict())
-        yield record(epoch, total.item() / n, val_mse, time.perf_counter() - start)
+        yield record(epoch, total.item() / n, val_mse, time.perf_counter() - start + (spent if epoch == 1 else 0.0))
 
 
 def _on_other_faces(

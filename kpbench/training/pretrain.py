@@ -5,23 +5,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-import torch
+import numpy as np
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from kpbench.cell import EpochRecord
-from kpbench.faces.datasets import load
+from kpbench.cell import EpochRecord, Params
+from kpbench.errors import UsageError
+from kpbench.faces.datasets import drawn
 from kpbench.faces.faces import Faces
 from kpbench.faces.library.cache import cache_folder
 from kpbench.networks.blocks import Backbone
+from kpbench.networks.timm_features import TimmFeatures
 from kpbench.seeds import derive
 from kpbench.whole_file import write_whole
 
 SOURCES = ("none", "synthetic")
-"""`synthetic`: the drawn faces."""
+"""`synthetic`: drawn faces of people who are in no data set: not those of `--data synthetic`, whose test is sealed."""
 
+FAMILIES = ("keypoint_net", "timm_features")
+"""Those whose head is known, for it is made new."""
+
+FACES, VAL, DRAWN_SEED = 2000, 100, 1
 EPOCHS = 20
-VAL_SHARE = 0.05
 
 RECIPE: Mapping[str, Any] = {
     "optimizer": "muon",
@@ -43,50 +48,54 @@ Train = Callable[[nn.Module, Faces, Faces, int, int, Mapping[str, Any]], Iterato
 """(network, train, val, epochs, seed, recipe) -> `fit` on these faces."""
 
 
-def pretrain(source: str, network: nn.Module, seed: int, where: str, train: Train) -> None:
+def check_pretrain(params: Params) -> None:
+    """Refuses pretraining for a family whose head is not known.
+
+    Raises:
+        UsageError: naming those that can be pretrained.
+    """
+    if params.get("training.pretrain", "none") != "none" and params["family"] not in FAMILIES:
+        raise UsageError(f"training.pretrain is for {' and '.join(FAMILIES)}, not for {params['family']}")
+
+
+def pretrain(source: str, network: nn.Module, identity: str | None, seed: int, train: Train) -> None:
     """Trains a network's feature maps on other faces, in place; its head keeps the weights that it has.
 
-    What is trained depends on the network, its initial weights and the seed alone, and is kept in the cache folder by
-    these, so that every run of the cell with this seed, under whatever recipe, starts from it and pays once.
+    The weights follow from the network and the run's seed alone, not from its recipe, and are kept in the cache folder:
+    each network and seed pays once, 38,000 images, whatever is varied beside them.
 
     Args:
         source: of `SOURCES`.
-        where: device, precision and torch's version: what else the weights depend on.
+        identity: all that tells one network, device and version of the code from another; None: nothing is kept.
     """
     if source == "none":
         return
-    splits = load(source, val_share=VAL_SHARE, test_share=VAL_SHARE, seed=0)
+    faces = drawn(FACES, DRAWN_SEED).train
     initial = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    file = (
-        cache_folder().parent / "pretrained" / f"{_digest(network, initial, splits.digest(), seed, where)}.safetensors"
-    )
+    text = f"{VERSION} {EPOCHS} {sorted(RECIPE.items())} {faces.digest()} {seed} {identity}"
+    file = cache_folder().parent / "pretrained" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
     found: dict[str, Tensor] | None = None
-    with suppress(Exception):  # whatever ails a cache file, the faces are still there
-        found = load_file(file)
+    if identity is not None:
+        with suppress(Exception):  # whatever ails a cache file, the faces are still there
+            found = load_file(file)
     if found is None:
-        for _ in train(network, splits.train, splits.val, EPOCHS, derive(seed, "pretrain"), RECIPE):
+        most, last = (faces.take(part) for part in np.split(np.arange(FACES), [FACES - VAL]))  # in the order of people
+        for _ in train(network, most, last, EPOCHS, derive(seed, "pretrain"), RECIPE):
             pass
         found = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
-        with suppress(OSError):  # where nothing can be written, the next run trains it again
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, save(found))
-    head = _head(network)
-    network.load_state_dict({name: initial[name] if name in head else value for name, value in found.items()})
+        if identity is not None:
+            with suppress(OSError):  # where nothing can be written, the next run trains it again
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(file, save(found))
+    body = _body(network)
+    network.load_state_dict({name: found[name] if name.startswith(body) else own for name, own in initial.items()})
 
 
-def _digest(network: nn.Module, initial: Mapping[str, Tensor], faces: str, seed: int, where: str) -> str:
-    text = f"{VERSION} {EPOCHS} {sorted(RECIPE.items())} {faces} {seed} {where} {network}"
-    weights = hashlib.sha256(text.encode())
-    for name, value in initial.items():
-        weights.update(name.encode() + value.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return weights.hexdigest()[:32]
-
-
-def _head(network: nn.Module) -> set[str]:
-    """The names of a head's weights: what lies outside a `Backbone`, elsewhere the last module that has weights."""
-    bodies = [name for name, module in network.named_modules() if isinstance(module, Backbone)]
-    names = set(network.state_dict())
-    if bodies:
-        return {name for name in names if not any(name.startswith(f"{body}.") for body in bodies)}
-    leaves = [name for name, module in network.named_modules() if module._parameters]
-    return {name for name in names if name.rpartition(".")[0] == leaves[-1]}
+def _body(network: nn.Module) -> tuple[str, ...]:
+    """What the names of the weights of feature maps begin with."""
+    named = [
+        (name, "backbone." if isinstance(module, TimmFeatures) else "")
+        for name, module in network.named_modules()
+        if isinstance(module, Backbone | TimmFeatures)
+    ]
+    return tuple(f"{name}.{rest}" if name else rest for name, rest in named)

@@ -81,7 +81,9 @@ def _by(factor: Callable[[float], float]) -> Callable[[torch.optim.Optimizer, fl
 
 
 SCHEDULES: Mapping[str, Callable[[torch.optim.Optimizer, float, int], LRScheduler]] = {
-    "one_cycle": lambda optimizer, lr, steps: OneCycleLR(optimizer, max_lr=lr, total_steps=steps),
+    "one_cycle": lambda optimizer, lr, steps: OneCycleLR(
+        optimizer, max_lr=lr, total_steps=steps, cycle_momentum=not {"momentum", "betas"} <= set(optimizer.defaults)
+    ),
     "flat_cosine": _by(flat_cosine),
     "constant": _by(constant),
 }

@@ -67,7 +67,7 @@ def render_ablation(
         crashes=runs.failures(found),
         methods=methods.methods(found),
         deviations=deviations.deviations(found, sessions, readings),
-        plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "design"}),
+        plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts", "design"}),
         design={**design, "cells": f"{len(found.design.cells)}, {found.design.runs} runs"},
         fixed=fixed_parameters(found.rows),
         sessions=sessions,

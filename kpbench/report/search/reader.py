@@ -28,7 +28,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
     """
     plan = read_plan(folder)
     rows = tuple(read_lines(folder / ROWS, RunResult))
-    shown = plan.model_dump(exclude={"space_text", "benchmark_text"})
+    shown = plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts"})
     sessions, readings = read_sessions_and_readings(folder)
     examples = _examples(folder / EXAMPLES) if faces else None
     return ReportInput(
