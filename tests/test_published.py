@@ -24,8 +24,9 @@ PLANNED, LONG = ROOT / "reports" / "norm-dropout", ROOT / "reports" / "norm-drop
 FAMILY_LONG = ROOT / "reports" / "family-norm-60"
 SEARCH = ROOT / "reports" / "keypoint"
 PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
+HEADS = ROOT / "reports" / "heads"
 SPLITS = ("val", "test")
-STUDIES = [LONG, FAMILY_LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
+STUDIES = [HEADS, LONG, FAMILY_LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
 
 
 @pytest.fixture(scope="module", params=STUDIES, ids=lambda folder: folder.name)
@@ -64,8 +65,7 @@ def test_every_planned_run_has_an_outcome_and_none_diverged(study):
     assert study.missing == 0 and study.failures == ()
     assert all(row.state == "complete" for row in study.rows)
     assert f"{study.design.runs} runs" in FINDINGS.replace("\n", " ")
-    long = study.plan.epochs == 60
-    assert len(study.design.blocks) == (8 if study.split == "val" else 6) and (long or study.plan.epochs == 8)
+    assert len(study.design.blocks) == (8 if study.split == "val" else 6) and study.plan.epochs in (8, 20, 60)
     assert f"{study.plan.epochs} epochs, {study.images:,} images" in FINDINGS.replace("\n", " ")
 
 
@@ -84,10 +84,10 @@ def test_only_what_was_planned_has_a_verdict():
     why = {folder.name: {one.verdict.why for one in analyse(folder).contrasts} for folder in STUDIES}
     assert why == {
         "norm-dropout-60": {"", "collapse"}, "norm-dropout": {""}, "facial_keypoints": {"seeds"}, "family-norm": {""},
-        "family-norm-60": {""}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
+        "family-norm-60": {""}, "heads": {"", "collapse"}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
     }  # fmt: skip
     assert {analyse(folder).terms.inherited for folder in PARTS} == {5}
-    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1)):
+    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1), (HEADS, 4)):
         planned = analyse(folder)
         assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == contrasts
         readings = (folder / "test_readings.jsonl").read_text(encoding="utf-8").splitlines()
@@ -128,6 +128,18 @@ def test_the_cells_of_the_planned_studies_are_those_of_their_rows(folder):
     floor = {name: f"{split['val']:.1f}" for name, split in study.floor.items()}
     assert f"mean face {floor['mean face']}, ridge {floor['ridge on pixels']} on validation" in FINDINGS.replace(
         "\n", " "
+    )
+
+
+def test_the_heads_are_those_of_the_rows():
+    study, text = analyse(HEADS), " ".join(FINDINGS.split())
+    for (head,), mse in zip(study.table.cells, study.table.mse, strict=True):
+        assert f"`{head}` {score(mse)}" in text
+    sizes = {row.params["network.head"]: row.parameters for row in study.rows}
+    outputs = 2 * 15
+    assert (
+        round(sizes["global_pool"] - (64 + 1) * outputs, -4) == 120_000
+        and "120,000 parameters without its head" in text
     )
 
 

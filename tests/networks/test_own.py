@@ -92,6 +92,57 @@ def test_own_layers_stand_where_the_tables_entries_do(named, family):
     assert {"Scale", "Leave", "Swish"} <= set(kinds)
 
 
+DERIVED = """
+import torch
+from torch import nn
+
+class Always(nn.BatchNorm2d):
+    def __init__(self, shape):
+        super().__init__(shape[0])
+
+    def forward(self, x):
+        return torch.full_like(x, 7.0) + 0 * super().forward(x)
+
+def plain(shape):
+    return nn.BatchNorm2d(shape[0], affine=False)
+
+def whole(shape):
+    return nn.BatchNorm2d(shape[0], momentum=None)
+"""
+
+
+@pytest.mark.parametrize("norm", ["Always", "plain", "whole"])
+def test_a_norm_that_derives_from_torchs_computes_what_it_says_in_training_too(named, norm):
+    """The compiled pass is for torch's batch norm as the table has it, and for nothing that only looks like it."""
+    network = build({"family": "cnn", "network.norm": named(DERIVED, norm), "network.width": 4}).train()
+    block, x = network[0], torch.rand(4, 1, 96, 96)
+    out = block(x)
+    conv, own, *rest = block
+    torch.testing.assert_close(out, torch.nn.Sequential(*rest)(own(conv(x))))
+    if norm == "whole":
+        assert own.running_mean.abs().sum() > 0
+
+
+def test_an_own_layer_goes_into_several_members(named):
+    cell = {"family": "keypoint_net", "network.norm": named(GOOD, "Scale"), "network.members": 2, "network.width": 8}
+    check_rules(cell, RULES)
+    check_rules({**cell, "network.mirror_average": True}, RULES)
+
+
+def test_what_a_moving_average_cannot_copy_is_told_before_training(named):
+    text = (
+        "from torch import nn\nfrom torch.nn.utils import weight_norm\n\ndef make():\n    return nn.Sequential("
+        "nn.Flatten(), weight_norm(nn.Linear(9216, 30)))\n"
+    )
+    with pytest.raises(UsageError, match="deepcopy"):
+        check_rules({"family": named(text)}, RULES)
+
+
+def test_a_builtin_is_no_family(named):
+    with pytest.raises(UsageError, match=r"my_nets.py:relu#.*no signature found"):
+        family_defaults(named("from torch import relu\n", "relu"))
+
+
 def test_own_code_is_not_asked_for_another_memory_order(named):
     assert not knows_layout(build({"family": named(GOOD)}))
     assert not knows_layout(build({"family": "cnn", "network.norm": named(GOOD, "Scale")}))

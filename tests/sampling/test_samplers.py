@@ -226,6 +226,23 @@ def test_the_first_trial_is_the_prior_and_the_next_keep_half_of_it(sampler, with
     assert len({cell["training.lr"] for cell in cells}) > 3
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_prior_of_every_parameter_ends_no_search(sampler, seed, tmp_path):
+    """Where all that varies has a guess, keeping it all would give the same cell for ever."""
+    text = 'family = "cnn"\n[training]\nlr = { low = 1e-4, high = 1e-2, log = true }\n[prior]\n"training.lr" = 3e-3\n'
+    (tmp_path / "one.toml").write_text(text)
+    space = read_space(tmp_path / "one.toml", DEFAULTS)
+    cells = grown(tmp_path, space, sampler, 12, seed=seed)
+    assert len({cell_id(cell) for cell in cells}) == 12
+    assert cells[0]["training.lr"] == 3e-3
+
+
+def test_a_prior_against_the_rules_is_left(with_prior, tmp_path):
+    cells = grown(tmp_path, with_prior, "tpe", 6, legal=lambda cell: cell["network.depth"] != 4)
+    assert len(cells) == 6
+
+
 def test_a_prior_is_forgotten_after_the_first_trials(with_prior, tmp_path):
     cells = grown(tmp_path, with_prior, "random", 40)
     assert all(cell["training.lr"] != 3e-3 for cell in cells[STARTUP:])

@@ -120,6 +120,18 @@ def test_a_space_may_bring_a_prior_and_a_budget(tmp_path):
     assert space(tmp_path, CNN + "depth = [2, 3]").budget == {}
 
 
+def test_values_of_a_prior_have_the_type_of_their_parameter(tmp_path):
+    """The journal and the rows name a cell by its values: 1 and 1.0 would be two cells."""
+    varied = (
+        "width = { low = 4, high = 32 }\n[training]\nlr = { low = 1e-4, high = 2.0 }\nspare_norms = [true, false]\n"
+    )
+    found = space(tmp_path, CNN + varied + '[prior]\n"training.lr" = 1\n"network.width" = 8.0')
+    assert [(v, type(v)) for v in found.prior.values()] == [(1.0, float), (8, int)]
+    for wrong in ('"network.width" = 8.5', '"training.spare_norms" = 1', '"training.lr" = "high"'):
+        with pytest.raises(UsageError, match="is outside the space"):
+            space(tmp_path, CNN + varied + "[prior]\n" + wrong)
+
+
 @pytest.mark.parametrize("row", [row for name in PUBLISHED for row in first_rows(name)], ids=lambda row: row["cell"])
 def test_cells_of_published_studies_keep_their_identity(row):
     """A parameter that came later is no part of a cell that does not name it."""

@@ -58,3 +58,25 @@ def test_a_package_is_named_in_the_sessions_of_its_studies(tmp_path, monkeypatch
     (tmp_path / "my.toml").write_text('family = "broken"\n')
     with pytest.raises(UsageError, match="family 'broken' of extra_nets:missing: AttributeError"):
         prepare_task(str(tmp_path / "my.toml"), "cpu", None)
+
+
+def test_a_prior_that_breaks_the_rules_is_refused_though_each_of_its_values_keeps_them(tmp_path):
+    text = """family = "cnn"
+[network]
+depth = [4, 5]
+norm = ["none", "batch"]
+width = { low = 16, high = 64 }
+head_width = { low = 64, high = 256 }
+dropout_rate = { low = 0.0, high = 0.5 }
+[prior]
+"network.depth" = 4
+"network.norm" = "batch"
+"network.width" = 64
+"network.head_width" = 256
+"""
+    (tmp_path / "ill.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"search space 'ill': cnn depth=4 width=64 .*parameters, the rules allow"):
+        prepare_task(str(tmp_path / "ill.toml"), "cpu", None)
+    well = text.replace('"network.head_width" = 256', '"network.head_width" = 64').replace('"batch"\n', '"none"\n')
+    (tmp_path / "well.toml").write_text(well)
+    prepare_task(str(tmp_path / "well.toml"), "cpu", None)

@@ -13,6 +13,7 @@ from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.networks.families import build
+from kpbench.networks.heads import HasOwnLoss
 from kpbench.space.space import LATER, complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.device import find_device
@@ -218,6 +219,38 @@ def test_keypoint_nets_train_with_their_own_losses_and_members(staged, head):
     found = curves(one, prepare(staged))
     assert found == curves(one, prepare(staged))
     assert found[-1][0][0] < found[0][0][0]
+
+
+class Term(HasOwnLoss):
+    def __init__(self):
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.zeros(()))
+
+    def own_loss(self, target):
+        return self.value
+
+
+class Several(torch.nn.Module):
+    """As many members as asked for, each with a term of its own."""
+
+    def __init__(self, members):
+        super().__init__()
+        self.terms = torch.nn.ModuleList(Term() for _ in range(members))
+
+    def forward(self, x):
+        each = torch.stack([term.value.expand(len(x), 30) * 0 for term in self.terms])
+        return each if self.training else each.mean(0)
+
+
+def test_own_losses_are_averaged_over_members_as_the_points_are(staged):
+    ready = prepare(staged)
+    moved = []
+    for members in (1, 4):
+        network = Several(members)
+        list(fit(network, ready.train, ready.val, Setting(1, 0, staged.device), optimizer="sgd", batch_size=24))
+        moved.append(network.terms[0].value.item())
+    assert moved[0] == pytest.approx(4 * moved[1])
+    assert moved[0] < 0
 
 
 def test_the_masked_loss_is_the_mean_over_what_is_labelled():
