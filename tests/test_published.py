@@ -14,6 +14,7 @@ from kpbench.cell import RunResult
 from kpbench.statistics.words import detectable_text
 from kpbench.store.files import ROWS, read_lines
 from kpbench.task.score import score_from_mse
+from kpbench.training.pretrain import EPOCHS, FACES, VAL
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,9 +25,9 @@ PLANNED, LONG = ROOT / "reports" / "norm-dropout", ROOT / "reports" / "norm-drop
 FAMILY_LONG = ROOT / "reports" / "family-norm-60"
 SEARCH = ROOT / "reports" / "keypoint"
 PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
-HEADS = ROOT / "reports" / "heads"
+HEADS, LEVERS = ROOT / "reports" / "heads", ROOT / "reports" / "levers"
 SPLITS = ("val", "test")
-STUDIES = [HEADS, LONG, FAMILY_LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
+STUDIES = [HEADS, LEVERS, LONG, FAMILY_LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
 
 
 @pytest.fixture(scope="module", params=STUDIES, ids=lambda folder: folder.name)
@@ -84,10 +85,11 @@ def test_only_what_was_planned_has_a_verdict():
     why = {folder.name: {one.verdict.why for one in analyse(folder).contrasts} for folder in STUDIES}
     assert why == {
         "norm-dropout-60": {"", "collapse"}, "norm-dropout": {""}, "facial_keypoints": {"seeds"}, "family-norm": {""},
-        "family-norm-60": {""}, "heads": {"", "collapse"}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
+        "family-norm-60": {""}, "heads": {"", "collapse"},
+        "levers": {"", "collapse"}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
     }  # fmt: skip
     assert {analyse(folder).terms.inherited for folder in PARTS} == {5}
-    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1), (HEADS, 4)):
+    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1), (HEADS, 4), (LEVERS, 5)):
         planned = analyse(folder)
         assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == contrasts
         readings = (folder / "test_readings.jsonl").read_text(encoding="utf-8").splitlines()
@@ -95,7 +97,7 @@ def test_only_what_was_planned_has_a_verdict():
 
 
 def test_no_other_contrast_is_claimed():
-    claimed = re.findall(r"^\| (\w+ \w+ against \w+) \|", FINDINGS, flags=re.M)
+    claimed = re.findall(r"^\| (\w+ [\w.]+ against [\w.]+) \|", FINDINGS, flags=re.M)
     assert len(claimed) == sum(len(analyse(folder).contrasts) for folder in STUDIES)
 
 
@@ -141,6 +143,21 @@ def test_the_heads_are_those_of_the_rows():
         round(sizes["global_pool"] - (64 + 1) * outputs, -4) == 120_000
         and "120,000 parameters without its head" in text
     )
+
+
+def test_the_levers_are_those_of_the_rows():
+    study, text = analyse(LEVERS), " ".join(FINDINGS.split())
+    base, *others = (score(mse) for mse in study.table.mse)
+    members, ema, optimizer, loss, pretrain = others
+    assert f"From {base} on validation: two members {members}, pretraining {pretrain}, no weight average {ema}" in text
+    assert f"an MSE loss {loss}, AdamW {optimizer}" in text
+    assert study.table.factors == tuple(
+        f"{where}.{name}"
+        for where, name in zip(
+            ("network", *["training"] * 4), ("members", "ema", "optimizer", "loss", "pretrain"), strict=True
+        )
+    )
+    assert round((FACES - VAL) * EPOCHS, -3) == 38_000 and "38,000 images of drawn people" in text
 
 
 def test_the_families_after_long_training_are_those_of_the_rows():

@@ -1,5 +1,7 @@
 """Family `keypoint_net`: a stem, stages of blocks and a head, once or as several members whose outputs are averaged."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -7,12 +9,14 @@ from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import SIZE, mirrored_order
 from kpbench.networks.blocks import BLOCKS, ORDERS, STEMS, Backbone, Layers, deepest, shapes_of
 from kpbench.networks.checks import check_counts, check_rate
-from kpbench.networks.heads import HEADS, POINTS, HeadOptions
+from kpbench.networks.heads import HEADS, POINTS, HeadOptions, HeatmapOffset, SimCC, SoftArgmax
 from kpbench.networks.layers import ACTIVATIONS
 from kpbench.networks.own import layer_of
 
 TEMPERATURES = ("learnt", "fixed")
 MOST_MEMBERS = 8
+FROM_MAPS = (SoftArgmax, SimCC, HeatmapOffset)
+MAPS = "heads that read points off maps"
 
 
 def keypoint_net(
@@ -55,7 +59,7 @@ def keypoint_net(
         mirror_average: in eval mode, the mean with what it says of the mirrored picture; train with `training.flip`.
 
     Raises:
-        UsageError: an unknown name, or a value out of range.
+        UsageError: an unknown name, a value out of range, or one that has no part in this network.
     """
     check_counts(blocks=blocks, depth=depth, width=width, kernel=kernel, map_size=map_size, bins=bins, members=members)
     check_rate(dropout_rate)
@@ -77,14 +81,38 @@ def keypoint_net(
     lookup(STEMS, stem, "network.stem")
     lookup(BLOCKS, block, "network.block")
     act = layer_of(ACTIVATIONS, activation, "network.activation")
+    make_head = lookup(HEADS, head, "network.head")
+    reads_maps, pools = make_head in FROM_MAPS, "plain" in (stem, block)
+    _refuse_idle(
+        {
+            "bins": (bins, 192, make_head is SimCC, "the head simcc"),
+            "map_size": (map_size, 24, reads_maps, MAPS),
+            "temperature": (temperature, "learnt", reads_maps, MAPS),
+            "own_loss": (own_loss, 0.0, reads_maps, MAPS),
+            "sigma": (sigma, 2.0, own_loss > 0, "own_loss above 0"),
+            "order": (order, "norm_pool", pools, "the stem or the block plain, which pool"),
+            "drop_path": (drop_path, 0.0, block != "plain", "blocks with a residual branch"),
+        }
+    )
     layers = Layers(kernel, norm, dropout, dropout_rate, activation, order, drop_path)
     options = HeadOptions(head_width, map_size, temperature, bins, own_loss, sigma, act)
-    shapes, make_head = shapes_of(depth, width, SIZE), lookup(HEADS, head, "network.head")
+    shapes = shapes_of(depth, width, SIZE)
     made: list[nn.Module] = [
         nn.Sequential(Backbone(shapes, stem, block, blocks, layers), make_head(shapes, options)) for _ in range(members)
     ]
     network = made[0] if members == 1 else Members(made)
     return MirrorAverage(network) if mirror_average else network
+
+
+def _refuse_idle(given: Mapping[str, tuple[object, object, bool, str]]) -> None:
+    """Refuses what is not at its default and has no part in the network: a factor of it would compare equals.
+
+    Args:
+        given: parameter -> its value, its default, whether it has a part, and what it is for.
+    """
+    for name, (value, default, used, what) in given.items():
+        if value != default and not used:
+            raise UsageError(f"network.{name} = {value} has no part here, it is for {what}; give it a condition (when)")
 
 
 class Members(nn.Module):

@@ -16,12 +16,14 @@ from kpbench.task.benchmark import read_benchmark
 from kpbench.training.seeds import global_seed
 
 RULES = read_benchmark().rules
-SMALL = {"width": 8, "blocks": 1, "head_width": 8, "bins": 24, "map_size": 12}
+SMALL = {"width": 8, "blocks": 1, "head_width": 8}
 
 
 def made(seed=0, **params):
+    head = params.get("head", "softargmax")
+    small = {} if head in ("fc", "global_pool") else {"map_size": 12} | ({"bins": 24} if head == "simcc" else {})
     with global_seed(seed, "weights"):
-        return keypoint_net(**{**SMALL, **params})
+        return keypoint_net(**{**SMALL, **small, **params})
 
 
 def faces(n=4):
@@ -115,6 +117,13 @@ def test_the_mirror_average_of_a_mirrored_face_is_the_mirror_of_the_average():
         ({"head_width": 0}, "head_width must be at least 1"),
         ({"map_size": 97}, "between 2 and 96"),
         ({"own_loss": -1.0}, "own_loss"),
+        ({"bins": 24}, "network.bins = 24 has no part here, it is for the head simcc"),
+        ({"head": "fc", "own_loss": 0.1}, "own_loss = 0.1 has no part here, it is for heads that read points off maps"),
+        ({"head": "global_pool", "map_size": 12}, "network.map_size"),
+        ({"head": "fc", "temperature": "fixed"}, "network.temperature"),
+        ({"sigma": 3.0}, "network.sigma = 3.0 has no part here, it is for own_loss above 0"),
+        ({"order": "pool_norm"}, "network.order"),
+        ({"block": "plain", "drop_path": 0.1}, "network.drop_path"),
         ({"drop_path": 1.0}, "network.drop_path must be at least 0 and below 1"),
     ],
 )

@@ -213,7 +213,7 @@ def test_augmentation_is_weak_after_its_share_of_the_epochs(staged):
 @pytest.mark.parametrize("head", ["softargmax", "simcc", "heatmap_offset"])
 def test_keypoint_nets_train_with_their_own_losses_and_members(staged, head):
     net = {"family": "keypoint_net", "network.head": head, "network.width": 4, "network.blocks": 1}
-    more = {"network.head_width": 8, "network.bins": 24, "network.members": 2, "network.own_loss": 1e-3}
+    more = {"network.head_width": 8, "network.members": 2, "network.own_loss": 1e-3}
     cell = complete({**net, **more, "training.batch_size": 8}, DEFAULTS)
     one = Job(number=0, role="trial", params=cell, seeds=(0,), epochs=4)
     found = curves(one, prepare(staged))
