@@ -3,13 +3,12 @@
 from torch import nn
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import KEYPOINTS, SIZE
+from kpbench.faces.faces import SIZE
 from kpbench.networks.checks import check_counts, check_rate
 from kpbench.networks.fused import Block
+from kpbench.networks.heads import OUTPUTS
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, MONOTONE, NORMS, Shape
 from kpbench.networks.own import layer_of
-
-OUTPUTS = 2 * len(KEYPOINTS)
 
 
 def cnn(

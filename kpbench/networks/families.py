@@ -13,8 +13,9 @@ from kpbench.cell import Params, Scalar
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import SIZE
 from kpbench.networks.checks import first_line
-from kpbench.networks.cnn import OUTPUTS, cnn
+from kpbench.networks.cnn import cnn
 from kpbench.networks.fused import run_plain
+from kpbench.networks.heads import OUTPUTS
 from kpbench.networks.keypoint_net import Members, keypoint_net
 from kpbench.networks.mlp import mlp
 from kpbench.networks.own import is_own, keyword_defaults, resolve, told

@@ -1,5 +1,6 @@
 """Family `keypoint_net`: a stem, stages of blocks and a head, once or as several members whose outputs are averaged."""
 
+import inspect
 from collections.abc import Mapping
 
 import torch
@@ -85,13 +86,13 @@ def keypoint_net(
     reads_maps, pools = make_head in FROM_MAPS, "plain" in (stem, block)
     _refuse_idle(
         {
-            "bins": (bins, 192, make_head is SimCC, "the head simcc"),
-            "map_size": (map_size, 24, reads_maps, MAPS),
-            "temperature": (temperature, "learnt", reads_maps, MAPS),
-            "own_loss": (own_loss, 0.0, reads_maps, MAPS),
-            "sigma": (sigma, 2.0, own_loss > 0, "own_loss above 0"),
-            "order": (order, "norm_pool", pools, "the stem or the block plain, which pool"),
-            "drop_path": (drop_path, 0.0, block != "plain", "blocks with a residual branch"),
+            "bins": (bins, make_head is SimCC, "the head simcc"),
+            "map_size": (map_size, reads_maps, MAPS),
+            "temperature": (temperature, reads_maps, MAPS),
+            "own_loss": (own_loss, reads_maps, MAPS),
+            "sigma": (sigma, own_loss > 0, "own_loss above 0"),
+            "order": (order, pools, "the stem or the block plain, which pool"),
+            "drop_path": (drop_path, block != "plain", "blocks with a residual branch"),
         }
     )
     layers = Layers(kernel, norm, dropout, dropout_rate, activation, order, drop_path)
@@ -104,14 +105,15 @@ def keypoint_net(
     return MirrorAverage(network) if mirror_average else network
 
 
-def _refuse_idle(given: Mapping[str, tuple[object, object, bool, str]]) -> None:
+def _refuse_idle(given: Mapping[str, tuple[object, bool, str]]) -> None:
     """Refuses what is not at its default and has no part in the network: a factor of it would compare equals.
 
     Args:
-        given: parameter -> its value, its default, whether it has a part, and what it is for.
+        given: parameter -> its value, whether it has a part, and what it is for.
     """
-    for name, (value, default, used, what) in given.items():
-        if value != default and not used:
+    defaults = inspect.signature(keypoint_net).parameters
+    for name, (value, used, what) in given.items():
+        if value != defaults[name].default and not used:
             raise UsageError(f"network.{name} = {value} has no part here, it is for {what}; give it a condition (when)")
 
 

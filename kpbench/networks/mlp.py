@@ -3,8 +3,9 @@
 from torch import nn
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import KEYPOINTS, SIZE
+from kpbench.faces.faces import SIZE
 from kpbench.networks.checks import check_counts, check_rate
+from kpbench.networks.heads import OUTPUTS
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS, OF_MAPS
 from kpbench.networks.own import layer_of
 
@@ -41,4 +42,4 @@ def mlp(
             layer_of(DROPOUTS, dropout, "network.dropout")((width,), dropout_rate),
         ]
         features = width
-    return nn.Sequential(*layers, nn.Linear(features, 2 * len(KEYPOINTS)))
+    return nn.Sequential(*layers, nn.Linear(features, OUTPUTS))

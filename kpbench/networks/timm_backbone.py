@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from kpbench.errors import UsageError, nearest
-from kpbench.faces.faces import KEYPOINTS
 from kpbench.networks.checks import check_rate, first_line
+from kpbench.networks.heads import OUTPUTS
 from kpbench.networks.torchvision_ops import declare_missing_operators
 
 
@@ -21,7 +21,7 @@ def timm_backbone(*, model: str = "mobilenetv3_small_100", dropout_rate: float =
     timm = known_model(model)
     try:
         network: nn.Module = timm.create_model(
-            model, pretrained=False, in_chans=1, num_classes=2 * len(KEYPOINTS), drop_rate=dropout_rate
+            model, pretrained=False, in_chans=1, num_classes=OUTPUTS, drop_rate=dropout_rate
         )
         with torch.no_grad():
             device = next(network.parameters()).device
