@@ -1,5 +1,6 @@
 """One local Ray for all queues of a command, started in a thread beside what the command does."""
 
+import gc
 import logging
 import os
 import shutil
@@ -60,7 +61,14 @@ class Cluster:
         return self._staged[1]
 
     def leave(self) -> None:
-        """Lets Ray end, without waiting for it: nothing is trained after this."""
+        """Lets Ray end, without waiting for it: nothing is trained after this.
+
+        Ray ends the whole process, with status 1, when one of its references dies while it shuts down. Tune leaves
+        references in cycles, so those are collected first, and no other thread collects before Ray has ended.
+        """
+        if self._thread is not None and not self._over.is_set():
+            gc.collect()
+            gc.disable()
         self._over.set()
 
     def close(self) -> None:
@@ -90,8 +98,11 @@ class Cluster:
             what = next(iter(str(error).splitlines()), type(error).__name__)
             self._started.set_exception(UsageError(f"Ray did not start: {what}; --workers 0 trains in this process"))
         finally:
-            ray.shutdown()
-            shutil.rmtree(scratch, ignore_errors=True)
+            try:
+                ray.shutdown()
+            finally:
+                gc.enable()
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 @ray.remote(num_cpus=1, max_retries=0)  # type: ignore[untyped-decorator]

@@ -1,7 +1,9 @@
 """One Ray a command: nothing is started that is not needed, and a start that fails leaves nothing behind."""
 
+import gc
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,24 @@ def test_an_error_while_ray_starts_waits_for_it_and_ends_it(monkeypatch):
         raise KeyboardInterrupt
     assert ended == ["ray"]  # by the thread that started it
     assert left() == before
+
+
+def test_while_ray_shuts_down_no_reference_to_it_is_left_to_the_garbage_collector(monkeypatch):
+    """Ray ends the process with status 1 when a reference dies between its own end and that of its Python side."""
+
+    class Cycle:
+        """Garbage that only the collector finds."""
+
+        def __init__(self):
+            self.me = self
+
+    seen = []
+    monkeypatch.setattr(module.ray, "init", lambda **_: None)
+    monkeypatch.setattr(module._warm, "remote", lambda: None)
+    monkeypatch.setattr(module.ray, "shutdown", lambda: seen.append((gc.isenabled(), reference())))
+    with cluster(1) as one:
+        one.scratch()
+        reference = weakref.ref(Cycle())
+        one.leave()
+    assert seen == [(False, None)]
+    assert gc.isenabled()
