@@ -13,7 +13,7 @@ Scalar = bool | int | float | str
 Params = Mapping[str, Scalar]
 
 State = Literal["complete", "pruned", "failed"]
-Reason = Literal["nan", "oom", "crash", "error"]
+Reason = Literal["nan", "oom", "crash", "error", "timeout"]
 Role = Literal["trial", "final", "ablation", "control", "matched", "tuning"]
 
 

@@ -11,12 +11,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "kpbench"
 
 DOORS = {
-    "ray": {"engine/cluster.py", "engine/ray_tune.py"},
+    "ray": {"engine/cluster.py", "engine/nodes.py", "engine/ray_tune.py"},
     "optuna": {"sampling/", "engine/trials.py"},
     "timm": {"networks/timm_backbone.py", "training/recipe.py"},
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
-        "networks/", "training/", "task/scorer.py", "engine/evaluate.py", "engine/ray_tune.py",
+        "networks/", "training/", "task/scorer.py", "engine/evaluate.py", "engine/nodes.py",
         "studies/bench.py", "studies/course_loop.py", "studies/floor.py",
         "studies/measures.py", "studies/official.py", "studies/score.py", "notebook.py",
     },

@@ -18,7 +18,9 @@ from kpbench.engine.cluster import cluster
 from kpbench.engine.evaluate import Staged
 from kpbench.engine.events import Ended
 from kpbench.engine.jobs import Progress
+from kpbench.engine.limits import Limits
 from kpbench.engine.live import Facts
+from kpbench.engine.resources import Resources
 from kpbench.engine.running import run_queue
 from kpbench.engine.trials import Trials
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces, SealedFaces, Splits
@@ -74,8 +76,8 @@ def with_ray(n: int) -> dict[str, Cost]:
         path = Path(folder) / "tiny.toml"
         path.write_text(TINY)
         task = prepare_task(str(path), "cpu", 1)
-    with _queue(task, n) as (queue, marks), cluster(1) as one:
-        run_queue(queue, _four_faces(task), one)
+    with _queue(task, n) as (queue, marks), cluster(Resources(1)) as one:
+        run_queue(queue, _four_faces(task), one, Limits(), Path.cwd())
     return {f"one Ray worker, {n} trials": _cost(marks, n // 10, n)}
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kpbench.cli import resources as take
 from kpbench.cli.options import images_asked, named_levels, own_prints_aside, request_of, share, whole_numbers
 
 COLUMNS = 80
@@ -66,7 +67,14 @@ def ablate(
     reuse: Annotated[
         list[str] | None, typer.Option(help="A study of the same task whose runs are taken over; repeatable.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
+    workers: take.Workers = "auto",
+    cpus_per_trial: take.Cpus = 1,
+    gpus_per_trial: take.Gpus = "auto",
+    address: take.Address = None,
+    any_version: take.AnyVersion = False,
+    trial_timeout: take.TrialTimeout = None,
+    time_budget: take.TimeBudget = None,
+    max_failures: take.MaxFailures = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the study; run seeds follow from it.")] = 0,
     name: Annotated[
@@ -91,8 +99,9 @@ def ablate(
     from kpbench.studies.ablation import dry_run as dry
     from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
 
-    request = request_of(
-        AblationRequest,
+    resources = take.resources_of(locals())
+    limits = take.limits_of(time_budget, max_failures)
+    options = dict(
         locals(),
         factors=tuple(factors),
         cross=tuple(word for word in cross.split(",") if word),
@@ -104,10 +113,11 @@ def ablate(
         reuse=tuple(reuse or ()),
         looks=whole_numbers(looks, option="--looks") if looks else (),
         contrast=tuple(contrast or ()),
+        threads=cpus_per_trial,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
-    with own_prints_aside(), cluster(workers) as ray, View(quiet=quiet) as view:
-        prepared = prepare_ablation(request)
+    with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
+        prepared = prepare_ablation(request_of(AblationRequest, options | take.joined(ray, resources, device)))
         if dry_run:
             asked = dry(prepared, view.say)
         else:

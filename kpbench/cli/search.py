@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kpbench.cli import resources as take
 from kpbench.cli.options import images_asked, own_prints_aside, request_of
 
 
@@ -33,7 +34,14 @@ def search(
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
     sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
     scheduler: Annotated[str, typer.Option(help="Early stopping: asha or none.")] = "asha",
-    workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
+    workers: take.Workers = "auto",
+    cpus_per_trial: take.Cpus = 1,
+    gpus_per_trial: take.Gpus = "auto",
+    address: take.Address = None,
+    any_version: take.AnyVersion = False,
+    trial_timeout: take.TrialTimeout = None,
+    time_budget: take.TimeBudget = None,
+    max_failures: take.MaxFailures = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the study; run seeds and the sampler's follow from it.")] = 0,
     name: Annotated[str | None, typer.Option(help="Study folder's name.  [default: from space, data and plan]")] = None,
@@ -55,11 +63,13 @@ def search(
     from kpbench.store.files import REPORT, RESULT, read_json
     from kpbench.studies.search_request import SearchRequest, prepare_search
 
-    request = request_of(SearchRequest, locals(), images=images_asked(images, epochs))
+    resources = take.resources_of(locals())
+    limits = take.limits_of(time_budget, max_failures)
+    options = dict(locals(), images=images_asked(images, epochs), threads=cpus_per_trial)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
-    with own_prints_aside(), cluster(0 if dry_run else workers) as ray, View(quiet=quiet) as view:
-        prepared = prepare_search(request)
-        if ray is not None:
+    with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
+        prepared = prepare_search(request_of(SearchRequest, options | take.joined(ray, resources, device)))
+        if ray is not None and not dry_run:
             ray.start()  # while the rest is imported and the faces are read
         from kpbench.studies.search import dry_run as dry
         from kpbench.studies.search import search as run_search
@@ -99,5 +109,7 @@ def outcome(result: dict[str, Any]) -> list[str]:
             f"test     {best['test_mean']:.1f}: mean of {best['seeds']} fresh seed(s) on the sealed test{span}"
         )
         lines.append(f"model    {best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}")
+    if result.get("stopped"):
+        lines.append(f"stopped  {result['stopped']}; the same command continues")
     floor = ", ".join(f"{name} {score:.1f}" for name, score in result["floor"].items())
     return [*lines, f"floor    {floor} (test)", f"report   {result['report']}"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kpbench.cli import resources as take
 from kpbench.cli.ablate import COLUMNS
 from kpbench.cli.options import images_asked, named_levels, own_prints_aside, request_of
 
@@ -67,7 +68,7 @@ def faces(
     factors: Annotated[str, typer.Option(help="Factors whose levels are crossed.")] = "norm,dropout,depth",
     levels: Annotated[list[str] | None, typer.Option(help="Levels of a factor: depth=2,4; repeatable.")] = None,
     space: Annotated[str, typer.Option(help="Search space: a name or a .toml file.")] = "cnn_small",
-    workers: Annotated[int, typer.Option(help="Ray workers; 0 runs in this process.")] = 2,
+    workers: take.Workers = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
@@ -89,6 +90,7 @@ def faces(
     from kpbench.studies.verify import dry_run as dry
     from kpbench.studies.verify import verify as run_verify
 
+    resources = take.resources_of(locals())
     crossed = [word.strip() for word in factors.split(",") if word.strip()]
     request = request_of(
         AblationRequest,
@@ -96,10 +98,11 @@ def faces(
         factors=tuple(crossed),
         levels=named_levels(levels or [], crossed),
         seeds=SEEDS if seeds is None else seeds,
+        workers=resources.here,
         images=images_asked(images, epochs),
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
-    with own_prints_aside(), cluster(workers) as ray, View(quiet=quiet) as view:
+    with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_verify(request, factors=request.factors, seeds_as_found=seeds is None)
         if dry_run:
             asked = dry(prepared, view.say)

@@ -1,4 +1,4 @@
-"""One local Ray for all queues of a command, started in a thread beside what the command does."""
+"""One Ray for all queues of a command: started on this machine beside what the command does, or a cluster joined."""
 
 import gc
 import logging
@@ -18,6 +18,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 
+from kpbench.engine.resources import Resources, fitting
 from kpbench.errors import UsageError
 
 TRAINING = "kpbench.engine.ray_tune"
@@ -25,14 +26,15 @@ TRAINING = "kpbench.engine.ray_tune"
 
 
 class Cluster:
-    """A local Ray of its own with one CPU a worker, started once it is asked for; its files are gone when it is closed.
+    """A local Ray of its own, or a running cluster that `resources.address` names.
 
-    One thread starts Ray, waits and ends it: Ray's processes are killed by the kernel when the thread that started
-    them ends, which is how they die with a driver that is killed.
+    A local one is started once it is asked for, and its files are gone when it is closed. One thread starts Ray, waits
+    and ends it: Ray's processes are killed by the kernel when the thread that started them ends, which is how they die
+    with a driver that is killed.
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
         self._started: Future[Path] = Future()
         self._over = threading.Event()
         self._staged: tuple[Any, Any] = (None, None)
@@ -48,10 +50,25 @@ class Cluster:
         """A folder for files that need not last; waits until Ray has started.
 
         Raises:
-            UsageError: Ray did not start.
+            UsageError: Ray did not start, or there is no cluster at the address.
         """
         self.start()
         return self._started.result()
+
+    def nodes(self) -> list[dict[str, float]]:
+        """What each living node has."""
+        self.scratch()
+        return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+    def workers(self, gpus: float = 0.0) -> int:
+        """Trials at once, where each takes so much of a card.
+
+        Raises:
+            UsageError: as `fitting`; on this machine for cards alone, for its processes may share CPUs.
+        """
+        if self.resources.address is not None or gpus:
+            return fitting(self.resources, self.nodes(), gpus)
+        return self.resources.here
 
     def put(self, value: object) -> Any:
         """A reference to a value on the node, where it is put once however often one asks for it."""
@@ -82,27 +99,42 @@ class Cluster:
         for name in ("ray", "ray.tune", "ray.train"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            ray.init(
-                address="local",
-                num_cpus=self.workers,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="CRITICAL",
-                _temp_dir=str(scratch / "ray"),
-            )
-            for _ in range(0 if self._over.is_set() else self.workers):
-                _warm.remote()
+            self._init(scratch)
             self._started.set_result(scratch)
             self._over.wait()
         except BaseException as error:  # raised where the cluster is used
-            what = next(iter(str(error).splitlines()), type(error).__name__)
-            self._started.set_exception(UsageError(f"Ray did not start: {what}; --workers 0 trains in this process"))
+            self._started.set_exception(UsageError(self._refused(error)))
         finally:
             try:
                 ray.shutdown()
             finally:
                 gc.enable()
                 shutil.rmtree(scratch, ignore_errors=True)
+
+    def _init(self, scratch: Path) -> None:
+        asked = self.resources
+        quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
+        if asked.address is not None:
+            ray.init(address=asked.address, **quiet)
+            return
+        ray.init(
+            address="local",
+            num_cpus=asked.here * asked.cpus,
+            include_dashboard=False,
+            _temp_dir=str(scratch / "ray"),
+            **quiet,
+        )
+        for _ in range(0 if self._over.is_set() else asked.here):
+            _warm.options(num_cpus=asked.cpus).remote()
+
+    def _refused(self, error: BaseException) -> str:
+        what = next(iter(str(error).splitlines()), type(error).__name__)
+        if self.resources.address is None:
+            return f"Ray did not start: {what}; --workers 0 trains in this process"
+        return (
+            f"no Ray cluster at --address {self.resources.address}: {what}; start one with `ray start --head`, "
+            "and give each node and this command the same RAY_AUTH_TOKEN_PATH"
+        )
 
 
 @ray.remote(num_cpus=1, max_retries=0)  # type: ignore[untyped-decorator]
@@ -111,12 +143,12 @@ def _warm() -> None:
 
 
 @contextmanager
-def cluster(workers: int) -> Iterator[Cluster | None]:
+def cluster(resources: Resources) -> Iterator[Cluster | None]:
     """One Ray for all queues of a command; None without workers."""
-    if workers < 1:
+    if resources.workers == 0:
         yield None
         return
-    one = Cluster(workers)
+    one = Cluster(resources)
     try:
         yield one
     finally:

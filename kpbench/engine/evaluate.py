@@ -22,13 +22,16 @@ from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
 from kpbench.training.cohort import can_be_cohort, fit_cohort
 from kpbench.training.device import Device, keep_freed_memory
-from kpbench.training.fit import DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
+from kpbench.training.fit import RECIPE, DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
 from kpbench.training.model_files import ModelCard, save_model
 from kpbench.training.seeds import global_seed
 from kpbench.version import __version__
 
 THREADS = 1
-"""CPU threads of a run: two processes of one thread beat one of two, and the numbers depend on the count."""
+"""CPU threads of a run unless more were asked for: two processes of one thread beat one of two.
+
+The numbers depend on the count.
+"""
 
 TIMED_FACES = 128
 """Training faces of an epoch that is measured to say how long training takes."""
@@ -50,6 +53,9 @@ class Staged:
     """Who is on each face of train, then of val; None where no job draws them anew."""
     own: tuple[OwnFile, ...] = ()
     """Files of a person's own that the jobs' cells name; the workers get their text."""
+    threads: int = THREADS
+    heaviest: Params | None = None
+    """The cell whose step takes most memory, of those that may come; None where nobody asks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +98,11 @@ def known_parameters(*more: str) -> Defaults:
     return {family: {**family_defaults(family), **training_defaults()} for family in (*FAMILIES, *more)}
 
 
+def own_versions() -> dict[str, str]:
+    """The versions in this process that a run's numbers depend on."""
+    return {"kpbench": __version__, "recipe": str(RECIPE), "torch": torch.__version__}
+
+
 def work(job: Job, ready: Ready) -> Iterator[Progress]:
     """Trains a job's seeds, together where the device is faster so, and yields one progress an epoch.
 
@@ -99,7 +110,7 @@ def work(job: Job, ready: Ready) -> Iterator[Progress]:
     `Failure`. A trial ends there: a cell whose replicate failed is told as failed, and its rows show which seed and
     why. Elsewhere the others go on. Nothing is raised.
     """
-    with one_thread():
+    with threads(ready.staged.threads):
         ready = ready if job.split is None else _resplit(ready, job.split)
         fits = 1 < len(job.seeds) <= ready.staged.device.cohort
         together = fits and can_be_cohort(job.params)
@@ -163,6 +174,19 @@ def _resplit(ready: Ready, seed: int) -> Ready:
 def epoch_seconds(cell: Params, staged: Staged) -> float:
     """Seconds of one epoch of a cell over the whole training split, from the second epoch over 128 faces."""
     n = min(TIMED_FACES, len(staged.train_images))
+    seconds = [record.seconds for record in _short(cell, staged, n) if isinstance(record, EpochRecord)]
+    return min(seconds) * len(staged.train_images) / n
+
+
+def step_memory(cell: Params, staged: Staged) -> tuple[int, int]:
+    """Bytes that a cell's training step takes of this process's card at most, and bytes of the card."""
+    torch.cuda.reset_peak_memory_stats()
+    _short(cell, staged, min(TIMED_FACES, len(staged.train_images)))
+    return torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory
+
+
+def _short(cell: Params, staged: Staged, n: int) -> list[EpochRecord | Failure]:
+    """Two epochs of a cell over the first n training faces."""
     small = replace(
         staged,
         train_images=staged.train_images[:n],
@@ -172,9 +196,7 @@ def epoch_seconds(cell: Params, staged: Staged) -> float:
     )
     own = {name: value for name, value in cell.items() if name != "training.pretrain"}  # which is no part of an epoch
     job = Job(number=0, role="ablation", params=own, seeds=(0,), epochs=2)
-    records = [seed for progress in work(job, prepare(small)) for seed in progress.seeds]
-    seconds = [record.seconds for record in records if isinstance(record, EpochRecord)]
-    return min(seconds) * len(staged.train_images) / n
+    return [seed for progress in work(job, prepare(small)) for seed in progress.seeds]
 
 
 def _built(job: Job, seed: int, ready: Ready) -> nn.Module:
@@ -217,10 +239,13 @@ def _next(fit: Iterator[T]) -> T | Failure:
         return next(fit)
     except DivergedError as error:
         return Failure(reason="nan", detail=str(error))
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return Failure(reason="oom", detail=one_line(error))
     except Exception as error:  # a cell that fails must not end the study; the row says why
-        return Failure(reason="error", detail=one_line(error))
+        return Failure(reason="oom" if is_oom(error) else "error", detail=one_line(error))
+
+
+def is_oom(error: Exception) -> bool:
+    """Whether memory ran out; on a CPU torch says so in a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def one_line(error: BaseException) -> str:
@@ -255,10 +280,10 @@ def predict(network: nn.Module, faces: Faces, coordinates: Coordinates) -> NDArr
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Runs with the thread count of a run and puts the caller's back."""
+def threads(count: int = THREADS) -> Iterator[None]:
+    """Runs with so many threads and puts the caller's number back."""
     before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

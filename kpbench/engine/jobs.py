@@ -42,9 +42,14 @@ class Failure(Value):
 
 
 class Progress(Value):
-    """One epoch of a job: for each seed its record, or why it has none (a failed seed stays failed)."""
+    """One epoch of a job: for each seed its record, or why it has none (a failed seed stays failed).
+
+    Attributes:
+        device: where it was trained, if not on the study's own device.
+    """
 
     epoch: int
+    device: str | None = None
     seeds: tuple[EpochRecord | Failure, ...]
 
     @property

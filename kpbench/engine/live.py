@@ -19,9 +19,11 @@ class Live:
     def __post_init__(self) -> None:
         self.curves: list[list[EpochRecord]] = [[] for _ in self.job.seeds]
         self.failures: list[Failure | None] = [None for _ in self.job.seeds]
+        self.device: str | None = None
 
     def add(self, progress: Progress) -> bool:
         """Takes a progress; False for an epoch that is known already (a worker that was lost began again)."""
+        self.device = progress.device
         known = progress.epoch <= max(len(curve) for curve in self.curves)
         for place, seed in enumerate(progress.seeds):
             if isinstance(seed, Failure):
@@ -81,7 +83,7 @@ def rows_of(live: Live, facts: Facts) -> list[RunResult]:
                 parameters=parameters,
                 megabytes=round(megabytes, 3),
                 seconds=round(sum(record.seconds for record in curve), 3),
-                device=facts.device,
+                device=live.device or facts.device,
                 data=facts.data,
                 curve=curve,
                 finished=now(),

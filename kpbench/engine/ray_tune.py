@@ -1,12 +1,17 @@
 """Ray Tune executes: the same queue as the in-process engine, several workers.
 
 Tune decides nothing here. What to try, when to stop and how a trial ended is the queue's, in the driver; Tune carries
-jobs to actors and epochs back. So Tune's own snapshots are never used: a study continues from its journal.
+jobs to actors and epochs and models back. So Tune's own snapshots are never used: a study continues from its journal,
+and no folder is shared with a worker.
 """
 
+import faulthandler
 import os
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -16,17 +21,24 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is the comma
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
 
 import ray
-import torch
 from ray import tune
+from ray.exceptions import OutOfMemoryError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from kpbench.engine.again import Again
 from kpbench.engine.cluster import Cluster
-from kpbench.engine.evaluate import Staged, prepare, work
+from kpbench.engine.evaluate import Staged, own_versions, prepare, step_memory, work
 from kpbench.engine.jobs import Failure, Job, Progress, Queue
+from kpbench.engine.resources import share_of_card
+from kpbench.training.device import find_device
+from kpbench.whole_file import write_whole
 
 RETRIES = 1
 """How often a job whose process died is begun again on another."""
+
+GRACE = 1.0
+"""Seconds by which a worker's clock runs longer than the driver's, which must know first that a job is overdue."""
 
 _ready: dict[str, Any] = {}  # in a worker process: the data on its device, copied once
 
@@ -37,7 +49,10 @@ class Trainable(tune.Trainable):  # type: ignore[misc]
     def setup(self, config: dict[str, Any], staged: Any = None) -> None:
         """Copies the node's staged arrays to the device, once a process."""
         if "data" not in _ready:
-            _ready["data"] = prepare(ray.get(staged["ref"]))
+            data: Staged = ray.get(staged["ref"])
+            _ready["data"] = prepare(data)
+            _ready["device"] = _told(data, staged["versions"]) if staged["away"] else None
+        self._timeout = staged["timeout"]
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -47,19 +62,48 @@ class Trainable(tune.Trainable):  # type: ignore[misc]
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._job = Job.model_validate_json(config["job"])
-        self._work = work(self._job, _ready["data"])
+        self._deadline = None if self._timeout is None else time.monotonic() + self._timeout + GRACE
+        self._kept = tempfile.TemporaryDirectory(prefix="kpb-models-")
+        models = None if self._job.models is None else self._kept.name
+        self._work = work(self._job.model_copy(update={"models": models}), _ready["data"])
 
     def step(self) -> dict[str, Any]:
-        """Trains one epoch of every seed."""
-        progress = next(self._work)
+        """Trains one epoch of every seed; the last brings the models with it.
+
+        A process that is past its deadline ends, even where it hangs in a library that never lets Python run.
+        """
+        with _within(self._deadline):
+            progress = next(self._work).model_copy(update={"device": _ready["device"]})
         last = self._job.is_over(progress)
-        return {"progress": progress.model_dump_json(), "epoch": progress.epoch, "done": last}
+        models = [(path.name, path.read_bytes()) for path in Path(self._kept.name).iterdir()]
+        if last:
+            self._kept.cleanup()
+        return {"progress": progress.model_dump_json(), "epoch": progress.epoch, "models": models, "done": last}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: a study keeps its own models."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, as above: a job whose process died begins again."""
+
+
+@contextmanager
+def _within(deadline: float | None) -> Iterator[None]:
+    if deadline is None:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(max(0.001, deadline - time.monotonic()), exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _told(staged: Staged, versions: dict[str, str]) -> str:
+    """This node's device for the rows, with the versions that are not the driver's."""
+    other = [f"{name} {version}" for name, version in own_versions().items() if versions[name] != version]
+    return ", ".join([find_device(staged.device.kind).title, *other])
 
 
 class _Asks(Searcher):  # type: ignore[misc]
@@ -72,6 +116,7 @@ class _Asks(Searcher):  # type: ignore[misc]
         super().__init__(metric="epoch", mode="max")
         self._queue = queue
         self._jobs: dict[str, Job] = {}
+        self.failures: dict[str, Failure] = {}
         self.error: Exception | None = None
 
     @contextmanager
@@ -92,9 +137,15 @@ class _Asks(Searcher):  # type: ignore[misc]
         return {"job": job.model_dump_json()}
 
     def report(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Takes an epoch; True asks for the trial to be stopped."""
+        """Takes an epoch, and writes the models that came with it; True asks for the trial to be stopped."""
+        job = self._jobs[trial_id]
         with self._keeping_errors():
-            return self._queue.report(self._jobs[trial_id], Progress.model_validate_json(result["progress"]))
+            for name, content in result["models"]:
+                assert job.models is not None
+                Path(job.models).mkdir(exist_ok=True)
+                write_whole(Path(job.models) / name, content)
+            result["models"].clear()  # Tune keeps results
+            return self._queue.report(job, Progress.model_validate_json(result["progress"]))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tells the queue; a trial that ended in an error lost its process."""
@@ -102,7 +153,7 @@ class _Asks(Searcher):  # type: ignore[misc]
         crash = Failure(reason="crash", detail=f"its worker process died {RETRIES + 1} times")
         if job is not None:
             with self._keeping_errors():
-                self._queue.tell(job, crash if error else None)
+                self._queue.tell(job, self.failures.get(trial_id, crash) if error else None)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the state."""
@@ -118,9 +169,10 @@ class _Asks(Searcher):  # type: ignore[misc]
 class _Stops(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler: hands each epoch to the queue and stops a trial when the queue says so."""
 
-    def __init__(self, asks: _Asks) -> None:
+    def __init__(self, asks: _Asks, clock: "_Clock") -> None:
         super().__init__()
         self._asks = asks
+        self._clock = clock
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """An epoch that is not the last."""
@@ -131,27 +183,91 @@ class _Stops(FIFOScheduler):  # type: ignore[misc]
         if result["done"]:
             self._asks.report(trial.trial_id, result)
 
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """A trial whose process died for good: why, where that is known; the searcher's method is called after this."""
+        if self._clock.overdue(trial):
+            detail = f"longer than --trial-timeout, {self._clock.timeout:g} s"
+            self._asks.failures[trial.trial_id] = Failure(reason="timeout", detail=detail)
+        elif isinstance(trial.get_pickled_error(), OutOfMemoryError):
+            detail = "its worker process was ended, for the machine ran out of memory"
+            self._asks.failures[trial.trial_id] = Failure(reason="oom", detail=detail)
+
+
+class _Clock(tune.Callback):  # type: ignore[misc]
+    """Knows since when a trial runs; one that is overdue is not begun again once its worker has ended itself."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self.timeout = timeout
+        self._begun: dict[str, float] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker takes the trial, for the first time or again."""
+        self._begun[trial.trial_id] = time.monotonic()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """It needs no watching any more."""
+        self._begun.pop(trial.trial_id, None)
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Ten times a second."""
+        if self.timeout is not None:
+            for trial in trials:
+                if self.overdue(trial):
+                    trial.max_failures = 0
+
+    def overdue(self, trial: Any) -> bool:
+        """Whether a trial under way has had its time."""
+        begun = self._begun.get(trial.trial_id)
+        return self.timeout is not None and begun is not None and time.monotonic() - begun > self.timeout
+
 
 def run(queue: Queue, staged: Staged, cluster: Cluster) -> None:
     """Works through `queue` with the cluster's workers; the arrays are staged once a node.
 
-    On a GPU the workers share the cards evenly.
+    A job that ran out of memory beside others is tried once more when the rest is done, with the machine or a card to
+    itself.
 
     Raises:
         KeyboardInterrupt: as it comes; jobs under way are left untold.
-        UsageError: Ray did not start.
+        UsageError: Ray did not start, or no node holds a trial.
         Exception: an error of the queue's own, as it is.
     """
-    gpus = torch.cuda.device_count() / cluster.workers if staged.device.kind == "cuda" else 0
-    asks = _Asks(queue)
-    trainable = tune.with_parameters(Trainable, staged={"ref": cluster.put(staged)})
+    gpus = _gpus(staged, cluster)
+    workers = cluster.workers(gpus)
+    first = Again(queue)
+    _fit(first, staged, cluster, workers, gpus)
+    if first.held:
+        first.again()
+        whole = max(1.0, gpus) if gpus else 0.0
+        _fit(first, staged, cluster, min(workers, cluster.workers(whole)) if whole else 1, whole)
+
+
+def _gpus(staged: Staged, cluster: Cluster) -> float:
+    """Cards of a trial: as asked, none where training is on CPUs, else by the memory of its heaviest cell's step."""
+    asked = cluster.resources.gpus
+    if asked is not None or staged.device.kind != "cuda" or staged.heaviest is None:
+        return asked or float(staged.device.kind == "cuda")
+    measured = ray.remote(num_gpus=1, max_retries=0)(step_memory).remote(staged.heaviest, cluster.put(staged))
+    return share_of_card(*ray.get(measured))
+
+
+def _fit(queue: Queue, staged: Staged, cluster: Cluster, workers: int, gpus: float) -> None:
+    asked = cluster.resources
+    asks, clock = _Asks(queue), _Clock(asked.trial_timeout)
+    given = {
+        "ref": cluster.put(staged),
+        "versions": own_versions(),
+        "away": asked.address is not None,
+        "timeout": asked.trial_timeout,
+    }
+    trainable = tune.with_parameters(Trainable, staged=given)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
+        tune.with_resources(trainable, {"cpu": asked.cpus, "gpu": gpus}),
         tune_config=tune.TuneConfig(
             search_alg=asks,
-            scheduler=_Stops(asks),
+            scheduler=_Stops(asks, clock),
             num_samples=-1,
-            max_concurrent_trials=cluster.workers,
+            max_concurrent_trials=workers,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(
@@ -159,6 +275,7 @@ def run(queue: Queue, staged: Staged, cluster: Cluster) -> None:
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[clock],
         ),
     )
     try:

@@ -27,6 +27,7 @@ class Plan(Value):
         precision: of the training steps, as found on the device.
         held_out: digest of val and test alone; None in plans made before there was one.
         labels: `partial` where training faces may lack keypoints; None where all are complete.
+        threads: of a run on CPUs, where they are more than one; None for one, and in plans of earlier versions.
         own: files of a person's own that the space names, with their digests; `own_texts` are what stands in them.
         made: when it was written, UTC to the second; no part of the identity. None in plans of earlier versions.
     """
@@ -52,6 +53,7 @@ class Plan(Value):
     data_notes: tuple[str, ...]
     design: Design | None = None
     made: str | None = None
+    threads: int | None = None
     own: dict[str, str] | None = None
     own_texts: dict[str, str] | None = None
     space_text: str

@@ -13,6 +13,7 @@ from kpbench.cell import cell_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notice, Notify, Stage
+from kpbench.engine.jobs import Queue
 from kpbench.engine.running import run_queue
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
@@ -66,11 +67,20 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         measures = _measures(prepared, other)
         for line in _too_few(design):
             notify(Notice(line))
+
+        def ended(queue: Queue) -> bool:
+            """Works through a queue; whether a limit of the request ended it."""
+            why = run_queue(queue, staged, cluster, request.limits, study.folder)
+            if why:
+                notify(Notice(f"{why}; the same command continues"))
+            return why is not None
+
         for n in looks_to_run(study, design):
             # Again for what broke, once.
             while (tuning := tuning_runs(study, task, design, splits, notify, blocks=n)).jobs:
                 notify(Stage("tuning on validation faces", len(tuning.jobs)))
-                run_queue(tuning, staged, cluster)
+                if ended(tuning):
+                    return study.folder
             wanted = planned_runs(task, design, study.rows(), design.blocks[:n])
             _count_costs(study, wanted)
             if all(row.role == "tuning" for row in study.rows()):
@@ -81,7 +91,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
             runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
             if runs.jobs:
                 notify(Stage("training cells and seeds in random order", len(wanted), len(wanted) - len(runs.jobs)))
-                run_queue(runs, staged, cluster)
+                if ended(runs):
+                    return study.folder
         if request.confirm:
             confirm(study, task, splits, request.command, notify)
     return study.folder

@@ -1,11 +1,13 @@
 """What a person asks of `kpbench ablate`, checked and turned into a design."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kpbench.analysis.ablation.family import planned_family
 from kpbench.cell import Scalar
+from kpbench.engine.evaluate import THREADS
+from kpbench.engine.limits import Limits
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.space.design import (
@@ -27,6 +29,7 @@ from kpbench.studies.matching import MATCH, size_matched
 from kpbench.studies.measures import SHIFTS, under_shifts
 from kpbench.studies.planned_runs import every_cell
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
+from kpbench.training.device import Device
 
 LEAST_ALPHA, POWER = 1e-3, 0.8
 """The strictest error rate at which a few seeds have a detectable effect, and the power of that effect."""
@@ -67,7 +70,9 @@ class AblationRequest:
     match: str = "none"
     reuse: tuple[str, ...] = ()
     workers: int = 2
-    device: str = "auto"
+    threads: int = THREADS
+    device: str | Device = "auto"
+    limits: Limits = field(default_factory=Limits)
     seed: int = 0
     name: str | None = None
     out: Path = Path("reports")
@@ -140,7 +145,14 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
             "--resplit judges each block on val faces of its own: leave out --confirm, --split and --labels"
         )
     check_name(request.name)
-    task = prepare_task(request.space, request.device, request.epochs, images=request.images, labels=request.labels)
+    task = prepare_task(
+        request.space,
+        request.device,
+        request.epochs,
+        images=request.images,
+        labels=request.labels,
+        threads=request.threads,
+    )
     under_shifts(request.shifts or (), task.benchmark.coordinates)  # refuses what is no shift
     design = _design(request, task)
     cells = tuple(task.complete(whole_cell(task.space, levels)) for levels in design.cells)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from kpbench.cell import Scalar
-from kpbench.engine.evaluate import Ready, Staged, as_cohort, known_parameters, one_thread, prepare, side_by_side
+from kpbench.engine.evaluate import Ready, Staged, as_cohort, known_parameters, prepare, side_by_side, threads
 from kpbench.engine.jobs import Job
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
@@ -78,7 +78,7 @@ def bench(device: str = "auto", *, rounds: int = 5) -> Iterator[Ratio]:
     if rounds < 1:
         raise UsageError(f"--rounds must be at least 1, got {rounds}")
     where = find_device(device)
-    with one_thread():
+    with threads():
         for one, other in _pairs(where):
             yield compared(one, other, rounds, time.process_time if where.kind == "cpu" else time.perf_counter)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kpbench.cell import EpochRecord
-from kpbench.engine.evaluate import Staged, as_cohort, one_thread, prepare, side_by_side
+from kpbench.engine.evaluate import Staged, as_cohort, prepare, side_by_side, threads
 from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.networks.families import describe
@@ -67,7 +67,7 @@ def cohort_differences(
     ready = prepare(_few(replace(staged, device=replace(staged.device, precision="fp32"))))
     for number, cell in enumerate(cells):
         job = Job(number=number, role="ablation", params=cell, seeds=tuple(range(seeds)), epochs=epochs)
-        with one_thread():
+        with threads():
             alone, together = (
                 [found for found, _ in zip(train(job, ready), range(epochs), strict=False)]
                 for train in (side_by_side, as_cohort)

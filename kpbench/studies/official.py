@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kpbench.cell import RunResult
-from kpbench.engine.evaluate import Labelled, one_thread
+from kpbench.engine.evaluate import Labelled, threads
 from kpbench.engine.events import Notify, Stage
 from kpbench.engine.jobs import model_name
 from kpbench.faces.faces import Splits
@@ -43,7 +43,7 @@ def score_row(
     coordinates = task.benchmark.coordinates
     file = model_file(row)
     network, _ = load_model(study.folder / file)
-    with one_thread():  # the other cores train meanwhile
+    with threads():  # the other cores train meanwhile
         found = {"val_mse": official_mse(network, Labelled(splits.val, coordinates))}
         faces = splits.val
         if judged == "test":
@@ -68,7 +68,7 @@ def confirm_row(study: Study, task: Task, splits: Splits, row: RunResult, comman
     """The row of a run judged on val with its model's official score on the sealed test, which is opened for it."""
     coordinates, file = task.benchmark.coordinates, model_file(row)
     network, _ = load_model(study.folder / file)
-    with one_thread():
+    with threads():
         test = splits.test.open(study.test_reading(command, file.as_posix()))
         mse = official_mse(network, Labelled(test, coordinates))
     return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})

@@ -3,7 +3,7 @@
 import platform
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -15,7 +15,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Splits
 from kpbench.faces.partial import LABELS
-from kpbench.networks.families import check_rules, describe
+from kpbench.networks.families import check_rules, describe, step_megabytes
 from kpbench.networks.own import OwnFile
 from kpbench.space.space import Defaults, SearchSpace, complete
 from kpbench.statistics.words import plural
@@ -57,6 +57,7 @@ class Task:
     defaults: Defaults
     images: int | None = None
     labels: str = "complete"
+    threads: int = THREADS
     own: tuple[OwnFile, ...] = ()
     packages: tuple[str, ...] = ()
     sizes: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -117,7 +118,19 @@ class Task:
         who = train.joined(val).subjects if people else None
         arrays = (train.images, train.keypoints, val.images, val.keypoints)
         known = (self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device)
-        return Staged(*arrays, *known, who, self.own)
+        return Staged(*arrays, *known, who, self.own, self.threads, self._heaviest())
+
+    def _heaviest(self) -> Params | None:
+        """The cell whose step takes most memory, of those that were checked; None where training is on no card."""
+        if self.device.kind != "cuda":
+            return None
+        return max(map(self.complete, self.checked()), key=step_megabytes)
+
+    def checked(self) -> Iterator[Params]:
+        """The cells that are looked at before anything is trained: every one of a small space, else its extremes."""
+        space = self.space
+        small = space.size is not None and space.size <= CHECKED
+        return iter(space.cells() if small else (*space.probes(), *space.guesses()))
 
     def plan(self, splits: Splits, **asked: Any) -> Plan:
         """The identity of a study of this task on these faces; `asked` are the other fields of `Plan`."""
@@ -134,6 +147,7 @@ class Task:
             precision=self.device.precision,
             held_out=splits.held_out(),
             labels=None if self.labels == "complete" else self.labels,
+            threads=None if self.threads == THREADS or self.device.kind != "cpu" else self.threads,
             data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
             data_notes=splits.notes,
             own={file.name: file.digest for file in self.own} or None,
@@ -150,14 +164,20 @@ class Task:
         return Session(
             when=now(),
             command=command or shlex.join(sys.argv),
-            device=f"{self.device.title}, {THREADS} thread a run",
+            device=f"{self.device.title}, {plural(self.threads, 'thread')} a run",
             workers=workers,
             versions=versions | {package: version(package) for package in packages},
         )
 
 
 def prepare_task(
-    space: str, device: str, epochs: int | None, *, images: int | None = None, labels: str = "complete"
+    space: str,
+    device: str | Device,
+    epochs: int | None,
+    *,
+    images: int | None = None,
+    labels: str = "complete",
+    threads: int = THREADS,
 ) -> Task:
     """Reads and checks benchmark, space and device.
 
@@ -173,16 +193,16 @@ def prepare_task(
     task = Task(
         benchmark=benchmark,
         space=found,
-        device=find_device(device),
+        device=find_device(device) if isinstance(device, str) else device,
         epochs=epochs or found.budget.get("epochs", benchmark.budget.epochs),
         defaults=opened.defaults,
         images=images,
         labels=labels,
+        threads=threads,
         own=opened.own,
         packages=opened.packages,
     )
-    small = found.size is not None and found.size <= CHECKED
-    for cell in found.cells() if small else (*found.probes(), *found.guesses()):
+    for cell in task.checked():
         try:
             task.size(task.complete(cell))
         except UsageError as error:

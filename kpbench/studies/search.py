@@ -63,18 +63,19 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             seed=request.seed,
         )
         trials.recover()
+        ended: str | None = None
         if trials.left():
             scores = [score for _, score in ranked(study.rows())]
             notify(Stage("search", trials.total(), len(trials.journal.history()), max(scores, default=None)))
             try:
-                run_queue(trials, staged, cluster)
+                ended = run_queue(trials, staged, cluster, request.limits, study.folder)
             except KeyboardInterrupt:
                 trials.abandon()
                 raise
         finals = _finals(study, prepared, splits, notify)
-        if finals.jobs:
+        if finals.jobs and not ended:
             notify(Stage("final runs, fresh seeds", len(finals.jobs)))
-            run_queue(finals, staged, cluster)
+            ended = run_queue(finals, staged, cluster, request.limits, study.folder)
         if cluster is not None:
             cluster.leave()
         floor = score_floor(study, task, splits, request.command, notify)
@@ -89,7 +90,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             "best": best and {**best, "varies": {n: best["cell"][n] for n in task.space.factors if n in best["cell"]}},
             "floor": {name: scores["test"] for name, scores in floor.items()},
             "trials": trial_counts(rows),
-            "finals_failed": len(_unfinished(prepared, rows)),
+            "finals_failed": 0 if ended else len(_unfinished(prepared, rows)),
+            "stopped": ended and f"{ended}: {trials.total() - trials.left()} of {trials.total()} trials are done",
         }
         study.write(RESULT, json.dumps(result, indent=2) + "\n")
     return study.folder

@@ -1,8 +1,10 @@
 """What a person asked of `kpbench search`, checked before a face is read and before Ray starts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kpbench.engine.evaluate import THREADS
+from kpbench.engine.limits import Limits
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Splits
 from kpbench.networks.own import WRITTEN
@@ -10,6 +12,7 @@ from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.store.plan import Plan
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
+from kpbench.training.device import Device
 
 TRIALS = 7
 """Of a search, unless its space or the command says otherwise."""
@@ -34,7 +37,9 @@ class SearchRequest:
     sampler: str = "tpe"
     scheduler: str = "asha"
     workers: int = 2
-    device: str = "auto"
+    threads: int = THREADS
+    device: str | Device = "auto"
+    limits: Limits = field(default_factory=Limits)
     seed: int = 0
     name: str | None = None
     out: Path = Path("reports")
@@ -99,7 +104,14 @@ def prepare_search(request: SearchRequest) -> Search:
     if request.network is not None and not WRITTEN.fullmatch(request.network):
         raise UsageError(f"--network must be FILE.py:NAME, got '{request.network}'")
     space = request.network or request.space
-    task = prepare_task(space, request.device, request.epochs, images=request.images, labels=request.labels)
+    task = prepare_task(
+        space,
+        request.device,
+        request.epochs,
+        images=request.images,
+        labels=request.labels,
+        threads=request.threads,
+    )
     if sampler.make is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"

@@ -5,11 +5,13 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from kpbench.engine import cluster as module
 from kpbench.engine.cluster import cluster
+from kpbench.engine.resources import Resources
 from kpbench.errors import UsageError
 
 
@@ -21,10 +23,10 @@ def left():
 def test_without_workers_and_without_a_queue_no_ray_is_started(monkeypatch):
     monkeypatch.setattr(module.ray, "init", lambda **_: pytest.fail("Ray was started"))
     before = left()
-    with cluster(0) as none:
+    with cluster(Resources(0)) as none:
         assert none is None
-    with cluster(2) as two:
-        assert two.workers == 2
+    with cluster(Resources(2)) as two:
+        assert two.workers() == 2
     assert left() == before
 
 
@@ -35,7 +37,7 @@ def test_a_start_that_fails_is_raised_where_ray_is_used(monkeypatch, early):
 
     monkeypatch.setattr(module.ray, "init", init)
     before = left()
-    with pytest.raises(UsageError, match=r"No space left on device; --workers 0"), cluster(1) as one:
+    with pytest.raises(UsageError, match=r"No space left on device; --workers 0"), cluster(Resources(1)) as one:
         if early:
             one.start()
         one.put("faces")
@@ -51,9 +53,9 @@ def test_an_error_while_ray_starts_waits_for_it_and_ends_it(monkeypatch):
 
     monkeypatch.setattr(module.ray, "init", init)
     monkeypatch.setattr(module.ray, "shutdown", lambda: ended.append(threading.current_thread().name))
-    monkeypatch.setattr(module._warm, "remote", lambda: pytest.fail("nobody needs it"))
+    monkeypatch.setattr(module._warm, "options", lambda **_: pytest.fail("nobody needs it"))
     before = left()
-    with pytest.raises(KeyboardInterrupt), cluster(1) as one:
+    with pytest.raises(KeyboardInterrupt), cluster(Resources(1)) as one:
         one.start()
         assert begun.wait(10)
         one.leave()
@@ -74,9 +76,9 @@ def test_while_ray_shuts_down_no_reference_to_it_is_left_to_the_garbage_collecto
 
     seen = []
     monkeypatch.setattr(module.ray, "init", lambda **_: None)
-    monkeypatch.setattr(module._warm, "remote", lambda: None)
+    monkeypatch.setattr(module, "_warm", Mock())
     monkeypatch.setattr(module.ray, "shutdown", lambda: seen.append((gc.isenabled(), reference())))
-    with cluster(1) as one:
+    with cluster(Resources(1)) as one:
         one.scratch()
         reference = weakref.ref(Cycle())
         one.leave()

@@ -11,6 +11,7 @@ from kpbench.engine import inline, ray_tune
 from kpbench.engine.cluster import cluster
 from kpbench.engine.evaluate import Staged, known_parameters
 from kpbench.engine.jobs import Failure, Job
+from kpbench.engine.resources import Resources
 from kpbench.faces.datasets import load
 from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
@@ -80,7 +81,7 @@ def test_ray_does_what_the_inline_engine_does(staged):
     inline.run(alone, staged)
     before = set(Path(tempfile.gettempdir()).glob("kpb-*"))
     ray = Listed(jobs(), stop=stop)
-    with cluster(2) as two:
+    with cluster(Resources(2)) as two:
         ray_tune.run(ray, staged, two)
     assert ray.reports == alone.reports  # bit for bit, two workers beside each other
     assert ray.told == alone.told == dict.fromkeys(range(5))
@@ -94,7 +95,7 @@ def test_an_error_of_the_queue_comes_out_as_it_is(staged):
     def full(job, epoch):
         raise OSError(28, "No space left on device")
 
-    with cluster(1) as one:
+    with cluster(Resources(1)) as one:
         with pytest.raises(OSError, match="No space left"):
             ray_tune.run(Listed(jobs(), on_report=full), staged, one)
         after = Listed([job(0)])
@@ -114,7 +115,7 @@ def test_a_killed_worker_costs_no_job(staged):
             _kill_one_worker()
 
     queue = Listed([job(n, epochs=30) for n in range(3, 6)], on_report=kill)
-    with cluster(1) as one:
+    with cluster(Resources(1)) as one:
         ray_tune.run(queue, staged, one)
     assert killed.count(3) == 1
     assert killed.count(4) == 2

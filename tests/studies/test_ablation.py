@@ -67,7 +67,7 @@ def true_mse(params, seed):
 def script(monkeypatch, truth, diverged=()):
     """Replaces training and scoring by a made-up truth; (norm, seed) pairs in `diverged` diverge."""
 
-    def run(queue, staged, workers):
+    def run(queue, *_):
         def mse(job, seed, epoch):
             if (job.params["network.norm"], seed) in diverged:
                 return Failure(reason="nan", detail="not finite")
@@ -161,7 +161,7 @@ def test_a_cut_study_gives_no_verdict_and_ends_like_an_uncut_one(asked, planted,
     whole = run(asked, out=tmp_path / "whole")
     real = ablation.run_queue
 
-    def cut(queue, staged, workers):
+    def cut(queue, *rest):
         left = 11
         tell = queue.tell
 
@@ -173,7 +173,7 @@ def test_a_cut_study_gives_no_verdict_and_ends_like_an_uncut_one(asked, planted,
                 raise KeyboardInterrupt
 
         queue.tell = telling
-        real(queue, staged, workers)
+        real(queue, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(ablation, "run_queue", cut)
@@ -359,7 +359,7 @@ def test_locked_tuning_gives_all_levels_the_baselines_recipe(tunable):
 
 
 def test_a_cut_tuning_goes_on_where_it_was(tunable, monkeypatch):
-    def cut(queue, staged, workers):
+    def cut(queue, *_):
         play(queue, lambda job, seed, epoch: tuned_truth(job.params, seed), interrupt=11)
 
     with monkeypatch.context() as during, pytest.raises(KeyboardInterrupt):
@@ -419,7 +419,7 @@ def test_a_recipe_that_breaks_is_tried_once_more_and_choices_stay(tunable, monke
     tried = Counter()
 
     def run_with(breaks):
-        def run(queue, staged, workers):
+        def run(queue, *_):
             def mse(job, seed, epoch):
                 tried[job.cell, seed] += epoch == 1 and job.role == "tuning"
                 short = breaks and job.role == "tuning" and 2e-3 < job.params["training.lr"] < 1e-2

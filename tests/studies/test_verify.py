@@ -74,7 +74,7 @@ def scripted(monkeypatch):
         noise = np.random.default_rng(derive(seed, str(sorted(params.items())))).normal(0, 0.03)
         return 0.004 * EFFECT[params["network.norm"]] * EFFECT[params["network.depth"]] * math.exp(noise)
 
-    def run(queue, staged, workers):
+    def run(queue, *_):
         def mse(job, seed, epoch):
             if state["stop"] == state["runs"]:
                 raise KeyboardInterrupt

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from kpbench.engine.evaluate import Staged, known_parameters, one_thread, predict, prepare, work
+from kpbench.engine.evaluate import Staged, known_parameters, predict, prepare, threads, work
 from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
@@ -154,7 +154,7 @@ def test_training_parameters_out_of_range_are_refused_by_name(staged, name, valu
 def test_diverged_error_is_raised_by_fit_itself(staged):
     ready = prepare(staged)
     network = build({"family": "cnn", "network.width": 4, "network.norm": "none"})
-    with pytest.raises(DivergedError), one_thread():
+    with pytest.raises(DivergedError), threads():
         list(fit(network, ready.train, ready.val, Setting(3, 0, staged.device), lr=1e12, batch_size=4))
 
 

@@ -1,0 +1,91 @@
+"""When a queue stops asking: time, failures, a disk that is nearly full. What is under way ends first."""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kpbench.engine.jobs import Failure, Job, Progress, Queue
+from kpbench.errors import UsageError
+
+FREE = 100_000_000
+"""Bytes that must be free where a study is kept before another job begins: rows, models and the report fit in it."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a person allows a command, from its start.
+
+    Attributes:
+        seconds: after which no job is begun; None without end.
+        failures: after so many failed jobs none is begun; one that diverged has an outcome and does not count.
+    """
+
+    seconds: float | None = None
+    failures: int | None = None
+    begun: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Refuses what would begin nothing.
+
+        Raises:
+            UsageError: no time, or no failure allowed.
+        """
+        if self.seconds is not None and self.seconds <= 0:
+            raise UsageError("--time-budget must be above 0; write 90s, 30m or 2h")
+        if self.failures is not None and self.failures < 1:
+            raise UsageError(f"--max-failures must be at least 1, got {self.failures}")
+
+
+@dataclass
+class Limited:
+    """Passes a queue's jobs on until a limit is reached; `ended` then says which, in words for a person."""
+
+    queue: Queue
+    limits: Limits
+    folder: Path
+    ended: str | None = None
+    broken: set[int] = field(default_factory=set)
+
+    def ask(self) -> Job | None:
+        """The next job, or None from the moment a limit is reached.
+
+        Raises:
+            UsageError: the disk is nearly full; nothing is torn, and the same command goes on once there is room.
+        """
+        free = shutil.disk_usage(self.folder).free
+        if free < FREE:
+            raise UsageError(
+                f"{free / 1e6:.0f} MB are free where {self.folder} lies and a run needs {FREE / 1e6:.0f}; "
+                "make room, then the same command continues"
+            )
+        self.ended = self.ended or self._reached()
+        return None if self.ended else self.queue.ask()
+
+    def _reached(self) -> str | None:
+        limits = self.limits
+        if limits.seconds is not None and time.monotonic() - limits.begun >= limits.seconds:
+            return f"the time budget of {spoken_seconds(limits.seconds)} is used"
+        if limits.failures is not None and len(self.broken) >= limits.failures:
+            return f"{len(self.broken)} failed, as many as --max-failures allows"
+        return None
+
+    def report(self, job: Job, progress: Progress) -> bool:
+        """Hands an epoch on."""
+        if any(isinstance(seed, Failure) and seed.reason != "nan" for seed in progress.seeds):
+            self.broken.add(job.number)
+        return self.queue.report(job, progress)
+
+    def tell(self, job: Job, crash: Failure | None = None) -> None:
+        """Hands the end of a job on."""
+        if crash is not None:
+            self.broken.add(job.number)
+        self.queue.tell(job, crash)
+
+
+def spoken_seconds(seconds: float) -> str:
+    """A duration as a person writes it: 90s, 30m, 2h."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
