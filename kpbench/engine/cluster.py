@@ -98,6 +98,8 @@ class Cluster:
         scratch = Path(tempfile.mkdtemp(prefix="kpb-"))  # short: Ray keeps sockets below it, whose paths are limited
         for name in ("ray", "ray.tune", "ray.train"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        # Ray prints a paragraph for each worker that dies; a study's own line says it. There is no public switch.
+        ray._private.worker._worker_logs_enabled = False
         try:
             self._init(scratch)
             self._started.set_result(scratch)

@@ -56,6 +56,8 @@ class Staged:
     threads: int = THREADS
     heaviest: Params | None = None
     """The cell whose step takes most memory, of those that may come; None where nobody asks."""
+    checkpoints: str | None = None
+    """Folder for the state of long runs, where a machine sees it; None keeps none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +209,11 @@ def _built(job: Job, seed: int, ready: Ready) -> nn.Module:
 def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
     network = _built(job, seed, ready)
     of_network = {name: value for name, value in job.params.items() if not name.startswith("training.")}
-    setting = Setting(job.epochs, seed, ready.staged.device, cell_id(of_network))
+    folder = ready.staged.checkpoints
+    checkpoint = (
+        None if folder is None or job.split is not None else Path(folder) / f"{model_name(job.params, seed)}.pt"
+    )
+    setting = Setting(job.epochs, seed, ready.staged.device, cell_id(of_network), checkpoint)
     for record in fit(network, ready.train, ready.val, setting, **training_of(job.params)):
         if record.epoch == job.epochs:
             _keep(job, seed, network, ready)

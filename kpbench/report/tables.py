@@ -49,6 +49,7 @@ REASONS = {
     "oom": "memory ran out",
     "crash": "the process died",
     "error": "the code raised an error",
+    "timeout": "it took longer than --trial-timeout",
 }
 """Why a run failed, in words."""
 

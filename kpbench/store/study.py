@@ -1,8 +1,9 @@
 """A study folder, found and opened for writing: one row a run, the readings of the sealed test, the models."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,19 @@ from filelock import FileLock, Timeout
 
 from kpbench.cell import RunResult, Value
 from kpbench.errors import UsageError
-from kpbench.store.files import JOURNAL, LOCK, MODELS, PLAN, READINGS, ROWS, SESSIONS, V, cut_torn_line, read_lines
+from kpbench.store.files import (
+    CHECKPOINTS,
+    JOURNAL,
+    LOCK,
+    MODELS,
+    PLAN,
+    READINGS,
+    ROWS,
+    SESSIONS,
+    V,
+    cut_torn_line,
+    read_lines,
+)
 from kpbench.store.plan import Plan, read_plan, refuse_other_plan
 from kpbench.whole_file import write_whole
 
@@ -107,6 +120,18 @@ class Study:
         kept = [row for row in rows if row.trial != trial]
         if len(kept) < len(rows):
             self.write(ROWS, "".join(row.model_dump_json() + "\n" for row in kept))
+
+    @contextmanager
+    def checkpoints(self) -> Iterator[str]:
+        """The path of a folder for the state of long runs; it is gone once what is done inside has ended."""
+        folder = (self.folder / CHECKPOINTS).resolve()
+        folder.mkdir(exist_ok=True)
+        try:
+            yield str(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            with suppress(OSError):  # it holds runs that were cut
+                folder.rmdir()
 
     def write(self, file: str, content: str | bytes) -> Path:
         """Writes a file of the study whole or not at all."""

@@ -57,13 +57,13 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
     prepared = prepared.on(splits)
     request, task, design = prepared.request, prepared.task, prepared.design
     plan = prepared.plan(splits, other)
-    with open_study(prepared.folder(plan), plan) as study:
+    with open_study(prepared.folder(plan), plan) as study, study.checkpoints() as checkpoints:
         study.begin(task.session(request.command, request.workers))
         # The floor first: it has what a failed run counts with.
         score_floor(study, task, splits, request.command, notify, test=design.split is None)
         if splits.val.subjects is not None:
             study.write(PERSONS, json.dumps({"val": splits.val.subjects.tolist()}) + "\n")
-        staged = task.stage(splits, people=bool(design.resplit))
+        staged = task.stage(splits, people=bool(design.resplit), checkpoints=checkpoints)
         measures = _measures(prepared, other)
         for line in _too_few(design):
             notify(Notice(line))

@@ -112,13 +112,17 @@ class Task:
         """What every row of a study on these faces says."""
         return Facts(self.device.title, splits.digest(), self.size, len(splits.train))
 
-    def stage(self, splits: Splits, *, people: bool = False) -> Staged:
-        """What the workers get: train and val, never the test; who is on them where jobs draw them anew."""
+    def stage(self, splits: Splits, *, people: bool = False, checkpoints: str | None = None) -> Staged:
+        """What the workers get: train and val, never the test; who is on them where jobs draw them anew.
+
+        Args:
+            checkpoints: folder for the state of long runs.
+        """
         train, val = splits.train, splits.val
         who = train.joined(val).subjects if people else None
         arrays = (train.images, train.keypoints, val.images, val.keypoints)
         known = (self.benchmark.coordinates, self.benchmark.digest, splits.digest(), self.device)
-        return Staged(*arrays, *known, who, self.own, self.threads, self._heaviest())
+        return Staged(*arrays, *known, who, self.own, self.threads, self._heaviest(), checkpoints)
 
     def _heaviest(self) -> Params | None:
         """The cell whose step takes most memory, of those that were checked; None where training is on no card."""

@@ -44,9 +44,9 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
     prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
-    with open_study(prepared.folder(plan), plan) as study:
+    with open_study(prepared.folder(plan), plan) as study, study.checkpoints() as checkpoints:
         study.begin(task.session(request.command, request.workers))
-        staged = task.stage(splits)
+        staged = task.stage(splits, checkpoints=checkpoints)
         trials = Trials(
             study=study,
             journal=Journal(study.folder / JOURNAL),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from kpbench.networks.own import knows_layout
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
 from kpbench.training.augment import Moves, draw_moves, move
+from kpbench.training.checkpoint import Checkpoint
 from kpbench.training.device import Device
 from kpbench.training.limits import check_training
 from kpbench.training.looks import draw_looks, look
@@ -59,12 +61,17 @@ class DeviceFaces:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is not a hyperparameter: how long, with which seed, where, and what tells the network from others."""
+    """What is not a hyperparameter: how long, with which seed, where, and what tells the network from others.
+
+    Attributes:
+        checkpoint: file of a run that goes on where it was cut, if it is long; None begins again.
+    """
 
     epochs: int
     seed: int
     device: Device
     network: str | None = None
+    checkpoint: Path | None = None
 
 
 def fit(
@@ -99,7 +106,8 @@ def fit(
 
     The keyword arguments are the training parameters of a search space (`training.lr`). Data order, augmentation and
     dropout are derived from `setting.seed` and the epoch alone: with the same seed, device and thread count the numbers
-    are the same on a CPU, whatever else the process does between two records.
+    are the same on a CPU, whatever else the process does between two records, and whether the run was cut at a
+    checkpoint or not. Of a run that was cut the records before come first, at once.
 
     Args:
         network: on `setting.device`; left in train mode.
@@ -151,8 +159,13 @@ def fit(
     terms = [module for module in network.modules() if isinstance(module, HasOwnLoss)]
     alone = loss == "mse" and not terms
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
+    parts = {"network": network, "optimizer": stepper, "schedule": rate}
+    parts |= {} if average is None else {"average": average}
+    checkpoint = Checkpoint(setting.checkpoint, f"{there} {setting.seed} {setting.epochs}", parts)
+    records = checkpoint.load()
+    yield from records
 
-    for epoch in range(1, setting.epochs + 1):
+    for epoch in range(len(records) + 1, setting.epochs + 1):
         start = time.perf_counter()
         network.train()
         total = torch.zeros((), device=device)
@@ -181,7 +194,12 @@ def fit(
         val_mse = batched_mse(judged, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
         if average is not None and epoch == setting.epochs:
             network.load_state_dict(judged.state_dict())
-        yield record(epoch, total.item() / n, val_mse, time.perf_counter() - start + (spent if epoch == 1 else 0.0))
+        seconds = time.perf_counter() - start + (spent if epoch == 1 else 0.0)
+        records.append(record(epoch, total.item() / n, val_mse, seconds))
+        if epoch < setting.epochs:
+            checkpoint.after(records)
+        yield records[-1]
+    checkpoint.remove()
 
 
 def _on_other_faces(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -138,6 +139,14 @@ class Average:
     def update(self, network: nn.Module) -> None:
         """Takes the network's weights in after a step."""
         self._model.update_parameters(network)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average and how many steps are in it."""
+        return self._model.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up an average where it was."""
+        self._model.load_state_dict(state)
 
     @property
     def network(self) -> nn.Module:
