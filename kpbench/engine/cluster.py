@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ from kpbench.errors import UsageError
 
 TRAINING = "kpbench.engine.ray_tune"
 """What a worker process imports while the command still reads its faces; imported by name, for it comes after this."""
+
+
+REACHED = 10
+"""Seconds in which the head of a cluster has to answer."""
 
 
 class Cluster:
@@ -117,6 +122,9 @@ class Cluster:
         asked = self.resources
         quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
         if asked.address is not None:
+            if asked.address != "auto":  # Ray would try for minutes, and print that it does
+                host, port = asked.address.split(":")
+                socket.create_connection((host, int(port)), timeout=REACHED).close()
             ray.init(address=asked.address, **quiet)
             return
         ray.init(

@@ -1,6 +1,7 @@
 """What a study may take of a machine or a cluster: workers, and CPUs and cards for each."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,10 +53,10 @@ class Resources:
             raise UsageError("--workers 0 trains in this process; leave it out to use the cluster at --address")
         if self.workers == 0 and self.trial_timeout is not None:
             raise UsageError("--trial-timeout ends a worker's process; it needs --workers 1 or more")
-        if self.address is not None and self.address.startswith("ray://"):
+        if self.address not in (None, "auto") and not re.fullmatch(r"[^/:\s]+:\d{1,5}", str(self.address)):
             raise UsageError(
-                "--address takes the address inside the cluster, auto or HOST:PORT, not a client's ray://; "
-                "run kpbench on a node of the cluster, or with `ray job submit`"
+                f"--address must be auto or HOST:PORT of the cluster's head, got '{self.address}'; instead of a "
+                "client's ray:// run kpbench on a node of the cluster, or with `ray job submit`"
             )
 
     @property
