@@ -1,12 +1,17 @@
 """What the documents say is so: commands parse, paths exist, spaces and counts are right."""
 
+import json
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
+import ray
 import typer
+import yaml
 
 from kpbench.cli.main import app
 from kpbench.engine.evaluate import known_parameters
@@ -32,6 +37,31 @@ def test_a_command_of_the_readme_is_one(line):
         name, *words = words
         command = command.commands[name]
     command.make_context(name, words)  # refuses an unknown option or a value of another type
+
+
+CLUSTER = ROOT / "examples" / "cluster"
+ELSEWHERE = [
+    line.partition("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8"), flags=re.S)
+    for line in block.splitlines()
+] + [yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"]]
+
+
+@pytest.mark.parametrize("line", [line for line in ELSEWHERE if line.startswith("kpbench ")])
+def test_a_command_for_a_cluster_is_one(line):
+    test_a_command_of_the_readme_is_one(line)
+
+
+def test_the_cluster_files_are_well_formed():
+    """Ray's launcher by the schema that Ray ships; the Slurm script by bash; what runs them is not here."""
+    launcher = yaml.safe_load((CLUSTER / "ray-cluster.yaml").read_text())
+    schema = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"
+    jsonschema.validate(launcher, json.loads(schema.read_text()))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(launcher | {"head_ip": "10.0.0.1"}, json.loads(schema.read_text()))
+    subprocess.run(["bash", "-n", CLUSTER / "slurm.sh"], check=True)
+    script = (CLUSTER / "slurm.sh").read_text().splitlines()
+    test_a_command_of_the_readme_is_one(next(line for line in script if line.startswith("kpbench ")))
 
 
 def test_the_readmes_make_targets_exist():

@@ -127,8 +127,11 @@ class Cluster:
                 socket.create_connection((host, int(port)), timeout=REACHED).close()
             ray.init(address=asked.address, **quiet)
             return
+        # Ray would replace 127.0.0.1 by the address on the network, and listen there; there is no public switch.
+        ray._private.services.resolve_ip_for_localhost = lambda host: host
         ray.init(
             address="local",
+            _node_ip_address="127.0.0.1",
             num_cpus=asked.here * asked.cpus,
             include_dashboard=False,
             _temp_dir=str(scratch / "ray"),

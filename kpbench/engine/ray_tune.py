@@ -63,7 +63,7 @@ class Trainable(tune.Trainable):  # type: ignore[misc]
     def _begin(self, config: dict[str, Any]) -> None:
         self._job = Job.model_validate_json(config["job"])
         self._deadline = None if self._timeout is None else time.monotonic() + self._timeout + GRACE
-        self._kept = tempfile.TemporaryDirectory(prefix="kpb-models-")
+        self._kept = tempfile.TemporaryDirectory(dir=self.logdir)  # among Ray's own files, which go with it
         models = None if self._job.models is None else self._kept.name
         self._work = work(self._job.model_copy(update={"models": models}), _ready["data"])
 

@@ -83,6 +83,7 @@ def test_ray_does_what_the_inline_engine_does(staged):
     ray = Listed(jobs(), stop=stop)
     with cluster(Resources(2)) as two:
         ray_tune.run(ray, staged, two)
+        assert [node["NodeManagerAddress"] for node in ray_tune.ray.nodes()] == ["127.0.0.1"]  # nobody else is let in
     assert ray.reports == alone.reports  # bit for bit, two workers beside each other
     assert ray.told == alone.told == dict.fromkeys(range(5))
     assert sorted(ray.reports[1]) == [1, 2]
