@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kpbench.analysis.verify import ASKED, Asked
+from kpbench.analysis.verify import Asked
 from kpbench.cell import Scalar
 from kpbench.space.design import Design, blocks_of, factorial
-from kpbench.store.files import FLOOR, ROWS, SESSIONS
+from kpbench.store.files import ASKED, FLOOR, ROWS, SESSIONS
 from kpbench.store.study import Session, open_study
 from tests.ablation_rows import FLOOR_SCORES, plan, row
 

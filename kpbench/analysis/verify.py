@@ -17,11 +17,8 @@ from kpbench.statistics.intervals import ScoreInterval, score_interval
 from kpbench.statistics.plan import PlannedContrast
 from kpbench.statistics.sign_agreement import SignAgreement, count_signs, sign_agreement
 from kpbench.statistics.verdicts import needed_seeds
-from kpbench.store.files import PLAN, read_json
+from kpbench.store.files import ASKED, PLAN, read_json
 from kpbench.task.score import score_from_mse
-
-ASKED = "asked.json"
-"""What the two studies in a folder are; beside them."""
 
 SHARED = ("space", "benchmark", "epochs", "seed", "device", "precision")
 """Fields of a plan in which the two studies have to be alike."""

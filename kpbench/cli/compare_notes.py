@@ -6,7 +6,8 @@ from typing import Any
 from kpbench.analysis.comparison.arms import Arm, Ends
 from kpbench.analysis.comparison.comparison import Comparison
 from kpbench.analysis.comparison.pairs import CellComparison
-from kpbench.analysis.search import best_of, trial_counts
+from kpbench.analysis.ranking import trial_counts
+from kpbench.analysis.search import best_of
 from kpbench.space.design import Split
 from kpbench.task.score import score_from_mse
 

@@ -1,11 +1,18 @@
 """`kpbench ls`."""
 
 import json
+import sys
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from shutil import get_terminal_size
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from kpbench.analysis.status import Status
 
 Kind = StrEnum("Kind", ["spaces", "data", "studies", "samplers"])
 
@@ -20,9 +27,8 @@ def ls(
     if as_json:
         typer.echo(json.dumps(found))
         return 0
-    width = max((len(name) for name in found), default=0)
-    for name, title in found.items():
-        typer.echo(f"{name:{width}}  {title}")
+    for line in listed(found):
+        typer.echo(line)
     if not found:
         typer.echo(f"no {kind} found", err=True)
     return 0
@@ -56,29 +62,45 @@ def _samplers(out: Path) -> dict[str, str]:
 
 
 def _studies(out: Path) -> dict[str, str]:
+    from kpbench.cli.status import looks
     from kpbench.errors import UsageError
-    from kpbench.store.plan import read_plan
-    from kpbench.store.study import studies
+    from kpbench.store.study import every_study
 
     found = {}
-    for folder in studies(out):
+    for folder in every_study(out):
+        name = folder.relative_to(out).as_posix()
         try:
-            plan = read_plan(folder)
-            found[folder.name] = f"{plan.kind} of {plan.space_name} on {plan.data_name}: {_state(folder, plan.kind)}"
+            one = next(looks([folder]))[folder]
+            found[name] = f"{one.kind} of {one.space} on {one.data}: {_state(one)}"
         except UsageError as error:
-            found[folder.name] = f"damaged: {error}"
+            found[name] = f"damaged: {error}"
     return found
 
 
-def _state(folder: Path, kind: str) -> str:
-    from kpbench.analysis.ablation.analysis import count_missing
-    from kpbench.store.files import RESULT, read_json
+def _state(one: "Status") -> str:
+    """Who works on a study or how it was left, what is left to do, and its best score over seeds."""
+    from kpbench.statistics.words import plural
 
-    if kind == "ablation":
-        missing = count_missing(folder)
-        return f"{missing} runs missing" if missing else "complete"
-    best = (read_json(folder / RESULT) or {}).get("best") or {}
-    return f"test {best['test_score']:.1f}" if best.get("test_score") is not None else "not finished"
+    words = [one.standing if one.standing != "elsewhere" else f"running on {one.driver.host if one.driver else '?'}"]
+    words += [f"{part.left:,} {part.name} to do" for part in one.parts if part.left]
+    if one.best is not None and (one.best.fresh or one.standing != "finished"):
+        faces = "test" if one.best.on == "test" else "validation"
+        fresh = "fresh seed" if one.kind == "search" and one.best.fresh else "seed"
+        words.append(f"best {faces} {one.best.score:.1f} ({plural(one.best.seeds, fresh)})")
+    return ", ".join(words)
+
+
+def listed(found: Mapping[str, str]) -> Iterator[str]:
+    """A name and its title a line; in a terminal too narrow for that the title below, indented and broken."""
+    width = max((len(name) for name in found), default=0)
+    columns = get_terminal_size().columns if sys.stdout.isatty() else None
+    narrow = columns is not None and any(width + 2 + len(title) > columns for title in found.values())
+    for name, title in found.items():
+        if not narrow:
+            yield f"{name:{width}}  {title}".rstrip()
+            continue
+        yield name
+        yield from wrap(title, columns or 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 LISTS = {Kind.spaces: _spaces, Kind.data: _data, Kind.studies: _studies, Kind.samplers: _samplers}

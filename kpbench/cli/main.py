@@ -5,7 +5,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from kpbench.cli import ablate, bench, compare, data, ls, power, report, score, search, verify
+from kpbench.cli import ablate, bench, compare, data, ls, power, report, score, search, status, verify
 from kpbench.cli.options import command_line
 from kpbench.errors import UsageError
 from kpbench.version import __version__
@@ -34,6 +34,7 @@ app.command("score")(score.score)
 app.command("power")(power.power)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
+app.command("status")(status.status)
 app.command("ls")(ls.ls)
 app.add_typer(verify.app, name="verify", help="Check what kpbench claims of its faces and its training.")
 app.add_typer(data.app, name="data")

@@ -17,11 +17,11 @@ def report(
     ] = True,
 ) -> int:
     """Write a study's report again from its rows; also while the study runs."""
-    from kpbench.analysis.verify import ASKED, read_verification
+    from kpbench.analysis.verify import read_verification
     from kpbench.cli.pages import write_report
     from kpbench.errors import UsageError
     from kpbench.report.verify.page import write_verification
-    from kpbench.store.files import REPORT
+    from kpbench.store.files import ASKED, REPORT
     from kpbench.store.study import find_study
 
     for place in (Path(study), out / study):

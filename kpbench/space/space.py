@@ -106,7 +106,7 @@ class SearchSpace:
             yield dict(chosen)
             return
         (name, parameter), *others = rest
-        if not _applies(parameter, chosen):
+        if not applies(parameter, chosen):
             yield from self._extend(chosen, others)
             return
         found = levels(parameter)
@@ -119,7 +119,7 @@ class SearchSpace:
         """One cell, each varying parameter asked of an Optuna trial (any `BaseTrial`) under its dotted name."""
         chosen: dict[str, Scalar] = {}
         for name, parameter in self.parameters.items():
-            if not _applies(parameter, chosen):
+            if not applies(parameter, chosen):
                 continue
             if isinstance(parameter, Choice):
                 fixed = len(parameter.values) == 1
@@ -157,12 +157,13 @@ class SearchSpace:
         """`wanted` without the parameters whose conditions it does not meet."""
         chosen: dict[str, Scalar] = {}
         for name, parameter in self.parameters.items():
-            if name in wanted and _applies(parameter, chosen):
+            if name in wanted and applies(parameter, chosen):
                 chosen[name] = wanted[name]
         return chosen
 
 
-def _applies(parameter: Parameter, chosen: Params) -> bool:
+def applies(parameter: Parameter, chosen: Params) -> bool:
+    """Whether a parameter has a part in a cell: each condition of its `when` is met there."""
     return all(chosen.get(name) in allowed for name, allowed in parameter.when.items())
 
 

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from kpbench.statistics.intervals import Interval
 from kpbench.statistics.scale import percent_change
+
+if TYPE_CHECKING:  # a status is told in these words without scipy, which takes a second to import
+    from kpbench.statistics.intervals import Interval
 
 MINUS = "−"
 
@@ -38,7 +41,7 @@ def percent(ratio: float) -> str:
     return f"{MINUS if change < 0 else '+'}{text} %" if change else "0 %"
 
 
-def detectable_text(change: float | None, interval: Interval | None) -> str:
+def detectable_text(change: float | None, interval: "Interval | None") -> str:
     """A detectable change of MSE with its interval: `26 % (16 to 78 %)`; a dash for none, or for one past a million."""
     if change is None or interval is None or change > 1e6:
         return "–"
@@ -57,12 +60,12 @@ def signed(value: float | None) -> str:
     return f"{value:.2f}".replace("-", MINUS)
 
 
-def interval_text(interval: Interval | None) -> str:
+def interval_text(interval: "Interval | None") -> str:
     """The ends of an interval of a ratio, never rounded across 1: `0.81 to 0.93`; a dash for none."""
     return "–" if interval is None else f"{number(interval.low)} to {number(interval.high)}"
 
 
-def coverage(interval: Interval) -> str:
+def coverage(interval: "Interval") -> str:
     """An interval's coverage: `97.5 %`."""
     return f"{100 * interval.confidence:.3g} %"
 

@@ -16,6 +16,9 @@ PLAN, ROWS, READINGS, SESSIONS = "plan.json", "rows.jsonl", "test_readings.jsonl
 JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "examples.npz"
 COSTS, RESULT, REPORT, LOCK = "costs.json", "result.json", "report.html", ".lock"
 REUSED, PERSONS, CHECKPOINTS = "reused.jsonl", "persons.json", "checkpoints"
+PROGRESS = "progress.json"
+ASKED = "asked.json"
+"""What the two studies of a verification are; beside them, in a folder that is no study itself."""
 
 V = TypeVar("V", bound=Value)
 

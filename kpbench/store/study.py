@@ -10,8 +10,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kpbench.cell import RunResult, Value
-from kpbench.errors import UsageError
+from kpbench.errors import UsageError, nearest
 from kpbench.store.files import (
+    ASKED,
     CHECKPOINTS,
     JOURNAL,
     LOCK,
@@ -29,13 +30,18 @@ from kpbench.whole_file import write_whole
 
 
 class Session(Value):
-    """One start of a command on a study."""
+    """One start of a command on a study.
+
+    Attributes:
+        totals: trials, final cells and their seeds that a search asks for; None for others and of earlier versions.
+    """
 
     when: str
     command: str
     device: str
     workers: int
     versions: dict[str, str]
+    totals: dict[str, int] | None = None
 
     @property
     def recipe(self) -> str:
@@ -194,21 +200,49 @@ def check_folder(folder: Path, plan: Plan) -> None:
 
 
 def find_study(name: str, out: Path) -> Path:
-    """The folder of a study given by path or by its name in `out`.
+    """The folder of one study, found as `find_studies` does.
 
     Raises:
-        UsageError: neither is a study.
+        UsageError: there is none, or the name is a verification's, which holds two.
+    """
+    found = find_studies(name, out)
+    if len(found) > 1:
+        raise UsageError(f"'{name}' is a verification; name one of its studies: {', '.join(map(str, found))}")
+    return found[0]
+
+
+def find_studies(name: str, out: Path) -> list[Path]:
+    """The study given by path, by its name in `out`, or nested there by the last part of its name if only one has it.
+
+    Of a verification both studies, as far as they have begun.
+
+    Raises:
+        UsageError: there is none, the last part is that of several, or nothing of a verification has begun.
     """
     for folder in (Path(name), out / name):
         if (folder / PLAN).is_file():
-            return folder
-    known = [folder.name for folder in studies(out)]
-    raise UsageError(f"no study '{name}' here or in {out}; known: {', '.join(known) or 'none'}")
+            return [folder]
+        if (folder / ASKED).is_file():
+            if found := studies(folder):
+                return found
+            raise UsageError(f"the verification in {folder} has not begun; its command begins it")
+    nested = {folder.relative_to(out).as_posix(): folder for folder in every_study(out)}
+    found = [folder for folder in nested.values() if folder.name == name]
+    if len(found) > 1:
+        raise UsageError(f"'{name}' is several studies; name one: {', '.join(map(str, found))}")
+    if not found:
+        raise UsageError(f"no study '{name}' here or in {out}: {nearest(name, nested)}")
+    return found
 
 
 def studies(out: Path) -> list[Path]:
     """The study folders in `out`, by name."""
     return sorted(plan.parent for plan in out.glob(f"*/{PLAN}"))
+
+
+def every_study(out: Path) -> list[Path]:
+    """The study folders in `out` and those inside verifications there, by name."""
+    return sorted([*studies(out), *(plan.parent for plan in out.glob(f"*/*/{PLAN}"))])
 
 
 def now() -> str:

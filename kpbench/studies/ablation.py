@@ -28,6 +28,7 @@ from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, check_folder, find_study, open_study
 from kpbench.studies.ablation_request import Ablate
 from kpbench.studies.confirmation import confirm, looks_to_run
+from kpbench.studies.followed import followed
 from kpbench.studies.measures import Measure, elsewhere, under_shifts
 from kpbench.studies.official import score_floor
 from kpbench.studies.planned_runs import (
@@ -57,7 +58,11 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
     prepared = prepared.on(splits)
     request, task, design = prepared.request, prepared.task, prepared.design
     plan = prepared.plan(splits, other)
-    with open_study(prepared.folder(plan), plan) as study, study.checkpoints() as checkpoints:
+    with (
+        open_study(prepared.folder(plan), plan) as study,
+        study.checkpoints() as checkpoints,
+        followed(study, notify) as notify,
+    ):
         study.begin(task.session(request.command, request.workers))
         # The floor first: it has what a failed run counts with.
         score_floor(study, task, splits, request.command, notify, test=design.split is None)

@@ -21,7 +21,7 @@ from kpbench.space.design import (
     refuse_same_cells,
     whole_cell,
 )
-from kpbench.space.tuning import plan_tuning
+from kpbench.space.recipes import plan_tuning
 from kpbench.statistics.looks import check_looks
 from kpbench.store.plan import Plan
 from kpbench.store.study import find_study, now

@@ -161,7 +161,7 @@ class Task:
             **asked,
         )
 
-    def session(self, command: str, workers: int) -> Session:
+    def session(self, command: str, workers: int, totals: dict[str, int] | None = None) -> Session:
         """What started now, where, and with which versions."""
         packages = ("torch", "timm", "optuna", "ray", "numba", "numpy", "pandas", "plotly", *self.packages)
         versions = {"kpbench": __version__, "recipe": str(RECIPE), "python": platform.python_version()}
@@ -171,6 +171,7 @@ class Task:
             device=f"{self.device.title}, {plural(self.threads, 'thread')} a run",
             workers=workers,
             versions=versions | {package: version(package) for package in packages},
+            totals=totals,
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis.search import best_of, ranked, trial_counts
+from kpbench.analysis.ranking import ranked, trial_counts
+from kpbench.analysis.search import best_of
 from kpbench.cell import RunResult
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import predict
@@ -24,6 +25,7 @@ from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
 from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS
 from kpbench.store.study import Study, check_folder, open_study
+from kpbench.studies.followed import followed
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say
 from kpbench.studies.search_request import Search
@@ -44,8 +46,12 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
     prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
-    with open_study(prepared.folder(plan), plan) as study, study.checkpoints() as checkpoints:
-        study.begin(task.session(request.command, request.workers))
+    with (
+        open_study(prepared.folder(plan), plan) as study,
+        study.checkpoints() as checkpoints,
+        followed(study, notify) as notify,
+    ):
+        study.begin(task.session(request.command, request.workers, prepared.totals))
         staged = task.stage(splits, checkpoints=checkpoints)
         trials = Trials(
             study=study,
@@ -104,8 +110,7 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
     check_folder(prepared.folder(plan), plan)
-    size = task.space.size
-    trials = prepared.n_trials if size is None else min(size, prepared.n_trials)
+    size, trials = task.space.size, prepared.totals["trials"]
     finals = request.final_cells * request.final_seeds
     whole = size is not None and size <= prepared.n_trials
     return {

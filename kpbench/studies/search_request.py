@@ -76,6 +76,13 @@ class Search:
         """Trials in the study, in total: as asked, the space's, or `TRIALS`."""
         return self.request.n_trials or self.task.space.budget.get("n_trials", TRIALS)
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """What the study will have in total: trials, no more than the space has cells, and final runs."""
+        size, request = self.task.space.size, self.request
+        trials = self.n_trials if size is None else min(size, self.n_trials)
+        return {"trials": trials, "final cells": request.final_cells, "final seeds": request.final_seeds}
+
     def folder(self, plan: Plan) -> Path:
         """The study's folder: as named, or after space, data and plan, so that the same request finds it again."""
         name = self.request.name or f"{plan.space_name}-{plan.data_name}-{plan.digest[:6]}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis.verify import ASKED, Asked
+from kpbench.analysis.verify import Asked
 from kpbench.cell import RunResult
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.events import Notify, Stage
@@ -14,7 +14,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
 from kpbench.space.design import Design
 from kpbench.statistics.words import plural
-from kpbench.store.files import PLAN, ROWS, read_lines
+from kpbench.store.files import ASKED, PLAN, ROWS, read_lines
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, check_folder
 from kpbench.studies import ablation

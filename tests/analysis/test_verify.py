@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from kpbench.analysis.verify import ASKED, as_json, read_verification
+from kpbench.analysis.verify import as_json, read_verification
 from kpbench.errors import UsageError
-from kpbench.store.files import PLAN, ROWS
+from kpbench.store.files import ASKED, PLAN, ROWS
 from tests.verify_rows import EFFECTS, REAL, planted, verify_folder
 
 

@@ -9,7 +9,8 @@ from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.seeds import block_seed
 from kpbench.space.reading import read_space
-from kpbench.space.tuning import NEAR_END, Replicate, Span, audit, best_recipe, of_cell, plan_tuning, tunings
+from kpbench.space.recipes import plan_tuning
+from kpbench.space.tuning import NEAR_END, Replicate, Span, audit, best_recipe, of_cell, tunings
 from tests.ablation_rows import row
 
 SPACE = """

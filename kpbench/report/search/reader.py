@@ -6,7 +6,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from kpbench.analysis.search import best_of, trial_counts
+from kpbench.analysis.ranking import trial_counts
+from kpbench.analysis.search import best_of
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.report.search.study_input import Best, Examples, ReportInput

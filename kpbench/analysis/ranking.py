@@ -1,0 +1,30 @@
+"""Rows of a search to its ranking, its trials by state; without scipy, which takes a second to import."""
+
+from collections.abc import Sequence
+
+from kpbench.cell import RunResult
+from kpbench.task.score import mean_score
+
+
+def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
+    """Cells whose trial is complete with every seed, with their validation score, best first."""
+    by_cell: dict[str, list[RunResult]] = {}
+    for row in rows:
+        if row.role == "trial":
+            by_cell.setdefault(row.cell, []).append(row)
+    scores = {
+        cell: mean_score([row.val_mse for row in found if row.val_mse is not None])
+        for cell, found in by_cell.items()
+        if all(row.state == "complete" for row in found)
+    }
+    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+
+
+def trial_counts(rows: Sequence[RunResult]) -> dict[str, int]:
+    """Trials by state; a trial with a failed seed is failed, with a stopped one pruned."""
+    states: dict[int | None, set[str]] = {}
+    for row in rows:
+        if row.role == "trial":
+            states.setdefault(row.trial, set()).add(row.state)
+    worst = [next(state for state in ("failed", "pruned", "complete") if state in found) for found in states.values()]
+    return {state: worst.count(state) for state in ("complete", "pruned", "failed")}

@@ -1,0 +1,185 @@
+"""`kpbench status`."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import RenderableType
+
+    from kpbench.analysis.status import Status
+    from kpbench.cell import Scalar
+    from kpbench.store.plan import Plan
+
+REDRAW = 1.0
+"""Seconds between two looks at a study."""
+
+
+def status(
+    study: Annotated[str, typer.Argument(help="A study or a verification: its folder, or its name in --out.")],
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Redraw until it is finished, or Ctrl-C.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, name of a study to status.")] = False,
+) -> int:
+    """Say how far a study is: done and to come, best so far, failures, what runs, and until when.
+
+    It only reads, from any terminal: the study's driver notices nothing.
+    """
+    from dataclasses import asdict
+
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    from kpbench.analysis.status import WORKED_ON
+    from kpbench.errors import UsageError
+    from kpbench.store.study import find_studies
+
+    if watch and as_json:
+        raise UsageError("--watch redraws for a person, --json prints once for a program: give one of them")
+    found = looks(find_studies(study, out))
+    if as_json:
+        plain = {str(folder): asdict(one) | {"driver": _driver(one)} for folder, one in next(found).items()}
+        typer.echo(json.dumps(plain))
+        return 0
+    console = Console(highlight=False)
+    if not console.is_terminal and not watch:
+        for one in next(found).values():
+            typer.echo("\n".join(f"{name:10} {text}" for name, text in lines(one)))
+        return 0
+    if not watch:
+        console.print(Group(*map(panel, next(found).values())))
+        return 0
+    try:
+        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+            for look in found:
+                live.update(Group(*map(panel, look.values())), refresh=True)
+                if not any(one.standing in WORKED_ON for one in look.values()):
+                    break
+                time.sleep(REDRAW)
+    except KeyboardInterrupt:
+        pass  # it ends the watching, not the study
+    return 0
+
+
+def looks(folders: list[Path]) -> Iterator[dict[Path, "Status"]]:
+    """The status of each study, anew each time it is asked for."""
+    from kpbench.analysis.status import status_of
+    from kpbench.store.plan import read_plan
+
+    while True:
+        now = datetime.now(UTC)
+        yield {one: status_of(one, now=now, planned=planned_runs(one, read_plan(one))) for one in folders}
+
+
+def planned_runs(folder: Path, plan: "Plan") -> int | None:
+    """The runs of a sequential ablation up to its look under way, which takes an analysis; None for all others."""
+    if plan.design is None or not plan.design.looks:
+        return None
+    from kpbench.analysis.ablation.analysis import analyse
+
+    return analyse(folder).planned_runs
+
+
+def _driver(one: "Status") -> dict[str, object] | None:
+    return None if one.driver is None else one.driver.model_dump(include={"pid", "host", "since", "stage", "ended"})
+
+
+def panel(one: "Status") -> "RenderableType":
+    """A study's status in lines that fit the terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True, min_width=10)
+    table.add_column(overflow="fold")
+    command = ""
+    for name, text in lines(one):
+        if name == "continue":
+            command = f"{name:10} {text}"
+        else:
+            table.add_row(name, Text(text, style="bold" if name == "study" else ""))
+    # Unbroken, so that it can be copied; the terminal breaks it.
+    return Group(table, *[Text(command, no_wrap=True, overflow="ignore")] * bool(command))
+
+
+def lines(one: "Status") -> Iterator[tuple[str, str]]:
+    """Name and text of each line."""
+    from kpbench.analysis.status import WORKED_ON
+    from kpbench.statistics.words import plural, short_count
+
+    workers = "" if one.workers is None else f", {plural(one.workers, 'worker')}" if one.workers else ", in one process"
+    yield "study", one.study
+    yield "what", f"{one.kind} of {one.space} on {one.data}{workers}"
+    yield "state", state(one)
+    for part in one.parts:
+        ended = ", ".join(f"{n} {'stopped early' if name == 'pruned' else name}" for name, n in one.states.items() if n)
+        more = f": {ended}" if ended and part.name in ("trials", "runs") else ""
+        yield part.name, f"{part.done:,}" + ("" if part.total is None else f" of {part.total:,}") + more
+    if one.failures:
+        yield "failures", ", ".join(f"{n} {reason}" for reason, n in one.failures.items())
+    for at, job in enumerate(one.running):
+        score = "" if job.score is None else f", score {job.score:.1f}"
+        seeds = "" if job.role == "trial" else f" seed {', '.join(map(str, job.seeds))}"
+        what = f"{job.role} {job.number}" if job.role == "trial" else job.role
+        head = "" if at else "running" if one.standing in WORKED_ON else "cut"
+        yield head, f"{what}{seeds}: epoch {job.epoch} of {job.epochs}{score}; {cell_text(job.cell)}"
+    if one.best is not None:
+        faces = "sealed test" if one.best.on == "test" else "validation"
+        kind = "fresh seed" if one.best.fresh and one.kind == "search" else "seed"
+        yield "best", f"{one.best.score:.1f} on {faces}, {plural(one.best.seeds, kind)}; {cell_text(one.best.cell)}"
+    yield "images", f"{short_count(one.images)} seen in training"
+    if any(part.left for part in one.parts):
+        yield "left", "not known yet" if one.seconds_left is None else f"about {duration(one.seconds_left)}"
+    if one.command is not None and one.standing not in (*WORKED_ON, "finished"):
+        yield "continue", one.command
+
+
+def state(one: "Status") -> str:
+    """Whether somebody works on the study, or how the last one left it."""
+    driver, begun = one.driver, f"session {one.sessions}" if one.sessions > 1 else ""
+    match one.standing:
+        case "running" if driver is not None and driver.ended is None:
+            since = f"running since {clock(driver.since)}, process {driver.pid}"
+            return ", ".join(filter(None, [since, begun, driver.stage]))
+        case "elsewhere" if driver is not None:
+            return f"running on {driver.host} since {clock(driver.since)}, unless it was killed there"
+        case "killed":
+            return f"killed: its driver is gone; last row {clock(one.last)}" if one.last else "killed before any row"
+        case "interrupted":
+            return "interrupted; nothing finished is lost"
+        case "failed":
+            return "the last command ended in an error; nothing finished is lost"
+        case "incomplete":
+            return "not finished, and nobody works on it"
+    return one.standing
+
+
+def cell_text(cell: "Mapping[str, Scalar]") -> str:
+    """What varies of a cell in words: `depth=4 norm=batch`."""
+    from kpbench.cell import spoken
+    from kpbench.statistics.words import short_names
+
+    names = short_names(cell)
+    short = {name: f"{value:.3g}" if isinstance(value, float) else spoken(value) for name, value in cell.items()}
+    return " ".join(f"{names[name]}={value}" for name, value in short.items()) or "the only cell"
+
+
+def clock(when: str) -> str:
+    """A UTC time as this machine's clock shows it, with the day where it is not today's."""
+    local = datetime.fromisoformat(when).astimezone()
+    return f"{local:%H:%M}" if local.date() == datetime.now(local.tzinfo).date() else f"{local:%Y-%m-%d %H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """A time to come, to the minute, from an hour on to the tenth of one: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
