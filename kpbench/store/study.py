@@ -200,39 +200,37 @@ def check_folder(folder: Path, plan: Plan) -> None:
 
 
 def find_study(name: str, out: Path) -> Path:
-    """The folder of one study, found as `find_studies` does.
+    """The folder of the one study that `studies_named` finds.
 
     Raises:
-        UsageError: there is none, or the name is a verification's, which holds two.
+        UsageError: there is none, or several: a verification holds two.
     """
     found = find_studies(name, out)
     if len(found) > 1:
-        raise UsageError(f"'{name}' is a verification; name one of its studies: {', '.join(map(str, found))}")
+        raise UsageError(f"'{name}' is {len(found)} studies; name one: {', '.join(map(str, found))}")
     return found[0]
 
 
 def find_studies(name: str, out: Path) -> list[Path]:
-    """The study given by path, by its name in `out`, or nested there by the last part of its name if only one has it.
-
-    Of a verification both studies, as far as they have begun.
+    """The folders that `studies_named` finds.
 
     Raises:
-        UsageError: there is none, the last part is that of several, or nothing of a verification has begun.
+        UsageError: there is none.
     """
+    if found := studies_named(name, out):
+        return found
+    nested = [folder.relative_to(out).as_posix() for folder in every_study(out)]
+    raise UsageError(f"no study '{name}' here or in {out}: {nearest(name, nested)}")
+
+
+def studies_named(name: str, out: Path) -> list[Path]:
+    """A study given by path or by its name in `out`, those of a verification, or by the last part of their names."""
     for folder in (Path(name), out / name):
         if (folder / PLAN).is_file():
             return [folder]
         if (folder / ASKED).is_file():
-            if found := studies(folder):
-                return found
-            raise UsageError(f"the verification in {folder} has not begun; its command begins it")
-    nested = {folder.relative_to(out).as_posix(): folder for folder in every_study(out)}
-    found = [folder for folder in nested.values() if folder.name == name]
-    if len(found) > 1:
-        raise UsageError(f"'{name}' is several studies; name one: {', '.join(map(str, found))}")
-    if not found:
-        raise UsageError(f"no study '{name}' here or in {out}: {nearest(name, nested)}")
-    return found
+            return studies(folder)
+    return [folder for folder in every_study(out) if folder.name == name]
 
 
 def studies(out: Path) -> list[Path]:

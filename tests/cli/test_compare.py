@@ -234,7 +234,7 @@ def test_another_recipe_is_refused_unless_asked_for(kpbench, refused, norm, agai
     ("words", "names"),
     [
         (["norm"], "'B'"),
-        (["norm", "nothing"], "no study 'nothing' here or in reports; known: again, norm"),
+        (["norm", "nothing"], "no study 'nothing' here or in reports: Known: again, norm"),
         (["norm:norm=btch", "again"], "did you mean 'batch'"),
         (["norm:depht=4", "again"], "did you mean 'depth'"),
         (["norm:zzz", "again"], "has no cell 'zzz'"),

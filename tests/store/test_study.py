@@ -8,9 +8,9 @@ import pytest
 
 from kpbench.cell import EpochRecord, RunResult
 from kpbench.errors import UsageError
-from kpbench.store.files import MODELS, READINGS, ROWS, SESSIONS, read_lines
+from kpbench.store.files import ASKED, MODELS, READINGS, ROWS, SESSIONS, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Reading, Session, find_study, open_study, studies
+from kpbench.store.study import Reading, Session, every_study, find_studies, find_study, open_study, studies
 
 PLAN = Plan(
     kind="search",
@@ -185,8 +185,31 @@ def test_studies_are_found_by_name_and_path(tmp_path):
         pass
     assert studies(tmp_path) == [tmp_path / "one"]
     assert find_study("one", tmp_path) == find_study(str(tmp_path / "one"), tmp_path / "no") == tmp_path / "one"
-    with pytest.raises(UsageError, match="known: one"):
+    with pytest.raises(UsageError, match="Known: one"):
         find_study("two", tmp_path)
+
+
+def test_studies_inside_a_verification_are_found(tmp_path):
+    for name in ("verify/drawn", "verify/real", "other/real", "alone"):
+        with open_study(tmp_path / name, PLAN):
+            pass
+    for name in ("verify", "other"):
+        (tmp_path / name / ASKED).write_text("{}")
+    assert studies(tmp_path) == [tmp_path / "alone"]
+    names = [folder.relative_to(tmp_path).as_posix() for folder in every_study(tmp_path)]
+    assert names == ["alone", "other/real", "verify/drawn", "verify/real"]
+    assert find_study("drawn", tmp_path) == find_study("verify/drawn", tmp_path) == tmp_path / "verify" / "drawn"
+    assert find_studies("verify", tmp_path) == [tmp_path / "verify" / "drawn", tmp_path / "verify" / "real"]
+    with pytest.raises(UsageError, match=r"is 2 studies; name one: .*other/real, .*verify/real"):
+        find_study("real", tmp_path)
+    with pytest.raises(UsageError, match="is 2 studies; name one"):
+        find_study("verify", tmp_path)
+    with pytest.raises(UsageError, match="did you mean 'verify/drawn'"):
+        find_study("verify/drwn", tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ASKED).write_text("{}")
+    with pytest.raises(UsageError, match="no study 'empty'"):
+        find_studies("empty", tmp_path)
 
 
 def test_a_reading_of_the_test_split_is_a_line(tmp_path):

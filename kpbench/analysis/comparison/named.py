@@ -7,8 +7,7 @@ from kpbench.analysis.comparison.arms import Arm, arm_of, counted, differing
 from kpbench.analysis.comparison.study import StudyRows
 from kpbench.cell import RunResult, Scalar, spoken
 from kpbench.errors import UsageError, nearest
-from kpbench.store.files import PLAN
-from kpbench.store.study import find_study
+from kpbench.store.study import find_study, studies_named
 
 
 def find_study_and_cell(word: str, out: Path) -> tuple[Path, str | None]:
@@ -18,8 +17,7 @@ def find_study_and_cell(word: str, out: Path) -> tuple[Path, str | None]:
         UsageError: no such study, or nothing stands behind the colon.
     """
     ends = [len(word), *(at for at in range(len(word) - 1, -1, -1) if word[at] == ":")]
-    places = (Path(), out)
-    end = next((end for end in ends if any((place / word[:end] / PLAN).is_file() for place in places)), ends[-1])
+    end = next((end for end in ends if end and studies_named(word[:end], out)), ends[-1])
     folder, cell = find_study(word[:end], out), word[end + 1 :].strip()
     if end < len(word) and not cell:
         raise UsageError(f"'{word}' names no cell behind its colon; write STUDY:NAME=LEVEL or STUDY:CELL")
