@@ -81,6 +81,9 @@ def ablate(
         str | None, typer.Option(help="Study folder's name.  [default: from factors, data and plan]")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
+    track: Annotated[
+        str | None, typer.Option(help="Also log each run to a tracker: tensorboard, mlflow or wandb.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     dry_run: Annotated[

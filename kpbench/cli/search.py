@@ -50,6 +50,9 @@ def search(
         int, typer.Option(help="Best cells that are trained again and scored on the sealed test.")
     ] = 1,
     final_seeds: Annotated[int, typer.Option(help="Fresh seeds for each of them.")] = 3,
+    track: Annotated[
+        str | None, typer.Option(help="Also log each run to a tracker: tensorboard, mlflow or wandb.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Check everything, say what would run, train nothing.")] = False,

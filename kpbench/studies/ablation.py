@@ -61,7 +61,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
     with (
         open_study(prepared.folder(plan), plan) as study,
         study.checkpoints() as checkpoints,
-        followed(study, notify) as notify,
+        followed(study, notify, request.track) as notify,
     ):
         study.begin(task.session(request.command, request.workers))
         # The floor first: it has what a failed run counts with.

@@ -8,6 +8,7 @@ from kpbench.analysis.ablation.family import planned_family
 from kpbench.cell import Scalar
 from kpbench.engine.evaluate import THREADS
 from kpbench.engine.limits import Limits
+from kpbench.engine.trackers import check_tracker
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.space.design import (
@@ -77,6 +78,7 @@ class AblationRequest:
     name: str | None = None
     out: Path = Path("reports")
     yes: bool = False
+    track: str | None = None
     command: str = ""
 
 
@@ -145,6 +147,7 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
             "--resplit judges each block on val faces of its own: leave out --confirm, --split and --labels"
         )
     check_name(request.name)
+    check_tracker(request.track)
     task = prepare_task(
         request.space,
         request.device,

@@ -49,7 +49,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
     with (
         open_study(prepared.folder(plan), plan) as study,
         study.checkpoints() as checkpoints,
-        followed(study, notify) as notify,
+        followed(study, notify, request.track) as notify,
     ):
         study.begin(task.session(request.command, request.workers, prepared.totals))
         staged = task.stage(splits, checkpoints=checkpoints)

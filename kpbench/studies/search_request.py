@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kpbench.engine.evaluate import THREADS
 from kpbench.engine.limits import Limits
+from kpbench.engine.trackers import check_tracker
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Splits
 from kpbench.networks.own import WRITTEN
@@ -45,6 +46,7 @@ class SearchRequest:
     out: Path = Path("reports")
     final_cells: int = 1
     final_seeds: int = 3
+    track: str | None = None
     command: str = ""
 
 
@@ -106,6 +108,7 @@ def prepare_search(request: SearchRequest) -> Search:
         }
     )
     check_name(request.name)
+    check_tracker(request.track)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
     if request.network is not None and not WRITTEN.fullmatch(request.network):

@@ -15,6 +15,7 @@ from kpbench.analysis import status as analysis
 from kpbench.cli import status as module
 from kpbench.store.driver import UnderWay, this_driver
 from kpbench.store.files import PROGRESS, ROWS
+from tests.ablation_rows import study_folder
 from tests.analysis.test_status import TOTALS, TRIALS, at, final, listing, search, trial
 from tests.cli.test_processes import start, words
 from tests.verify_rows import REAL, verify_folder
