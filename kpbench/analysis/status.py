@@ -183,8 +183,8 @@ def _standing(
         return "running"
     if driver is not None and driver.ended is None:
         return "elsewhere" if held is None else "killed"
-    if driver is not None and driver.ended in ("interrupted", "failed"):
-        return "failed" if driver.ended == "failed" else "interrupted"
+    if driver is not None and driver.ended is not None:
+        return driver.ended
     if complete:
         return "finished"
     return "incomplete" if sessions or rows else "not begun"

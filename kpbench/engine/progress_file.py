@@ -12,13 +12,12 @@ from kpbench.store.study import Study, now
 
 @contextmanager
 def progress_file(study: Study) -> Iterator[Notify]:
-    """What writes each event of a study into its `progress.json`, and at the end how the driver left.
+    """What writes each event of a study into its `progress.json`, and how the driver left; all done, the file is gone.
 
     A file that cannot be written harms nothing: what counts are the rows.
     """
     driver = this_driver(now())
     running: dict[int, UnderWay] = {}
-    ended: End = "failed"
 
     def write(driver: Driver) -> Driver:
         with suppress(OSError):
@@ -44,12 +43,12 @@ def progress_file(study: Study) -> Iterator[Notify]:
     write(driver)
     try:
         yield notify
-        ended = "finished"
-    except KeyboardInterrupt:
-        ended = "interrupted"
-        raise
-    finally:
+    except BaseException as error:
+        ended: End = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         write(driver.model_copy(update={"running": (), "ended": ended}))
+        raise
+    with suppress(OSError):
+        (study.folder / PROGRESS).unlink(missing_ok=True)
 
 
 def _begun(job: Job) -> UnderWay:

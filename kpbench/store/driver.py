@@ -14,7 +14,7 @@ from kpbench.store.files import LOCK, PROGRESS
 LOCKS = Path("/proc/locks")
 """Where Linux lists the locks that are held, so that one can be seen without being taken."""
 
-End = Literal["finished", "interrupted", "failed"]
+End = Literal["interrupted", "failed"]
 
 
 class UnderWay(Value):
@@ -35,7 +35,8 @@ class Driver(Value):
 
     Attributes:
         stage: the part of the command that it is in.
-        ended: how it left the study; None while it works, and for good once it is killed.
+        ended: how it left the study early; None while it works, and for good once it is killed. One that did all that
+            it was asked for leaves no record.
     """
 
     pid: int

@@ -114,7 +114,7 @@ def test_the_mean_over_fresh_seeds_is_what_is_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("ended", "standing"),
-    [(None, "killed"), ("interrupted", "interrupted"), ("failed", "failed"), ("finished", "incomplete")],
+    [(None, "killed"), ("interrupted", "interrupted"), ("failed", "failed")],
 )
 def test_how_the_last_driver_left(tmp_path, ended, standing):
     under_way = UnderWay(role="trial", number=4, params={"family": "cnn"}, seeds=(0,), epochs=3, since=at(12))

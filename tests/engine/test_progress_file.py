@@ -26,7 +26,7 @@ def test_it_holds_what_is_under_way_and_how_the_driver_left(tmp_path):
         assert [one.number for one in read_driver(tmp_path).running] == [3]
         notify(Stage("final runs", 1))
         assert read_driver(tmp_path).running == ()
-    assert read_driver(tmp_path).ended == "finished"
+    assert not (tmp_path / PROGRESS).exists()
 
 
 @pytest.mark.parametrize(("error", "ended"), [(KeyboardInterrupt, "interrupted"), (ValueError, "failed")])
