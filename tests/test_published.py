@@ -13,6 +13,7 @@ from kpbench.analysis.verify import as_json, read_verification
 from kpbench.cell import RunResult
 from kpbench.statistics.words import detectable_text
 from kpbench.store.files import ROWS, read_lines
+from kpbench.studies.ablation import TYPICAL_NOISE
 from kpbench.task.score import score_from_mse
 from kpbench.training.pretrain import EPOCHS, FACES, VAL
 
@@ -282,6 +283,13 @@ def test_the_best_cell_of_the_long_ablation_stands_in_the_ladder():
     million = f"{cells[best][0].parameters / 1e6:.1f} M"
     scores = (f"{score:.1f}" for score in each[best])
     assert said("`cnn_small`, best cell of the 60-epoch ablation below, 8 seeds", million, *scores)
+
+
+def test_the_noise_that_a_dry_run_assumes_is_that_of_the_published_contrasts():
+    folders = [*STUDIES, VERIFICATION / "synthetic"]
+    sds = [one.estimate.sd for folder in folders for one in analyse(folder).contrasts]
+    assert len(sds) == 37
+    assert tuple(np.quantile(sds, [0.1, 0.9]).round(2)) == TYPICAL_NOISE
 
 
 def test_published_pages_are_there_and_show_no_face():

@@ -1,6 +1,7 @@
 """`kpbench ablate`: a planned design of cells and seeds, none stopped early, judged on val, confirmed on the test."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from kpbench.faces.split import resplit
 from kpbench.networks.families import flops, step_megabytes
 from kpbench.space.design import Design, base_cell
 from kpbench.statistics.looks import at_look
-from kpbench.statistics.power import detectable_d
+from kpbench.statistics.power import LARGEST_LOG, detectable_d
 from kpbench.statistics.verdicts import needed_seeds
 from kpbench.store.files import COSTS, PERSONS, PLAN
 from kpbench.store.plan import Plan, read_plan
@@ -42,6 +43,9 @@ from kpbench.studies.planned_runs import (
     tuning_runs,
 )
 from kpbench.studies.preflight import Say
+
+TYPICAL_NOISE = 0.02, 0.09
+"""Standard deviations of paired differences of log MSE: a tenth of the published contrasts have less, a tenth more."""
 
 
 def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None = None) -> Path:
@@ -188,8 +192,7 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         "design": "full factorial" if design.crossed else "one factor at a time, conditional on the baseline",
         "fixed": {k: v for k, v in base_cell(task.space).items() if k not in design.factors},
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
-        "detectable": f"differences of {_detectable(design):.2f} standard deviations of the paired log MSE ratio, "
-        f"with {design.power:.0%} power",
+        "detectable": _detectable(design),
         **({"verdicts": found} if (found := _withheld(prepared, plan)) else {}),
         "minutes": round(total / 60, 1),
         "plan": plan.digest,
@@ -206,6 +209,14 @@ def _withheld(prepared: Ablate, plan: Plan) -> list[str]:
     return found
 
 
-def _detectable(design: Design) -> float:
+def _detectable(design: Design) -> str:
+    """The changes of MSE that the design finds, at little and at much noise: before its runs its own is not known."""
     contrasts = design.family_size if design.correction == "holm" else 1
-    return detectable_d(len(design.blocks), alpha=design.alpha, power=design.power, contrasts=contrasts)
+    d = detectable_d(len(design.blocks), alpha=design.alpha, power=design.power, contrasts=contrasts)
+    changes = [100 * math.expm1(min(d * sd, LARGEST_LOG)) for sd in TYPICAL_NOISE]
+    little, much = (f"{change:.2g}" if change < 99.5 else f"{min(change, 1e4):,.0f}" for change in changes)
+    sds = " to ".join(map(str, TYPICAL_NOISE))
+    return (
+        f"changes of MSE by {little} to {much} %{' or more' * (changes[1] > 1e4)}, with {100 * design.power:.0f} % "
+        f"power, at the noise of the published studies (sd of paired log MSE {sds})"
+    )

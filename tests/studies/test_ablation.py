@@ -233,7 +233,7 @@ def test_a_dry_run_says_cells_runs_time_and_what_can_be_found(asked):
     assert len(said["cells"]) == 6
     assert said["runs"].startswith("56: 6 cells x 8 seeds, 8 A/A")
     assert said["minutes"] >= 0
-    assert "standard deviations" in said["detectable"]
+    assert said["detectable"].startswith("changes of MSE by 2.7 to 13 %, with 80 % power, at the noise")
     assert not asked["out"].exists()
 
 
