@@ -43,7 +43,7 @@ def _spaces(out: Path) -> dict[str, str]:
     found = {}
     for name, path in names("search_spaces").items():
         try:
-            found[name] = str(tomllib.loads(path.read_text(encoding="utf-8")).get("title", ""))
+            found[name] = str(tomllib.loads(path.read_text(encoding="utf-8-sig")).get("title", ""))
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
     return found

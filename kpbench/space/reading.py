@@ -33,7 +33,7 @@ def read_table(path: Path) -> tuple[dict[str, Any], str]:
         UsageError: it cannot be read as TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text), text
     except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError, bad UTF-8, numbers past Python's limit
         raise UsageError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from error

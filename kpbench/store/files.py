@@ -3,7 +3,7 @@
 import gc
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from kpbench.cell import Value
 from kpbench.errors import UsageError
+from kpbench.version import __version__
 
 PLAN, ROWS, READINGS, SESSIONS = "plan.json", "rows.jsonl", "test_readings.jsonl", "sessions.jsonl"
 JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "examples.npz"
@@ -39,8 +40,22 @@ def read_lines(path: Path, kind: type[V]) -> list[V]:
             try:
                 values.append(kind.model_validate_json(line))
             except ValidationError as error:
-                raise UsageError(f"{path}: line {number} is damaged: {error.errors()[0]['msg']}") from error
+                where, why = f"{path}: line {number}", error.errors()[0]["msg"]
+                raise newer_version(where, path.parent, error) or UsageError(f"{where} is damaged: {why}") from error
     return values
+
+
+def newer_version(where: str, folder: Path, error: ValidationError) -> UsageError | None:
+    """What to say of a value with a field that this version does not know; None where something else is wrong."""
+    unknown = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
+    if not unknown:
+        return None
+    field, by = ".".join(map(str, unknown[0])), ""
+    with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
+        by = f" {json.loads((folder / SESSIONS).read_bytes().splitlines()[-1])['versions']['kpbench']}"
+    return UsageError(
+        f"{where} is by a later kpbench{by}: this one, {__version__}, does not know its '{field}'; use that version"
+    )
 
 
 @contextmanager

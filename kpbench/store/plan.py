@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from kpbench.cell import Value
 from kpbench.errors import UsageError
 from kpbench.space.design import Design
-from kpbench.store.files import PLAN
+from kpbench.store.files import PLAN, newer_version
 
 MOST_LISTED = 6
 """A list that is longer is not printed whole where two plans differ."""
@@ -92,6 +92,8 @@ def read_plan(folder: Path) -> Plan:
     try:
         return Plan.model_validate_json(path.read_bytes())
     except ValidationError as error:
+        if newer := newer_version(str(path), folder, error):
+            raise newer from error
         raise UsageError(f"{path}: not a plan of this version of kpbench: {error.errors()[0]['msg']}") from error
 
 
@@ -102,6 +104,11 @@ def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
         UsageError: with `field old -> new` for each.
     """
     differences = list(_changes(old.identity(), new.identity()))
+    if len(differences) == 1 and old.data != new.data and old.data_name == new.data_name:
+        raise UsageError(
+            f"the faces of {new.data_name} have changed since study {folder} began ({differences[0]}): put the files "
+            "back to continue it, or give another --name"
+        )
     if differences:
         raise UsageError(
             f"study {folder} exists with another plan ({'; '.join(differences)}); "

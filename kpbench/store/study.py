@@ -26,7 +26,7 @@ from kpbench.store.files import (
     read_lines,
 )
 from kpbench.store.plan import Plan, read_plan, refuse_other_plan
-from kpbench.whole_file import write_whole
+from kpbench.whole_file import naming, write_whole
 
 
 class Session(Value):
@@ -102,7 +102,8 @@ class Study:
 
     def append(self, file: str, value: V) -> V:
         """Adds one line to a JSONL file of the study and flushes it to the disk; returns the value."""
-        with (self.folder / file).open("ab") as lines:
+        path = self.folder / file
+        with naming(path), path.open("ab") as lines:
             lines.write(value.model_dump_json().encode() + b"\n")
             lines.flush()
             os.fsync(lines.fileno())

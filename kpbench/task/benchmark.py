@@ -74,7 +74,7 @@ def read_benchmark(path: Path | None = None) -> Benchmark:
         UsageError: the file is not TOML or not a benchmark; the first wrong key is named.
     """
     path = path or find("benchmarks", "facial_keypoints")
-    return parse_benchmark(path.read_text(encoding="utf-8"), str(path))
+    return parse_benchmark(path.read_text(encoding="utf-8-sig"), str(path))
 
 
 def parse_benchmark(text: str, where: str) -> Benchmark:

@@ -12,7 +12,7 @@ from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.networks.families import check_rules
 from kpbench.space.catalog import find, names
-from kpbench.space.reading import read_space
+from kpbench.space.reading import factors_in, read_space
 from kpbench.space.space import LATER, Choice, Range, complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.fit import training_defaults
@@ -41,6 +41,22 @@ def test_the_three_forms_of_a_parameter(tmp_path):
     assert found.parameters["training.weight_decay"] == Choice((0.0,), {})  # a whole number stands for a decimal one
     assert list(found.factors) == ["network.depth", "network.norm", "training.lr"]
     assert found.size is None
+
+
+def test_a_byte_order_mark_is_no_part_of_a_space(tmp_path):
+    plain = space(tmp_path, CNN + "depth = [2, 3]\n")
+    (tmp_path / "bom.toml").write_text(CNN + "depth = [2, 3]\n", encoding="utf-8-sig")
+    assert read_space(tmp_path / "bom.toml", DEFAULTS).digest == plain.digest
+
+
+def test_what_varies_is_read_from_a_text_alone(tmp_path):
+    text = find("search_spaces", "cnn_tune").read_text()
+    assert factors_in(text).keys() == read_space(find("search_spaces", "cnn_tune"), DEFAULTS).factors.keys()
+    assert factors_in(CNN + "depth = [2, 3]\nwidth = 4\nnorm = { value = 'none' }") == {
+        "network.depth": Choice((2, 3), {})
+    }
+    for text in ("", "x = [", "family = 3\nnetwork = 4", CNN + "depth = []"):
+        assert factors_in(text) == {}
 
 
 def test_a_space_is_suggested_with_the_right_distributions(tmp_path):

@@ -1,5 +1,6 @@
 """A study folder: appended rows, torn lines, plans that differ, two drivers."""
 
+import errno
 import multiprocessing
 import subprocess
 import sys
@@ -9,8 +10,19 @@ import pytest
 from kpbench.cell import EpochRecord, RunResult
 from kpbench.errors import UsageError
 from kpbench.store.files import ASKED, MODELS, READINGS, ROWS, SESSIONS, read_lines
+from kpbench.store.files import PLAN as PLAN_FILE
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Reading, Session, every_study, find_studies, find_study, open_study, studies
+from kpbench.store.study import (
+    Reading,
+    Session,
+    check_folder,
+    every_study,
+    find_studies,
+    find_study,
+    open_study,
+    studies,
+)
+from kpbench.whole_file import naming
 
 PLAN = Plan(
     kind="search",
@@ -173,6 +185,7 @@ with open_study(Path({str(tmp_path / "s")!r}), PLAN) as study:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert "OSError" in done.stderr
+    assert str(tmp_path / "s" / ROWS) in done.stderr
     rows = read_lines(tmp_path / "s" / ROWS, RunResult)
     assert 3 < len(rows) < 100
     with open_study(tmp_path / "s", PLAN) as study:
@@ -234,3 +247,37 @@ def test_runs_of_another_version_of_training_are_not_added_to(tmp_path):
         with pytest.raises(UsageError, match=r"trained by recipe 1 .* trains by recipe 2.*another --name"):
             study.begin(session(recipe="2"))
         assert len(read_lines(study.folder / SESSIONS, Session)) == 2
+
+
+@pytest.mark.parametrize("file", [PLAN_FILE, ROWS, SESSIONS])
+def test_a_study_of_a_later_version_says_which(tmp_path, file):
+    session = Session(when="now", command="kpbench search", device="cpu", workers=0, versions={"kpbench": "9.8"})
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.append(SESSIONS, session)
+        study.append(ROWS, row(0))
+    path = tmp_path / "s" / file
+    path.write_text(path.read_text().replace("{", '{"later": 1, ', 1))
+    with pytest.raises(
+        UsageError, match=rf"{file}.* is by a later kpbench 9\.8: this one, .*, does not know its 'later'"
+    ):
+        read_plan(tmp_path / "s")
+        read_lines(tmp_path / "s" / ROWS, RunResult)
+        read_lines(tmp_path / "s" / SESSIONS, Session)
+
+
+def test_changed_faces_are_told_as_that(tmp_path):
+    with open_study(tmp_path / "s", PLAN):
+        pass
+    changed = PLAN.model_copy(update={"data": "ee", "held_out": "ff"})
+    with pytest.raises(UsageError, match=r"the faces of d have changed since .* began \(data dd -> ee\)"):
+        check_folder(tmp_path / "s", changed)
+    with pytest.raises(UsageError, match="exists with another plan"):
+        check_folder(tmp_path / "s", changed.model_copy(update={"data_name": "other"}))
+    with pytest.raises(UsageError, match="exists with another plan"):
+        check_folder(tmp_path / "s", changed.model_copy(update={"epochs": 9}))
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    with open_study(tmp_path / "s", PLAN) as study, pytest.raises(OSError) as caught, naming(study.folder / ROWS):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "s" / ROWS)

@@ -25,7 +25,7 @@ def read_mapping(file: DataFile) -> Mapped:
     """
     try:
         with contents(largest=LARGEST_MAPPING) as content:
-            raw = tomllib.loads(content(file).decode("utf-8"))
+            raw = tomllib.loads(content(file).decode("utf-8-sig"))
     except ValueError as error:
         raise UsageError(f"{file.where}: cannot be read as TOML: {error}") from None
     mapped: Mapped = {}

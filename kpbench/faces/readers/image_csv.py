@@ -29,6 +29,9 @@ DEEPEST = 4
 NAME_COLUMNS = ("", "image", "file", "filename", "file_name", "image_path", "image_name", "path", "name", "unnamed: 0")
 """Headers, in lower case, of the first column."""
 
+MISSING_SHOWN = 3
+"""Columns that are named where some are missing."""
+
 POINTS68 = tuple(str(number) for number in range(136))
 """Columns of the 68-point scheme (iBUG order): x and y of a point after the other."""
 
@@ -49,6 +52,24 @@ def names_pictures(file: DataFile) -> bool:
         return bool(label_columns(read_table(file)[0]))
     except UsageError:
         return False
+
+
+def wrong_with(file: DataFile) -> str:
+    """Why a CSV whose first column seems to name pictures is no table of their keypoints; empty for any other."""
+    try:
+        header, _ = read_table(file)
+    except UsageError:
+        return ""
+    if header[0].lower() not in NAME_COLUMNS or len(header) < 2:
+        return ""
+    names = min((COORDINATES, POINTS68), key=lambda one: len(set(one) - set(header)))
+    missing = [name for name in names if name not in header]
+    if missing:
+        shown = ", ".join(missing[:MISSING_SHOWN]) + (
+            f" and {len(missing) - MISSING_SHOWN} more" if len(missing) > MISSING_SHOWN else ""
+        )
+        return f"its first column names pictures, and of the {len(names)} columns of keypoints it lacks {shown}"
+    return f"its column {IMAGE} would hold grey values; call it {IMAGE.lower()} if it has the pictures' file names"
 
 
 def label_rows(file: DataFile) -> Iterator[tuple[str, str, Points]]:

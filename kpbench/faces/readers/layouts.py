@@ -102,11 +102,19 @@ def _plain_file(path: Path) -> DataFile:
 
 
 def _unknown(path: Path, files: Mapping[str, DataFile]) -> str:
+    for file in files.values():
+        if file.name.lower().endswith(".csv") and (fault := image_csv.wrong_with(file)):
+            return f"{file.where}, line 1: {fault}"
     expected = "; or ".join(layout.expects for layout in LAYOUTS.values())
     if "" in files:
         return f"{shown(path)} is no data set: give a folder, a .zip or a .csv with {expected}"
     if not files:
-        return f"{shown(path)} holds no file"
+        deeper = next(iter(files_at(path, deepest=image_csv.DEEPEST)), "")
+        if not deeper:
+            return f"{shown(path)} holds no file"
+        folder = deeper.rpartition("/")[0]
+        way = f"give {shown(path / folder)}" if path.is_dir() else f"unpack it and give its folder {shown(folder)}"
+        return f"{shown(path)} has its files further below, as {shown(deeper)}: {way}"
     inside = ", ".join(map(shown, list(files)[:8])) + (f" and {len(files) - 8:,} more" if len(files) > 8 else "")
     packed = [shown(name) for name in files if name.endswith("training.zip")]
     way = "give" if path.is_dir() else "unpack it and give"

@@ -1,11 +1,13 @@
 """Reading a path: the layout that knows it, or a line that says what is there and what is missing."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from kpbench.errors import UsageError
 from kpbench.faces.parts import silent
+from kpbench.faces.readers.csv_table import COORDINATES
 from kpbench.faces.readers.layouts import LAYOUTS, read_path
 from tests.course_files import write_course, write_zip
 
@@ -51,3 +53,30 @@ def test_each_layout_says_what_it_expects_and_takes_nothing_from_an_empty_place(
         assert layout.expects
         assert layout.version >= 1
         assert layout.find({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("Image,x1,y1", "lacks left_eye_center_x, left_eye_center_y, right_eye_center_x and 27 more"),
+        (",".join(["name", *map(str, range(135))]), "of the 136 columns of keypoints it lacks 135"),
+        (",".join(["Image", *COORDINATES]), "its column Image would hold grey values; call it image"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_csv_of_pictures_that_is_not_quite_one_is_told_what_it_lacks(tmp_path: Path, header, says, kind) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "labels.csv").write_text(header + "\n" + ",".join(["a.png"] + ["1"] * header.count(",")) + "\n")
+    message = refusal(folder if kind == "folder" else write_zip(tmp_path / "x.zip", folder))
+    assert says in message
+    assert "labels.csv" in message
+    assert len(message) < 250 + len(str(tmp_path))
+
+
+def test_files_too_far_below_are_found_for_a_person(tmp_path: Path) -> None:
+    folder = write_course(tmp_path / "outer" / "a" / "b", train=1, val=0, test=0)
+    assert f"as a/b/training.csv: give {folder}" in refusal(tmp_path / "outer")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(folder / "training.csv", "a/b/training.csv")
+    assert "unpack it and give its folder a/b" in refusal(tmp_path / "x.zip")
