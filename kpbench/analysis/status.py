@@ -106,8 +106,8 @@ class Status:
 
 
 @no_collection()
-def status_of(folder: Path, *, now: datetime, planned: int | None = None) -> Status:
-    """The status of the study in `folder` at the time `now`, which has a zone.
+def status_of(folder: Path, *, planned: int | None = None) -> Status:
+    """The status of the study in `folder` now.
 
     Args:
         planned: runs of a sequential ablation up to its look under way; those of all looks if it is not given.
@@ -139,7 +139,7 @@ def status_of(folder: Path, *, now: datetime, planned: int | None = None) -> Sta
         running=tuple(_shown(one, factors) for one in running),
         best=_best_of_search(rows, factors) if design is None else _best_of_design(folder, rows, design),
         images=sum(row.images_seen(faces) for row in trained) + faces * sum(o.epoch * len(o.seeds) for o in running),
-        seconds_left=_seconds_left(parts, trained, running if standing in WORKED_ON else (), sessions, plan, now),
+        seconds_left=_seconds_left(parts, trained, running if standing in WORKED_ON else (), sessions, plan),
         workers=sessions[-1].workers if sessions else None,
         sessions=len(sessions),
         command=sessions[-1].command if sessions else None,
@@ -246,12 +246,11 @@ def _seconds_left(
     running: Sequence[UnderWay],
     sessions: Sequence[Session],
     plan: Plan,
-    now: datetime,
 ) -> float | None:
     """What is left at the pace so far: seconds of training to come over the runs that went on at once.
 
     A trial to come takes what an ended one took on average, as some are stopped early; any other run all its epochs at
-    the mean seconds of one. Before the first row, epochs under way say how long one takes.
+    the mean seconds of one. Before the first row, epochs under way say how long one takes, from their second on.
     """
     if any(part.total is None for part in parts):
         return None
@@ -259,9 +258,9 @@ def _seconds_left(
         return 0.0
     epochs, seconds = sum(row.epochs for row in rows), sum(row.seconds for row in rows)
     if not epochs:
-        epochs = sum(one.epoch * len(one.seeds) for one in running)
-        seconds = sum((now - _time(one.since)).total_seconds() for one in running if one.epoch)
-    if not epochs:
+        epochs = sum((one.epoch - 1) * len(one.seeds) for one in running if one.epoch)
+        seconds = sum((_time(one.last) - _time(one.first)).total_seconds() for one in running if one.first and one.last)
+    if not epochs or not seconds:
         return None
     epoch = seconds / epochs
     trials = [row for row in rows if row.role == "trial"]

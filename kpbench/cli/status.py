@@ -3,7 +3,8 @@
 import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from kpbench.analysis.status import Status
     from kpbench.cell import Scalar
@@ -49,22 +50,16 @@ def status(
         typer.echo(json.dumps(plain))
         return 0
     console = Console(highlight=False)
-    if not console.is_terminal and not watch:
-        for one in next(found).values():
-            typer.echo("\n".join(f"{name:10} {text}" for name, text in lines(one)))
-        return 0
     if not watch:
-        console.print(Group(*map(panel, next(found).values())))
+        show(console, next(found))
         return 0
-    try:
-        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
-            for look in found:
-                live.update(Group(*map(panel, look.values())), refresh=True)
-                if not any(one.standing in WORKED_ON for one in look.values()):
-                    break
-                time.sleep(REDRAW)
-    except KeyboardInterrupt:
-        pass  # it ends the watching, not the study
+    look = next(found)
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=True) as live:
+        while any(one.standing in WORKED_ON for one in look.values()):
+            live.update(Group(*map(panel, look.values())), refresh=True)
+            time.sleep(REDRAW)
+            look = next(found)
+    show(console, look)  # Ctrl-C ends the watching, not the study
     return 0
 
 
@@ -74,8 +69,7 @@ def looks(folders: list[Path]) -> Iterator[dict[Path, "Status"]]:
     from kpbench.store.plan import read_plan
 
     while True:
-        now = datetime.now(UTC)
-        yield {one: status_of(one, now=now, planned=planned_runs(one, read_plan(one))) for one in folders}
+        yield {one: status_of(one, planned=planned_runs(one, read_plan(one))) for one in folders}
 
 
 def planned_runs(folder: Path, plan: "Plan") -> int | None:
@@ -91,23 +85,28 @@ def _driver(one: "Status") -> dict[str, object] | None:
     return None if one.driver is None else one.driver.model_dump(include={"pid", "host", "since", "stage", "ended"})
 
 
+def show(console: "Console", look: dict[Path, "Status"]) -> None:
+    """Prints a look: in a terminal a panel a study, elsewhere a line an entry."""
+    for one in look.values():
+        if console.is_terminal:
+            console.print(panel(one))
+        else:
+            typer.echo("\n".join(f"{name:10} {text}" for name, text in lines(one)))
+        if command := how_to_continue(one):  # unbroken, so that it can be copied
+            typer.echo(f"{'continue':10} {command}")
+
+
 def panel(one: "Status") -> "RenderableType":
     """A study's status in lines that fit the terminal."""
-    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True, min_width=10)
     table.add_column(overflow="fold")
-    command = ""
     for name, text in lines(one):
-        if name == "continue":
-            command = f"{name:10} {text}"
-        else:
-            table.add_row(name, Text(text, style="bold" if name == "study" else ""))
-    # Unbroken, so that it can be copied; the terminal breaks it.
-    return Group(table, *[Text(command, no_wrap=True, overflow="ignore")] * bool(command))
+        table.add_row(name, Text(text, style="bold" if name == "study" else ""))
+    return table
 
 
 def lines(one: "Status") -> Iterator[tuple[str, str]]:
@@ -138,8 +137,13 @@ def lines(one: "Status") -> Iterator[tuple[str, str]]:
     yield "images", f"{short_count(one.images)} seen in training"
     if any(part.left for part in one.parts):
         yield "left", "not known yet" if one.seconds_left is None else f"about {duration(one.seconds_left)}"
-    if one.command is not None and one.standing not in (*WORKED_ON, "finished"):
-        yield "continue", one.command
+
+
+def how_to_continue(one: "Status") -> str | None:
+    """The command that goes on with a study on which nobody works and that is not finished."""
+    from kpbench.analysis.status import WORKED_ON
+
+    return None if one.standing in (*WORKED_ON, "finished") else one.command
 
 
 def state(one: "Status") -> str:

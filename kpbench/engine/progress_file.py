@@ -33,7 +33,9 @@ def progress_file(study: Study) -> Iterator[Notify]:
             case Started(job):
                 running[job.number] = _begun(job)
             case Advanced(job, epoch, score):
-                running[job.number] = running[job.number].model_copy(update={"epoch": epoch, "score": score})
+                known, when = running[job.number], now()
+                change = {"epoch": epoch, "score": score, "first": known.first or when, "last": when}
+                running[job.number] = known.model_copy(update=change)
             case Ended(job):
                 running.pop(job.number, None)
             case _:
@@ -52,6 +54,4 @@ def progress_file(study: Study) -> Iterator[Notify]:
 
 
 def _begun(job: Job) -> UnderWay:
-    return UnderWay(
-        role=job.role, number=job.number, params=job.params, seeds=job.seeds, epochs=job.epochs, since=now()
-    )
+    return UnderWay(role=job.role, number=job.number, params=job.params, seeds=job.seeds, epochs=job.epochs)

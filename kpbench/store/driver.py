@@ -18,7 +18,11 @@ End = Literal["interrupted", "failed"]
 
 
 class UnderWay(Value):
-    """A job that is being trained; `epoch` is the last one that ended, `score` its validation score."""
+    """A job that is being trained; `epoch` is the last one that ended, `score` its validation score.
+
+    Attributes:
+        first, last: when its first and its last epoch ended; a start of workers and compiling are before the first.
+    """
 
     role: Role
     number: int
@@ -27,7 +31,8 @@ class UnderWay(Value):
     epoch: int = 0
     epochs: int
     score: float | None = None
-    since: str
+    first: str | None = None
+    last: str | None = None
 
 
 class Driver(Value):

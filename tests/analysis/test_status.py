@@ -69,14 +69,12 @@ def listing(folder):
 
 def test_a_search_under_way(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "is_worked_on", lambda folder, driver: True)
-    under_way = UnderWay(
-        role="trial", number=4, params=TRIALS[1].params, seeds=(0,), epoch=2, epochs=3, score=90.0, since=at(12)
-    )
+    under_way = UnderWay(role="trial", number=4, params=TRIALS[1].params, seeds=(0,), epoch=2, epochs=3, score=90.0)
     folder = search(
         tmp_path / "s", TRIALS, totals=TOTALS, progress=this_driver(at(0)).model_copy(update={"running": (under_way,)})
     )
     before = listing(folder)
-    found = status_of(folder, now=BEGUN + timedelta(seconds=30))
+    found = status_of(folder)
     assert listing(folder) == before
     assert (found.kind, found.standing, found.workers, found.sessions) == ("search", "running", 2, 1)
     assert [(part.name, part.done, part.total) for part in found.parts] == [("trials", 4, 6), ("final runs", 0, 2)]
@@ -93,20 +91,25 @@ def test_a_search_under_way(tmp_path, monkeypatch):
 
 
 def test_before_the_first_row_the_epochs_under_way_say_how_long(tmp_path, monkeypatch):
+    """From the second on: workers start and kernels are compiled before the first ends."""
     monkeypatch.setattr(module, "is_worked_on", lambda folder, driver: True)
-    under_way = UnderWay(role="trial", number=0, params={"family": "cnn"}, seeds=(0,), epochs=3, since=at(10))
-    driver = this_driver(at(0))
-    folder = search(tmp_path / "s", [], totals=TOTALS, progress=driver.model_copy(update={"running": (under_way,)}))
-    assert status_of(folder, now=BEGUN).seconds_left is None
-    one_epoch = driver.model_copy(update={"running": (under_way.model_copy(update={"epoch": 1}),)})
-    (folder / PROGRESS).write_text(one_epoch.model_dump_json())
-    assert status_of(folder, now=BEGUN + timedelta(seconds=20)).seconds_left == pytest.approx((8 * 30 - 10) / 2)
+    begun = UnderWay(role="trial", number=0, params={"family": "cnn"}, seeds=(0,), epochs=3)
+    folder = search(tmp_path / "s", [], totals=TOTALS)
+
+    def left(**change):
+        driver = this_driver(at(0)).model_copy(update={"running": (begun.model_copy(update=change),)})
+        (folder / PROGRESS).write_text(driver.model_dump_json())
+        return status_of(folder).seconds_left
+
+    assert left() is None
+    assert left(epoch=1, first=at(60), last=at(60)) is None
+    assert left(epoch=2, first=at(60), last=at(70)) == pytest.approx((8 * 30 - 20) / 2)
 
 
 def test_the_mean_over_fresh_seeds_is_what_is_told(tmp_path):
     rows = [*TRIALS, trial(4, 4, 60.0), trial(5, 4, 61.0), final(3, 7, 110.0, 100.0, 40), final(3, 8, 112.0, 144.0, 50)]
     folder = search(tmp_path / "s", rows, totals=TOTALS, result={"best": None})
-    found = status_of(folder, now=BEGUN)
+    found = status_of(folder)
     assert found.standing == "finished"
     assert (found.seconds_left, found.running) == (0.0, ())
     assert (found.best.score, found.best.seeds, found.best.on) == (pytest.approx(120), 2, "test")  # sqrt(100 * 144)
@@ -117,9 +120,9 @@ def test_the_mean_over_fresh_seeds_is_what_is_told(tmp_path):
     [(None, "killed"), ("interrupted", "interrupted"), ("failed", "failed")],
 )
 def test_how_the_last_driver_left(tmp_path, ended, standing):
-    under_way = UnderWay(role="trial", number=4, params={"family": "cnn"}, seeds=(0,), epochs=3, since=at(12))
+    under_way = UnderWay(role="trial", number=4, params={"family": "cnn"}, seeds=(0,), epochs=3)
     progress = this_driver(at(0)).model_copy(update={"ended": ended, "running": () if ended else (under_way,)})
-    found = status_of(search(tmp_path / "s", TRIALS, totals=TOTALS, progress=progress), now=BEGUN)
+    found = status_of(search(tmp_path / "s", TRIALS, totals=TOTALS, progress=progress))
     assert found.standing == standing
     assert len(found.running) == (standing == "killed")  # what was cut
     assert found.seconds_left == pytest.approx(40 / 2)
@@ -128,10 +131,10 @@ def test_how_the_last_driver_left(tmp_path, ended, standing):
 def test_a_study_of_an_earlier_version(tmp_path):
     """No record of its driver, no totals, rows without images."""
     rows = [one.model_copy(update={"images": None}) for one in TRIALS]
-    found = status_of(search(tmp_path / "s", rows), now=BEGUN)
+    found = status_of(search(tmp_path / "s", rows))
     assert (found.standing, found.seconds_left, found.images) == ("incomplete", None, 4 * 3 * 2)
     assert [part.total for part in found.parts] == [None, None]
-    found = status_of(search(tmp_path / "t", rows, result={"best": None}), now=BEGUN)
+    found = status_of(search(tmp_path / "t", rows, result={"best": None}))
     assert found.standing == "finished"
 
 
@@ -140,20 +143,20 @@ def test_torn_lines_and_lost_files(tmp_path):
     for file in (ROWS, SESSIONS):
         (folder / file).write_bytes((folder / file).read_bytes() + b'{"role": "tri')
     (folder / JOURNAL).unlink(missing_ok=True)
-    assert status_of(folder, now=BEGUN).parts[0].done == 4
+    assert status_of(folder).parts[0].done == 4
     (folder / JOURNAL).touch()
     (folder / ROWS).unlink()
-    found = status_of(folder, now=BEGUN)
+    found = status_of(folder)
     assert (found.parts[0].done, found.best, found.images, found.last) == (0, None, 0, None)
     (folder / SESSIONS).unlink()
-    assert status_of(folder, now=BEGUN).standing == "not begun"
+    assert status_of(folder).standing == "not begun"
     with pytest.raises(UsageError, match="no study"):
-        status_of(tmp_path, now=BEGUN)
+        status_of(tmp_path)
 
 
 def test_an_ablation(tmp_path):
     folder = study_folder(tmp_path / "a", missing=[(1, 7)], crashed=[(2, 6)], diverged=[(0, 0)])
-    found = status_of(folder, now=BEGUN)
+    found = status_of(folder)
     assert found.kind == "ablation"
     assert [(part.name, part.done, part.total) for part in found.parts] == [("runs", 30, 32)]
     assert (found.states, found.failures) == ({"complete": 29, "failed": 2}, {"nan": 1, "oom": 1})
@@ -161,12 +164,12 @@ def test_an_ablation(tmp_path):
     assert (found.best.seeds, found.best.on) == (7, "test")
     assert found.best.score > FLOOR_SCORES["mean face"]["test"]
     assert found.seconds_left > 0
-    assert status_of(folder, now=BEGUN, planned=30).standing == "finished"  # a sequential one, at its look
+    assert status_of(folder, planned=30).standing == "finished"  # a sequential one, at its look
 
 
 def test_the_studies_of_a_verification(tmp_path):
     folder = verify_folder(tmp_path / "v", missing=(0, 5))
-    parts = [status_of(folder / name, now=BEGUN).parts[0] for name in ("synthetic", REAL)]
+    parts = [status_of(folder / name).parts[0] for name in ("synthetic", REAL)]
     assert [part.left for part in parts] == [0, 5]
 
 
@@ -177,6 +180,6 @@ def test_2000_trials_are_read_in_no_time(tmp_path):
     lines = [json.dumps({**one.model_dump(), "curve": curve}) + "\n" for one in rows]
     (folder / ROWS).write_text("".join(lines))
     begun = time.process_time()
-    found = status_of(folder, now=BEGUN)
+    found = status_of(folder)
     assert found.parts[0].done == 2000
     assert time.process_time() - begun < 2

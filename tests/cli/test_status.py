@@ -20,9 +20,7 @@ from tests.analysis.test_status import TOTALS, TRIALS, at, final, listing, searc
 from tests.cli.test_processes import start, words
 from tests.verify_rows import REAL, verify_folder
 
-UNDER_WAY = UnderWay(
-    role="trial", number=4, params=TRIALS[1].params, seeds=(0,), epoch=2, epochs=3, score=90.0, since=at(12)
-)
+UNDER_WAY = UnderWay(role="trial", number=4, params=TRIALS[1].params, seeds=(0,), epoch=2, epochs=3, score=90.0)
 DRIVER = this_driver(at(0)).model_copy(update={"stage": "search", "running": (UNDER_WAY,)})
 
 
@@ -123,6 +121,7 @@ def test_everything_fits_the_terminal(tmp_path, columns, arguments):
     child, _, shown = terminal(arguments, tmp_path, columns, until="\0")
     assert os.waitpid(child, 0)[1] == 0
     lines = shown.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    lines = [line for line in lines if not line.startswith("continue")]  # a command is never broken
     assert len(lines) >= 3
     assert max(map(len, lines)) <= columns
 
