@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from kpbench.analysis.ranking import ranked, trial_counts
+from kpbench.analysis.time_left import seconds_left
 from kpbench.cell import RunResult, Scalar, State
 from kpbench.space.design import Design
 from kpbench.space.reading import factors_in
@@ -25,6 +25,8 @@ Standing = Literal["running", "elsewhere", "finished", "interrupted", "failed", 
 `elsewhere`: a driver on another machine has not said that it left; `incomplete`: a command ended and left runs to do,
 or nothing is known of how it ended.
 """
+
+TRIALS = "trials"
 
 WORKED_ON: tuple[Standing, ...] = ("running", "elsewhere")
 
@@ -139,7 +141,16 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
         running=tuple(_shown(one, factors) for one in running),
         best=_best_of_search(rows, factors) if design is None else _best_of_design(folder, rows, design),
         images=sum(row.images_seen(faces) for row in trained) + faces * sum(o.epoch * len(o.seeds) for o in running),
-        seconds_left=_seconds_left(parts, trained, running if standing in WORKED_ON else (), sessions, plan),
+        seconds_left=None
+        if any(part.total is None for part in parts)
+        else seconds_left(
+            sum(part.left for part in parts if part.name == TRIALS),
+            sum(part.left for part in parts if part.name != TRIALS),
+            trained,
+            running if standing in WORKED_ON else (),
+            sessions,
+            plan,
+        ),
         workers=sessions[-1].workers if sessions else None,
         sessions=len(sessions),
         command=sessions[-1].command if sessions else None,
@@ -155,7 +166,7 @@ def _once(rows: Sequence[RunResult]) -> list[RunResult]:
 def _search_parts(rows: Sequence[RunResult], sessions: Sequence[Session]) -> tuple[Part, ...]:
     totals = (sessions[-1].totals if sessions else None) or {}
     finals = [row for row in rows if row.role == "final" and row.state == "complete"]
-    trials = Part("trials", len({row.trial for row in rows if row.role == "trial"}), totals.get("trials"))
+    trials = Part(TRIALS, len({row.trial for row in rows if row.role == "trial"}), totals.get("trials"))
     cells = totals.get("final cells")
     if cells is not None and trials.total is not None and not trials.left:
         cells = min(cells, len(ranked(rows)))  # where fewer trials are complete, fewer are trained again
@@ -238,49 +249,3 @@ def _best_of_design(folder: Path, rows: Sequence[RunResult], design: Design) -> 
     params = next(row.params for row in rows if row.cell == best)
     levels = {name: params[name] for name in design.factors if name in params}
     return BestSoFar(levels, mean_score(mses[best]), len(mses[best]), split, fresh=True)
-
-
-def _seconds_left(
-    parts: Sequence[Part],
-    rows: Sequence[RunResult],
-    running: Sequence[UnderWay],
-    sessions: Sequence[Session],
-    plan: Plan,
-) -> float | None:
-    """What is left at the pace so far: seconds of training to come over the runs that went on at once.
-
-    A trial to come takes what an ended one took on average, as some are stopped early; any other run all its epochs at
-    the mean seconds of one. Before the first row, epochs under way say how long one takes, from their second on.
-    """
-    if any(part.total is None for part in parts):
-        return None
-    if not any(part.left for part in parts):
-        return 0.0
-    epochs, seconds = sum(row.epochs for row in rows), sum(row.seconds for row in rows)
-    if not epochs:
-        epochs = sum((one.epoch - 1) * len(one.seeds) for one in running if one.epoch)
-        seconds = sum((_time(one.last) - _time(one.first)).total_seconds() for one in running if one.first and one.last)
-    if not epochs or not seconds:
-        return None
-    epoch = seconds / epochs
-    trials = [row for row in rows if row.role == "trial"]
-    ended = len({row.trial for row in trials})
-    trial = sum(row.seconds for row in trials) / ended if ended else plan.epochs * plan.seeds * epoch
-    to_come = sum(part.left * (trial if part.name == "trials" else plan.epochs * epoch) for part in parts)
-    under_way = sum(min(one.epoch * epoch * len(one.seeds), trial) for one in running)
-    return max(0.0, to_come - under_way) / _at_once(rows, sessions)
-
-
-def _at_once(rows: Sequence[RunResult], sessions: Sequence[Session]) -> float:
-    """How many runs went on at once in the last session that has rows: their seconds over the time it took for them."""
-    for begun, over in zip(reversed(sessions), [None, *reversed(sessions)], strict=False):
-        start = _time(begun.when)
-        mine = [row for row in rows if _time(row.finished) >= start and (over is None or row.finished < over.when)]
-        took = max((_time(row.finished) - start).total_seconds() for row in mine) if mine else 0.0
-        if took > 0:
-            return max(1e-3, sum(row.seconds for row in mine) / took)
-    return float(max(1, sessions[-1].workers)) if sessions else 1.0
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

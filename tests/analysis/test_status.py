@@ -86,8 +86,8 @@ def test_a_search_under_way(tmp_path, monkeypatch):
     assert [(one.number, one.epoch, one.epochs, one.score) for one in found.running] == [(4, 2, 3, 90.0)]
     assert found.running[0].cell == found.best.cell
     assert found.images == 4 * 6 + 2 * 2
-    # 2 trials and 2 final runs of 10 s, 2 of 3 epochs done of one; 40 s of training took 20 s.
-    assert found.seconds_left == pytest.approx((40 - 20 / 3) / 2)
+    # 2 trials and 2 final runs of 10 s, 2 of 3 epochs done of one; 40 s of training took 25 s.
+    assert found.seconds_left == pytest.approx((40 - 20 / 3) / 1.6)
 
 
 def test_before_the_first_row_the_epochs_under_way_say_how_long(tmp_path, monkeypatch):
@@ -125,7 +125,7 @@ def test_how_the_last_driver_left(tmp_path, ended, standing):
     found = status_of(search(tmp_path / "s", TRIALS, totals=TOTALS, progress=progress))
     assert found.standing == standing
     assert len(found.running) == (standing == "killed")  # what was cut
-    assert found.seconds_left == pytest.approx(40 / 2)
+    assert found.seconds_left == pytest.approx(25)
 
 
 def test_a_study_of_an_earlier_version(tmp_path):

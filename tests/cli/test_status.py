@@ -37,7 +37,7 @@ def test_a_killed_search_in_words_and_as_json(kpbench, tmp_path):
         "failures   1 nan",
         "cut        trial 4: epoch 2 of 3, score 90.0; depth=3 dropout=none",
         "best       120.0 on validation, 1 seed; depth=3 dropout=none",
-        "left       about 20 s",
+        "left       about 25 s",
         "continue   kpbench search",
     ):
         assert line in out.splitlines()
