@@ -90,7 +90,7 @@ def read_wandb(folder) -> Found:
                 items = {one.key or ".".join(one.nested_key): one.value_json for one in record.history.item}
                 scores.append((int(float(items["_step"])), float(items["val_score"])))
             summary |= {one.key or ".".join(one.nested_key): one.value_json for one in record.summary.update}
-        found[name] = (summary["state"].strip('"'), params, scores)
+        found[name] = (summary.get("state", "").strip('"'), params, scores)
     return found
 
 
@@ -112,6 +112,11 @@ def test_a_tracker_has_every_run_with_parameters_scores_and_end(name, tmp_path, 
             notify(event)
     assert told == []
     found = READ[name](tmp_path)
+    for _ in range(60):  # a process of W&B's own writes the last bytes after a run is finished
+        if {run: state for run, (state, _, _) in found.items()} == STATES:
+            break
+        time.sleep(0.5)
+        found = READ[name](tmp_path)
     assert {run: state for run, (state, _, _) in found.items()} == STATES
     _, params, scores = found[run_name(DONE)]
     assert scores == [(1, 80.0), (2, 90.5)]
