@@ -33,7 +33,9 @@ def search(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
     sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
-    scheduler: Annotated[str, typer.Option(help="Early stopping: asha or none.")] = "asha",
+    scheduler: Annotated[
+        str, typer.Option(help="Early stopping: asha_half, asha (rung at a third) or none.")
+    ] = "asha_half",
     workers: take.Workers = "auto",
     cpus_per_trial: take.Cpus = 1,
     gpus_per_trial: take.Gpus = "auto",

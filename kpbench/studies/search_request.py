@@ -9,7 +9,7 @@ from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Splits
 from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
-from kpbench.sampling.schedulers import SCHEDULERS
+from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
 from kpbench.store.plan import Plan
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
 from kpbench.training.device import Device
@@ -35,7 +35,7 @@ class SearchRequest:
     images: int | None = None
     seeds: int = 1
     sampler: str = "tpe"
-    scheduler: str = "asha"
+    scheduler: str = DEFAULT
     workers: int = 2
     threads: int = THREADS
     device: str | Device = "auto"
