@@ -112,7 +112,7 @@ def prepare_search(request: SearchRequest) -> Search:
         labels=request.labels,
         threads=request.threads,
     )
-    if sampler.make is None and task.space.size is None:
+    if sampler.ask is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
         )

@@ -10,7 +10,8 @@ from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import Journal
-from kpbench.sampling.samplers import BEST, REMEMBERED, SAMPLERS, STARTUP, propose, remembered
+from kpbench.sampling.optuna_study import BEST, REMEMBERED, STARTUP, remembered
+from kpbench.sampling.samplers import SAMPLERS, propose
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 

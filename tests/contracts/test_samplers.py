@@ -1,0 +1,125 @@
+"""Every sampler keeps one contract, whatever it is: it stands in the table, so it is held to it."""
+
+import pytest
+from optuna.trial import FixedTrial, TrialState, create_trial
+
+from kpbench.cell import cell_id
+from kpbench.engine.evaluate import known_parameters, one_thread
+from kpbench.sampling.journal import Journal
+from kpbench.sampling.points import distributions
+from kpbench.sampling.samplers import SAMPLERS, propose
+from kpbench.space.reading import read_space
+
+SPACES = {
+    "finite": """family = "cnn"
+[network]
+depth = [2, 3, 4]
+norm = ["none", "batch"]
+dropout = ["none", "spatial"]
+dropout_rate = { choices = [0.1, 0.3], when = { "network.dropout" = "spatial" } }
+""",
+    "continuum": """family = "cnn"
+[network]
+depth = [2, 3, 4]
+dropout = ["none", "standard", "spatial"]
+dropout_rate = { low = 0.02, high = 0.5, when = { "network.dropout" = ["standard", "spatial"] } }
+width = { low = 4, high = 32, log = true }
+[training]
+lr = { low = 1e-4, high = 1e-2, log = true }
+[prior]
+"training.lr" = 3e-3
+""",
+}
+SIZE = 18
+
+
+@pytest.fixture(params=sorted(SPACES))
+def space(request, tmp_path):
+    path = tmp_path / "space.toml"
+    path.write_text(SPACES[request.param])
+    return read_space(path, known_parameters())
+
+
+@pytest.fixture(params=sorted(SAMPLERS))
+def sampler(request, space):
+    if SAMPLERS[request.param].ask is None and space.size is None:
+        pytest.skip("plain enumeration needs a finite space; the search refuses it")
+    return SAMPLERS[request.param]
+
+
+def score(cell):
+    """Made up: rises with depth and with a learning rate near 3e-3."""
+    return (
+        cell["network.depth"] - 100 * abs(cell["training.lr"] - 3e-3)
+        if "training.lr" in cell
+        else cell["network.depth"]
+    )
+
+
+def search(path, space, sampler, n, *, seed=0, legal=lambda cell: True, anew=False):
+    """The cells of `n` trials, one after the other, every fifth stopped early, every seventh failed."""
+    journal, cells = Journal(path), []
+    while len(journal.history()) < n:
+        journal = Journal(path) if anew else journal
+        history = journal.history()
+        with one_thread():
+            params = propose(space, history, journal.seen(), sampler=sampler, seed=seed, enumerated=False, legal=legal)
+        if params is None:
+            break
+        cell = space.suggest(trial := FixedTrial(params))
+        number = journal.start(trial)
+        journal.report(number, score(cell) / 2, 1)
+        state = TrialState.PRUNED if number % 5 == 4 else TrialState.FAIL if number % 7 == 6 else TrialState.COMPLETE
+        journal.end(number, state, score(cell) if state is TrialState.COMPLETE else None)
+        cells.append(cell)
+    return cells
+
+
+def test_no_cell_comes_twice_conditions_hold_and_a_resumed_search_is_the_unbroken_one(tmp_path, space, sampler):
+    cells = search(tmp_path / "a.jsonl", space, sampler, SIZE)
+    assert len(cells) == len({cell_id(cell) for cell in cells}) == SIZE
+    for cell in cells:
+        assert ("network.dropout_rate" in cell) == (cell["network.dropout"] != "none")
+    assert search(tmp_path / "b.jsonl", space, sampler, SIZE, anew=True) == cells
+    assert search(tmp_path / "c.jsonl", space, sampler, 8, seed=1) != cells[:8]
+
+
+def test_a_finite_space_is_used_up_under_the_rules(tmp_path, space, sampler):
+    if space.size is None:
+        pytest.skip("a continuum is never used up")
+    cells = search(tmp_path / "a.jsonl", space, sampler, 99, legal=lambda cell: cell["network.depth"] != 3)
+    assert len({cell_id(cell) for cell in cells}) == len(cells) == 12
+    assert all(cell["network.depth"] != 3 for cell in cells)
+
+
+def test_the_rules_are_kept_where_half_of_what_is_suggested_breaks_them(tmp_path, space, sampler):
+    cells = search(tmp_path / "a.jsonl", space, sampler, 12, legal=lambda cell: cell["network.dropout"] == "none")
+    assert cells
+    assert {cell["network.dropout"] for cell in cells} == {"none"}
+
+
+def test_warm_trials_are_known_but_neither_counted_nor_barred(space, sampler):
+    """The same question with and without what another study found; the answer may be a cell of that study."""
+    cells = list({cell_id(c): c for c in search_cells(space, 12)}.values())
+    warm = [told(space, cell, -number - 1, score(cell)) for number, cell in enumerate(reversed(cells))]
+    with one_thread():
+        first = propose(space, [], set(), sampler=sampler, seed=0, enumerated=False, legal=lambda cell: True, warm=warm)
+    assert first is not None
+    space.suggest(FixedTrial(first))
+
+
+def search_cells(space, n):
+    from random import Random
+
+    from kpbench.sampling.points import drawn, settled
+
+    draw = Random(0)
+    return [space.suggest(FixedTrial(settled(space, drawn(space, draw)))) for _ in range(n)]
+
+
+def told(space, cell, number, value):
+    params = {name: cell[name] for name in space.factors if name in cell}
+    asked = {name: d for name, d in distributions(space).items() if name in params}
+    trial = create_trial(params=params, distributions=asked, value=value)
+    trial.number = trial._trial_id = number
+    return trial
