@@ -36,6 +36,9 @@ def search(
     scheduler: Annotated[
         str, typer.Option(help="Early stopping: asha_half, asha (rung at a third) or none.")
     ] = "asha_half",
+    warm_start: Annotated[
+        str | None, typer.Option(help="Study whose cells the sampler is shown; none of them counts as a trial.")
+    ] = None,
     workers: take.Workers = "auto",
     cpus_per_trial: take.Cpus = 1,
     gpus_per_trial: take.Gpus = "auto",

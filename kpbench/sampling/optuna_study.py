@@ -23,6 +23,9 @@ TPE weighs the others the less the older they are. Its cost grows with what it i
 STARTUP = 10
 """Trials before a model is made of what was told; as many depart from a space's prior."""
 
+FAR = 1 << 40
+"""Between the ids of a journal's trials and those of trials that are only asked for."""
+
 POPULATION = 10
 """Trials of one generation of NSGA-II; Optuna's 50 is more than most searches have."""
 
@@ -99,6 +102,8 @@ class _Continued(InMemoryStorage):
     ) -> list[FrozenTrial]:
         """The history's trials in these states, never changed, so never copied; and what was asked here."""
         asked = [self._numbered(trial) for trial in super().get_all_trials(study_id, deepcopy=False)]
+        for trial in asked:
+            trial._trial_id += FAR  # the history has ids of its own
         return [trial for trial in (*self._history, *asked) if states is None or trial.state in states]
 
     def get_trial(self, trial_id: int) -> FrozenTrial:

@@ -5,11 +5,11 @@ all (optuna#5299). So a trial is shown with the others filled in, and of what is
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from kpbench.cell import Params, Scalar, cell_id
 from kpbench.sampling.journal import varying
@@ -34,6 +34,17 @@ def known_points(space: SearchSpace, known: Iterable[FrozenTrial]) -> list[tuple
     """Point and score of every complete trial, oldest first."""
     done = (trial for trial in known if trial.state is TrialState.COMPLETE)
     return [(filled(space, varying(trial)), trial.value) for trial in done if trial.value is not None]
+
+
+def told_elsewhere(space: SearchSpace, cells: Sequence[tuple[Params, float]]) -> list[FrozenTrial]:
+    """Varying parameters and scores of another study's cells as complete trials, with numbers before the first."""
+    trials = []
+    for number, (params, score) in enumerate(cells, start=-len(cells)):
+        mine = {name: d for name, d in distributions(space).items() if name in params}
+        trial = create_trial(params=dict(params), distributions=mine, value=score)
+        trial.number = trial._trial_id = number
+        trials.append(trial)
+    return trials
 
 
 def drawn(space: SearchSpace, draw: Random) -> Point:
