@@ -34,8 +34,8 @@ def search(
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
     sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
     scheduler: Annotated[
-        str, typer.Option(help="Early stopping: asha_half, asha (rung at a third) or none.")
-    ] = "asha_half",
+        str, typer.Option(help="Early stopping: asha_late, asha_half, asha (a third) or none.")
+    ] = "asha_late",
     warm_start: Annotated[
         str | None, typer.Option(help="Study whose cells the sampler is shown; none of them counts as a trial.")
     ] = None,

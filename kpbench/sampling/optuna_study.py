@@ -57,6 +57,7 @@ def _asked(
     attrs: Callable[[FrozenTrial], Mapping[str, int]] = lambda trial: {},
 ) -> Iterator[Point]:
     """What a sampler suggests after this history; what it has just suggested it sees as under way."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a study made for each ask is no news
     asked = distributions(space)
     shown = _Continued([_filled(space, trial, asked, attrs(trial)) for trial in remembered(known)])
     study = optuna.create_study(storage=shown, direction="maximize", sampler=sampler)
