@@ -1,16 +1,12 @@
 """The committed figures of replayed searches are what the committed tables give."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parents[1] / "benchmarks" / "search"
-sys.path.insert(0, str(HERE))
-import replay  # noqa: E402
+from benchmarks.search import replay
 
-FIGURES = json.loads((HERE / "figures.json").read_text())
+FIGURES = json.loads((replay.HERE / "figures.json").read_text())
 TABLES = replay.tables()
 
 
