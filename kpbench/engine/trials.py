@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from kpbench.cell import Params, RunResult, Scalar, State
-from kpbench.engine.evaluate import one_thread
+from kpbench.engine.evaluate import threads
 from kpbench.engine.events import Advanced, Notify, Started
 from kpbench.engine.jobs import Failure, Job, Progress
 from kpbench.engine.live import Facts, Live, ended, rows_of
@@ -110,7 +110,7 @@ class Trials:
         if len(history) >= self.n_trials:
             return None
         size = self.space.size
-        with one_thread():  # a sampler may think in torch
+        with threads():  # a sampler may think in torch
             params = next(iter(self.journal.interrupted()), None) or propose(
                 self.space,
                 history,

@@ -4,7 +4,7 @@ import pytest
 from optuna.trial import FixedTrial, TrialState, create_trial
 
 from kpbench.cell import cell_id
-from kpbench.engine.evaluate import known_parameters, one_thread
+from kpbench.engine.evaluate import known_parameters, threads
 from kpbench.sampling.journal import Journal
 from kpbench.sampling.points import distributions
 from kpbench.sampling.samplers import SAMPLERS, propose
@@ -62,7 +62,7 @@ def search(path, space, sampler, n, *, seed=0, legal=lambda cell: True, anew=Fal
     while len(journal.history()) < n:
         journal = Journal(path) if anew else journal
         history = journal.history()
-        with one_thread():
+        with threads():
             params = propose(space, history, journal.seen(), sampler=sampler, seed=seed, enumerated=False, legal=legal)
         if params is None:
             break
@@ -102,7 +102,7 @@ def test_warm_trials_are_known_but_neither_counted_nor_barred(space, sampler):
     """The same question with and without what another study found; the answer may be a cell of that study."""
     cells = list({cell_id(c): c for c in search_cells(space, 12)}.values())
     warm = [told(space, cell, -number - 1, score(cell)) for number, cell in enumerate(reversed(cells))]
-    with one_thread():
+    with threads():
         first = propose(space, [], set(), sampler=sampler, seed=0, enumerated=False, legal=lambda cell: True, warm=warm)
     assert first is not None
     space.suggest(FixedTrial(first))
