@@ -16,11 +16,25 @@ def test_the_correlations_are_those_of_the_table(name):
     assert FIGURES[name]["seeds"] == len(TABLES[name].seeds)
 
 
-@pytest.mark.parametrize("sampler", ["random", "evolution", pytest.param("tpe", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", sorted(TABLES))
-def test_the_replays_are_those_of_the_table(name, sampler):
+@pytest.mark.parametrize("name", [name for name in sorted(TABLES) if "18" in name])
+def test_random_searches_of_a_small_table_are_those_committed(name):
     assert replay.REPLAYS == FIGURES["replays"] == 200
+    assert FIGURES[name]["random"] == replay.figures(TABLES[name], "random")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", sorted(replay.REPLAYED))
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_all_replays_are_those_committed(name, sampler):
     assert FIGURES[name][sampler] == replay.figures(TABLES[name], sampler)
+
+
+def test_the_defaults_train_little_more_than_half_of_what_random_search_trains():
+    """On the table of 60 cells; the aim was a half (`reports/LOG.md`)."""
+    found = FIGURES["built-in faces, 60 cells"]
+    chosen, chance = found["tpe"]["rung at five eighths"], found["random"]["none"]
+    assert 0.5 < chosen["epochs"] / chance["epochs"] < 0.55
+    assert chosen["interval"][1] < chance["interval"][0]
 
 
 def test_the_late_rung_is_the_rule_that_is_replayed():
