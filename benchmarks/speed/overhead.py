@@ -26,7 +26,7 @@ from kpbench.engine.trials import Trials
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces, SealedFaces, Splits
 from kpbench.sampling.journal import Journal
 from kpbench.sampling.samplers import SAMPLERS
-from kpbench.sampling.schedulers import SCHEDULERS
+from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
 from kpbench.seeds import derive
 from kpbench.store.files import JOURNAL
 from kpbench.store.study import Study
@@ -96,7 +96,7 @@ def _queue(task: Task, n: int) -> Iterator[tuple[Trials, list[tuple[float, float
             journal=Journal(Path(folder) / JOURNAL),
             space=task.space,
             sampler=SAMPLERS["tpe"],
-            scheduler=SCHEDULERS["asha"],
+            scheduler=SCHEDULERS[DEFAULT],
             facts=Facts("cpu", "none", task.size, 4),
             notify=mark,
             complete=task.complete,

@@ -33,7 +33,12 @@ def search(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
     sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
-    scheduler: Annotated[str, typer.Option(help="Early stopping: asha or none.")] = "asha",
+    scheduler: Annotated[
+        str, typer.Option(help="Early stopping: asha_late, asha_half, asha (a third) or none.")
+    ] = "asha_late",
+    warm_start: Annotated[
+        str | None, typer.Option(help="Study whose cells the sampler is shown; none of them counts as a trial.")
+    ] = None,
     workers: take.Workers = "auto",
     cpus_per_trial: take.Cpus = 1,
     gpus_per_trial: take.Gpus = "auto",

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from optuna.trial import FixedTrial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from kpbench.cell import Params, RunResult, Scalar, State
+from kpbench.engine.evaluate import threads
 from kpbench.engine.events import Advanced, Notify, Started
 from kpbench.engine.jobs import Failure, Job, Progress
 from kpbench.engine.live import Facts, Live, ended, rows_of
@@ -48,6 +49,7 @@ class Trials:
     epochs: int
     seeds: int
     seed: int
+    warm: Sequence[FrozenTrial] = ()
     live: dict[int, Live] = field(default_factory=dict)
 
     def recover(self) -> None:
@@ -108,15 +110,17 @@ class Trials:
         if len(history) >= self.n_trials:
             return None
         size = self.space.size
-        params = next(iter(self.journal.interrupted()), None) or propose(
-            self.space,
-            history,
-            self.journal.seen(),
-            sampler=self.sampler,
-            seed=self.seed,
-            enumerated=size is not None and size <= self.n_trials,
-            legal=self.legal,
-        )
+        with threads():  # a sampler may think in torch
+            params = next(iter(self.journal.interrupted()), None) or propose(
+                self.space,
+                history,
+                self.journal.seen(),
+                sampler=self.sampler,
+                seed=self.seed,
+                enumerated=size is not None and size <= self.n_trials,
+                legal=self.legal,
+                warm=self.warm,
+            )
         if params is None:
             return None
         suggested = FixedTrial(params)

@@ -24,7 +24,7 @@ class Journal:
     """Trials of one study: started with given parameters, reported, and told how they truly ended."""
 
     def __init__(self, path: Path) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # its advice on its own options is not for our user
         # Only one driver opens a study (its lock sees to that), so a lock that is still here belongs to a dead one.
         path.with_name(path.name + ".lock").unlink(missing_ok=True)
         try:

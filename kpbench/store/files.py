@@ -16,7 +16,7 @@ from kpbench.version import __version__
 PLAN, ROWS, READINGS, SESSIONS = "plan.json", "rows.jsonl", "test_readings.jsonl", "sessions.jsonl"
 JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "examples.npz"
 COSTS, RESULT, REPORT, LOCK = "costs.json", "result.json", "report.html", ".lock"
-REUSED, PERSONS, CHECKPOINTS = "reused.jsonl", "persons.json", "checkpoints"
+REUSED, PERSONS, WARM, CHECKPOINTS = "reused.jsonl", "persons.json", "warm.jsonl", "checkpoints"
 PROGRESS = "progress.json"
 ASKED = "asked.json"
 """What the two studies of a verification are; beside them, in a folder that is no study itself."""

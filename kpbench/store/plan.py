@@ -29,6 +29,7 @@ class Plan(Value):
         labels: `partial` where training faces may lack keypoints; None where all are complete.
         threads: of a run on CPUs, where they are more than one; None for one, and in plans of earlier versions.
         own: files of a person's own that the space names, with their digests; `own_texts` are what stands in them.
+        warm_start: digest of the plan of the study whose cells the sampler was shown; None for none.
         made: when it was written, UTC to the second; no part of the identity. None in plans of earlier versions.
     """
 
@@ -49,6 +50,7 @@ class Plan(Value):
     precision: str
     labels: str | None = None
     held_out: str | None = None
+    warm_start: str | None = None
     data_sizes: dict[str, int]
     data_notes: tuple[str, ...]
     design: Design | None = None

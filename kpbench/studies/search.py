@@ -20,15 +20,18 @@ from kpbench.engine.running import run_queue
 from kpbench.engine.trials import Trials
 from kpbench.faces.faces import Faces, Splits
 from kpbench.sampling.journal import Journal
+from kpbench.sampling.points import told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
+from kpbench.statistics.words import plural
 from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS
 from kpbench.store.study import Study, check_folder, open_study
 from kpbench.studies.followed import followed
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say
 from kpbench.studies.search_request import Search
+from kpbench.studies.warm_start import kept_cells, known_cells
 from kpbench.task.benchmark import Benchmark
 from kpbench.training.model_files import load_model
 
@@ -46,6 +49,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
     prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
+    known = () if prepared.warm is None else known_cells(prepared.warm, task, plan)
     with (
         open_study(prepared.folder(plan), plan) as study,
         study.checkpoints() as checkpoints,
@@ -67,6 +71,9 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             epochs=task.epochs,
             seeds=request.seeds,
             seed=request.seed,
+            warm=told_elsewhere(task.space, [(cell.params, cell.score) for cell in kept_cells(study, known)])
+            if known
+            else (),
         )
         trials.recover()
         ended: str | None = None
@@ -110,13 +117,16 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
     check_folder(prepared.folder(plan), plan)
+    known = () if prepared.warm is None else known_cells(prepared.warm, task, plan)
     size, trials = task.space.size, prepared.totals["trials"]
     finals = request.final_cells * request.final_seeds
     whole = size is not None and size <= prepared.n_trials
     return {
         "study": str(prepared.folder(plan)),
         "cells": "a continuum" if size is None else size,
-        "trials": f"{trials}, " + ("every cell once" if whole else f"chosen by {request.sampler}"),
+        "trials": f"{trials}, "
+        + ("every cell once" if whole else f"chosen by {request.sampler}")
+        + (f", which knows {plural(len(known), 'cell')} of {prepared.warm}" if known else ""),
         "runs": f"{trials * request.seeds} of at most {task.length(splits)}, then {finals} with fresh seeds",
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
         "notes": "; ".join(splits.notes) or "none",

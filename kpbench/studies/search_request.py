@@ -10,8 +10,9 @@ from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Splits
 from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
-from kpbench.sampling.schedulers import SCHEDULERS
-from kpbench.store.plan import Plan
+from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
+from kpbench.store.plan import Plan, read_plan
+from kpbench.store.study import find_study
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
 from kpbench.training.device import Device
 
@@ -25,6 +26,7 @@ class SearchRequest:
 
     Attributes:
         network: `FILE.py:NAME`, one network instead of a space.
+        warm_start: a study, by name or path, whose cells the sampler is shown.
     """
 
     space: str = "cnn_small"
@@ -36,7 +38,8 @@ class SearchRequest:
     images: int | None = None
     seeds: int = 1
     sampler: str = "tpe"
-    scheduler: str = "asha"
+    scheduler: str = DEFAULT
+    warm_start: str | None = None
     workers: int = 2
     threads: int = THREADS
     device: str | Device = "auto"
@@ -52,10 +55,15 @@ class SearchRequest:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """A request that can be carried out: everything read and checked, nothing written yet."""
+    """A request that can be carried out: everything read and checked, nothing written yet.
+
+    Attributes:
+        warm: the folder of the study to start from.
+    """
 
     request: SearchRequest
     task: Task
+    warm: Path | None = None
 
     def on(self, splits: Splits) -> "Search":
         """The request with the epochs that it asks for on these faces."""
@@ -71,6 +79,7 @@ class Search:
             seed=request.seed,
             sampler=request.sampler,
             scheduler=request.scheduler,
+            warm_start=None if self.warm is None else read_plan(self.warm).digest,
         )
 
     @property
@@ -122,8 +131,9 @@ def prepare_search(request: SearchRequest) -> Search:
         labels=request.labels,
         threads=request.threads,
     )
-    if sampler.make is None and task.space.size is None:
+    if sampler.ask is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
         )
-    return Search(request, task)
+    warm = None if request.warm_start is None else find_study(request.warm_start, request.out)
+    return Search(request, task, warm)

@@ -106,7 +106,7 @@ def test_a_data_set_loads_into_three_disjoint_splits(name):
 def test_a_sampler_proposes_a_cell_of_every_space_it_takes(name, sampler):
     defaults = known_parameters()
     space = read_space(find("search_spaces", name), defaults)
-    if SAMPLERS[sampler].make is None and space.size is None:
+    if SAMPLERS[sampler].ask is None and space.size is None:
         pytest.skip("plain enumeration needs a finite space; the search refuses it")
     params = propose(space, [], set(), sampler=SAMPLERS[sampler], seed=0, enumerated=False, legal=lambda cell: True)
     cell = complete(space.suggest(optuna.trial.FixedTrial(params)), defaults)

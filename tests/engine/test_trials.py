@@ -12,7 +12,7 @@ from kpbench.engine.live import Facts
 from kpbench.engine.trials import Trials
 from kpbench.sampling.journal import LIVES, Journal
 from kpbench.sampling.samplers import SAMPLERS
-from kpbench.sampling.schedulers import SCHEDULERS
+from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 from kpbench.space.space import complete
@@ -160,7 +160,7 @@ def test_an_epoch_that_comes_again_is_not_counted_twice(study):
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
 @pytest.mark.parametrize("cut", [0, 1, 5, 13, 23])
 def test_a_study_that_was_cut_ends_like_one_that_was_not(tmp_path, sampler, cut):
-    more = {"sampler": SAMPLERS[sampler], "scheduler": SCHEDULERS["asha"], "n_trials": 12}
+    more = {"sampler": SAMPLERS[sampler], "scheduler": SCHEDULERS[DEFAULT], "n_trials": 12}
     with open_study(tmp_path / "whole", PLAN) as study:
         play(trials(study, **more), quality)
         whole = [row[1:] for row in table(study)]

@@ -1,35 +1,44 @@
 """Early stopping rules."""
 
+import numpy as np
 import pytest
 
-from kpbench.sampling.schedulers import SCHEDULERS, asha, rung
+from kpbench.sampling.schedulers import SCHEDULERS, asha, asha_half, asha_late, late
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(1, 0), (2, 0), (3, 1), (6, 2), (12, 4), (27, 9)])
-def test_the_rung_lies_behind_the_warm_up(epochs, expected):
-    assert rung(epochs) == expected
+@pytest.mark.parametrize(("epochs", "expected"), [(1, 1), (2, 2), (3, 2), (4, 3), (8, 5), (27, 17)])
+def test_the_rung_lies_late(epochs, expected):
+    assert late(epochs) == expected
 
 
-def test_asha_stops_all_but_the_top_third_at_a_rung():
+@pytest.mark.parametrize(("rule", "rung"), [(asha_late, 5), (asha_half, 4), (asha, 2)])
+def test_each_rule_looks_once(rule, rung):
+    assert [epoch for epoch in range(1, 9) if rule(epoch, 8, 1.0, [9.0] * 9)] == [rung]
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(2, []), (3, [1]), (6, [2]), (8, [2]), (12, [4]), (27, [9])])
+def test_the_rung_of_earlier_studies_stays_where_it_was(epochs, expected):
+    assert [epoch for epoch in range(1, epochs + 1) if asha(epoch, epochs, 1.0, [9.0] * 9)] == expected
+
+
+def test_all_but_the_top_third_stop_at_a_rung():
     others = [10.0, 20.0, 30.0, 40.0]
-    assert asha(2, 6, 29.0, others)
-    assert not asha(2, 6, 30.0, others)
-    assert not asha(2, 6, 50.0, others)
+    assert asha_late(4, 6, 29.0, others)
+    assert not asha_late(4, 6, 30.0, others)
+    assert not asha_late(4, 6, 50.0, others)
 
 
-def test_asha_lets_the_first_go_on_and_looks_only_at_rungs():
-    assert not asha(2, 6, 1.0, [])
-    assert not asha(2, 6, 1.0, [100.0])
-    assert asha(2, 6, 1.0, [100.0, 100.0])
-    assert not asha(3, 6, 1.0, [100.0, 100.0])
-    assert not asha(1, 1, 1.0, [100.0, 100.0])
+def test_the_first_go_on_and_only_rungs_are_looked_at():
+    assert not asha_late(4, 6, 1.0, [])
+    assert not asha_late(4, 6, 1.0, [100.0])
+    assert asha_late(4, 6, 1.0, [100.0, 100.0])
+    assert not asha_late(5, 6, 1.0, [100.0, 100.0])
+    assert not asha_late(1, 1, 1.0, [100.0, 100.0])
 
 
 def test_of_many_trials_about_a_third_goes_on():
-    import numpy as np
-
     scores = np.random.default_rng(0).normal(size=300)
-    kept = sum(not asha(2, 6, score, scores[:i].tolist()) for i, score in enumerate(scores))
+    kept = sum(not asha_late(4, 6, score, scores[:i].tolist()) for i, score in enumerate(scores))
     assert 90 <= kept <= 120
 
 

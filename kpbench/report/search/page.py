@@ -9,6 +9,7 @@ from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
+from kpbench.report.search.early import agreement_lines, chance_lines
 from kpbench.report.search.headline import headline, tally, winners_curse
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.shell import whole_page
@@ -36,6 +37,8 @@ def render(study: ReportInput) -> str:
         names=tables.parameter_names(study.rows),
         faces=face_groups(study.examples) if study.examples is not None else (),
         failures=failure_lines(study.rows),
+        agreement=agreement_lines(study.rows),
+        chance=chance_lines(study.rows),
         pruned=tables.pruned_sentence(study.rows),
         fixed=fixed_parameters(trials_of(study.rows)),
         session_columns=columns(study.sessions),
