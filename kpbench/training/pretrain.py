@@ -22,8 +22,8 @@ from kpbench.whole_file import write_whole
 SOURCES = ("none", "synthetic")
 """`synthetic`: drawn faces of people who are in no data set: not those of `--data synthetic`, whose test is sealed.
 
-They are of version `DRAWN_VERSION`, with exact labels, whatever `--data synthetic` is: a study's name for them is a part of
-its cells.
+They are of version `DRAWN_VERSION`, with exact labels, whatever `--data synthetic` is: the name is a part of the cells
+of published studies, and keeps its meaning.
 """
 
 FAMILIES = ("keypoint_net", "timm_features")
