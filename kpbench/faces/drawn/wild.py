@@ -24,7 +24,7 @@ STRETCHED = {
 """What spreads more or less than in version 2: by which factor, and moved how far; for `scale`, about which middle."""
 
 OVERSHOOT = 1.22
-"""A label's yaw for each degree that the head turns: real sets' labels put a turned head's nose and lips too far out."""
+"""A label's yaw for each degree that the head turns: real labels put a turned head's nose and lips too far out."""
 
 
 def person_too(rng: np.random.Generator) -> Draw:
