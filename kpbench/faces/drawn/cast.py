@@ -17,6 +17,12 @@ def stream(seed: int, *path: int) -> np.random.Generator:
     return np.random.default_rng([seed, *path])
 
 
+def label_noise(seed: int, part: slice) -> Floats:
+    """What each label of some pictures has of its own, (B, 15, 2) with unit sd."""
+    numbers = range(part.start, part.stop)
+    return np.stack([stream(seed, PICTURE, number, 3).standard_normal((15, 2)) for number in numbers])
+
+
 def cast(n: int, seed: int, *, wild: bool = True) -> tuple[NDArray[np.int64], Factors, Floats]:
     """Who is on each picture and how: subjects (n,), factors (n,) each, and expressed 68 points (n, 68, 2).
 

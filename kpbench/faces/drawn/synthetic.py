@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kpbench.faces.drawn.camera import photograph, soften_outline
 from kpbench.faces.drawn.canvas import Canvas
-from kpbench.faces.drawn.cast import PERSON, PICTURE, SCENE, cast, stream
+from kpbench.faces.drawn.cast import PERSON, PICTURE, SCENE, cast, label_noise, stream
 from kpbench.faces.drawn.factors import Factors
 from kpbench.faces.drawn.labels import tracked
 from kpbench.faces.drawn.light import light_relief
@@ -35,14 +35,11 @@ Streams = list[np.random.Generator]
 
 
 def generate(n: int = 2140, *, seed: int = 0, version: int = VERSION) -> Faces:
-    """Draw `n` faces of about n / 13 people, ordered by person.
+    """Draw `n` faces of about n / 13 people, ordered by person, as a version of `VERSIONS` draws them.
 
     A face depends on the seed and on its position alone: `generate(100)` equals the first 100 of `generate(200)`.
     Pixels come from sums, products, quotients and square roots, which IEEE 754 rounds alike everywhere, and from no
     BLAS, so neither processes nor threads change them.
-
-    Args:
-        version: of `VERSIONS`.
 
     Returns:
         images uint8 (n, 1, 96, 96), keypoints float32 (n, 15, 2) in pixels, subjects int64 (n,), and as conditions
@@ -62,9 +59,7 @@ def generate(n: int = 2140, *, seed: int = 0, version: int = VERSION) -> Faces:
         relief = raise_relief(points[part], batch)
         lifted = relief.lift(reduce_to_15(points[part]))
         if version > 2:
-            numbers = range(part.start, part.stop)
-            jitter = np.stack([stream(seed, PICTURE, number, 3).standard_normal((15, 2)) for number in numbers])
-            keypoints[part], view = tracked(batch, lifted, jitter)
+            keypoints[part], view = tracked(batch, lifted, label_noise(seed, part))
         else:
             view = view_of(batch, lifted)
             keypoints[part] = view.project(lifted)
@@ -83,8 +78,8 @@ def generate(n: int = 2140, *, seed: int = 0, version: int = VERSION) -> Faces:
     return Faces(images, keypoints, subjects, factors)
 
 
-def _noise(streams: Streams, cells: int) -> Pixels:
-    return np.stack([rng.standard_normal((cells, cells), dtype=np.float32) for rng in streams])
+def _noise(streams: Streams, cells: int, rows: int | None = None) -> Pixels:
+    return np.stack([rng.standard_normal((rows or cells, cells), dtype=np.float32) for rng in streams])
 
 
 def _draw_faces(
@@ -115,7 +110,7 @@ def _draw_faces(
     room = paint_background(factors, _noise(scene, 5), _noise(scene, 13), boxes)
     if wild:
         lit = light_unevenly(canvas, lit, _noise(scene, 4))
-        across = np.stack([rng.standard_normal((2, 16), dtype=np.float32) for rng in scene])
+        across = _noise(scene, 16, rows=2)
         room = fill_room(factors, room, _noise(scene, 30), across)
     room = paint_clothes(canvas, room, _noise(scene, 24))
     lit = soften_outline(np.where(hit, lit, room), hit)
