@@ -32,24 +32,36 @@ class DataSet:
     read: Callable[[Progress], Parts]
 
 
-def drawn(n: int, seed: int, progress: Progress = silent) -> Parts:
-    """n drawn faces as train, kept once drawn; another seed draws other people."""
+def drawn(n: int, seed: int, progress: Progress = silent, *, version: int | None = None) -> Parts:
+    """n drawn faces as train, kept once drawn; another seed draws other people, another version other pictures.
+
+    Args:
+        version: of `synthetic.VERSIONS`; None for the latest.
+    """
+    version = synthetic.VERSION if version is None else version
 
     def build() -> Parts:
         progress("drawing faces", 0.0)
-        parts = Parts(synthetic.generate(n, seed=seed))
+        parts = Parts(synthetic.generate(n, seed=seed, version=version))
         progress("drawing faces", 1.0)
         return parts
 
-    return cached(f"synthetic {synthetic.VERSION} n={n} seed={seed}", build)
+    return cached(f"synthetic {version} n={n} seed={seed}", build)
 
 
-def _draw(progress: Progress) -> Parts:
-    return drawn(SYNTHETIC_FACES, 0, progress)
+def _built_in(version: int | None = None) -> Callable[[Progress], Parts]:
+    return lambda progress: drawn(SYNTHETIC_FACES, 0, progress, version=version)
 
 
 DATASETS: dict[str, DataSet] = {
-    "synthetic": DataSet(f"{SYNTHETIC_FACES:,} drawn faces, built in, no download", _draw),
+    "synthetic": DataSet(
+        f"{SYNTHETIC_FACES:,} drawn faces, version {synthetic.VERSION}, built in, no download",
+        _built_in(),
+    ),
+    "synthetic@2": DataSet(
+        f"{SYNTHETIC_FACES:,} drawn faces, version 2: easier, exact labels; `synthetic` of earlier studies",
+        _built_in(2),
+    ),
 }
 
 

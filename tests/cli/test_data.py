@@ -29,7 +29,7 @@ def test_add_list_use_and_remove(kpbench, course, tmp_path):
     assert any(line.split()[:2] == ["mine", "added"] and "24 train, 8 val, 8 test" in line for line in listed)
     assert any(line.split()[:3] == ["synthetic", "built", "in"] for line in listed)
     assert any(line.split()[:3] == ["youtube_faces", "to", "get"] for line in listed)
-    assert set(json.loads(kpbench("ls", "data", "--json")[1])) == {"synthetic", "mine"}
+    assert set(json.loads(kpbench("ls", "data", "--json")[1])) == {"synthetic", "synthetic@2", "mine"}
     assert json.loads(kpbench("data", "ls", "--json")[1])["mine"]["counts"]["val"]["faces"] == 8
 
     code, out, _ = kpbench("search", "--data", "mine", "--dry-run", "--json", "-q", "--workers", 0)
@@ -37,7 +37,7 @@ def test_add_list_use_and_remove(kpbench, course, tmp_path):
     assert "mine" in json.loads(out)["faces"]
 
     assert kpbench("data", "remove", "mine") == (0, "removed  mine\n", "")
-    assert set(json.loads(kpbench("ls", "data", "--json")[1])) == {"synthetic"}
+    assert set(json.loads(kpbench("ls", "data", "--json")[1])) == {"synthetic", "synthetic@2"}
     assert not (tmp_path / "reports").exists()
 
 

@@ -33,9 +33,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Stands in for the generator, so that `synthetic` is quick here; the calls it got."""
     calls = []
 
-    def generate(n: int = SYNTHETIC_FACES, *, seed: int = 0) -> Faces:
+    def generate(n: int = SYNTHETIC_FACES, *, seed: int = 0, version: int) -> Faces:
         calls.append((n, seed))
-        return blob_faces(40, seed=seed, people=10)
+        return blob_faces(40, seed=seed + version, people=10)
 
     monkeypatch.setattr(synthetic, "generate", generate)
     return calls
@@ -60,6 +60,12 @@ def test_another_version_of_the_generator_is_drawn_again(
     loaded("synthetic")
     monkeypatch.setattr(synthetic, "VERSION", synthetic.VERSION + 1)
     loaded("synthetic")
+    assert len(drawn) == 2
+
+
+def test_the_faces_of_earlier_studies_have_a_name_of_their_own(drawn: list[tuple[int, int]]) -> None:
+    assert loaded("synthetic@2").name == "synthetic@2"
+    assert loaded("synthetic@2").digest() != loaded("synthetic").digest()
     assert len(drawn) == 2
 
 

@@ -33,7 +33,7 @@ def splits(course):
 def calls(splits, monkeypatch, tmp_path):
     """Pretrainings that were trained rather than read; the other faces are the course's few."""
     monkeypatch.setenv("KPBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pretraining, "drawn", lambda *_: Parts(splits.train))
+    monkeypatch.setattr(pretraining, "drawn", lambda *_, **__: Parts(splits.train))
     monkeypatch.setattr(pretraining, "FACES", len(splits.train))
     monkeypatch.setattr(pretraining, "VAL", 8)
     monkeypatch.setattr(pretraining, "EPOCHS", 1)

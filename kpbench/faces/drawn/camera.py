@@ -28,8 +28,18 @@ def photograph(light: Pixels, factors: Factors, noise: Pixels) -> NDArray[np.uin
     level = np.ascontiguousarray(tone[:, 20:84, 20:76]).astype(np.float64).mean(axis=(1, 2))
     gain = 0.42 * (1 + factors["exposure"].astype(np.float64)) / (0.35 * 0.42 + 0.65 * level)
     tone = (tone * column(gain) - np.float32(0.4)) * factor["contrast"] + np.float32(0.4)
+    if "sharpen" in factors:  # of version 3
+        tone = _processed(tone, factors)
     grey = _compressed(tone * np.float32(255) + noise * factor["noise"], factor["compression"])
     return np.asarray(np.rint(np.clip(grey, 0, 255)).astype(np.uint8))
+
+
+def _processed(tone: Pixels, factors: Factors) -> Pixels:
+    """Tones 0..1 as a video camera makes them: edges raised above their surroundings, and a curve over the greys."""
+    sharpen, curve = (column(factors[name].astype(np.float64)) for name in ("sharpen", "curve"))
+    tone = tone + sharpen * (tone - smooth(smooth(tone, 1.6, 1), 1.6, 2))
+    tone = np.clip(tone, np.float32(0), np.float32(1))
+    return np.asarray(tone + curve * tone * (1 - tone))
 
 
 def _cosines() -> Pixels:

@@ -76,8 +76,12 @@ def _towards_kaggle(mean: Floats) -> Floats:
     figures = read_figures()
     target = (figures["kaggle_mean"] - figures["kaggle_centre_mean"]) / figures["kaggle_spread_mean"]
     target = (target + mirror(target, mirrored_order())) / 2
-    miss = target - reduce_to_15(mean)
-    move = np.zeros_like(mean)
+    return spread_to_68(target - reduce_to_15(mean))
+
+
+def spread_to_68(miss: Floats) -> Floats:
+    """Moves (68, 2) of all points that move the reduced 15 about as far as `miss` (15, 2) says, smoothly between."""
+    move = np.zeros((68, 2))
 
     def between(points: range | list[int], first: int, last: int) -> None:
         share = np.linspace(0, 1, len(points))[:, None]

@@ -7,18 +7,23 @@ from numpy.typing import NDArray
 
 from kpbench.faces.drawn.camera import photograph, soften_outline
 from kpbench.faces.drawn.canvas import Canvas
-from kpbench.faces.drawn.cast import PERSON, PICTURE, SCENE, cast, stream
+from kpbench.faces.drawn.cast import PERSON, PICTURE, SCENE, cast, label_noise, stream
 from kpbench.faces.drawn.factors import Factors
+from kpbench.faces.drawn.labels import tracked
 from kpbench.faces.drawn.light import light_relief
 from kpbench.faces.drawn.paint import comb, hair_cover, paint_brows, paint_eyes, paint_mouth, paint_skin
 from kpbench.faces.drawn.relief import GRID, Relief, meet, raise_relief
 from kpbench.faces.drawn.shape import Floats, View, reduce_to_15, view_of
 from kpbench.faces.drawn.soft_shapes import Pixels, enlarge, mix, ramp
 from kpbench.faces.drawn.surroundings import paint_background, paint_clothes, put_before
+from kpbench.faces.drawn.wild import add_detail, fill_room, light_unevenly
 from kpbench.faces.faces import SIZE, Faces
 
-VERSION = 2
-"""Changes whenever the pixels for a seed do; part of a cache's key."""
+VERSION = 3
+"""Changes whenever the pixels or labels for a seed do; part of a cache's key."""
+
+VERSIONS = (2, 3)
+"""Those that can be drawn: 2 has exact labels, narrower pose and smoother pictures."""
 
 BATCH = 8
 """Faces drawn at once, so that they fit a processor's cache; no face depends on it."""
@@ -29,8 +34,8 @@ THREADS = 2
 Streams = list[np.random.Generator]
 
 
-def generate(n: int = 2140, *, seed: int = 0) -> Faces:
-    """Draw `n` faces of about n / 13 people, ordered by person.
+def generate(n: int = 2140, *, seed: int = 0, version: int = VERSION) -> Faces:
+    """Draw `n` faces of about n / 13 people, ordered by person, as a version of `VERSIONS` draws them.
 
     A face depends on the seed and on its position alone: `generate(100)` equals the first 100 of `generate(200)`.
     Pixels come from sums, products, quotients and square roots, which IEEE 754 rounds alike everywhere, and from no
@@ -41,9 +46,11 @@ def generate(n: int = 2140, *, seed: int = 0) -> Faces:
         every factor of `face_factors`, (n,) each, with `scene`, the number of the occasion a picture belongs to.
 
     Raises:
-        ValueError: n is not positive or the seed is negative.
+        ValueError: n is not positive, the seed is negative, or there is no such version.
     """
-    subjects, factors, points = cast(n, seed)
+    if version not in VERSIONS:
+        raise ValueError(f"version must be one of {VERSIONS}, got {version}")
+    subjects, factors, points = cast(n, seed, wild=version > 2)
     images = np.empty((n, 1, SIZE, SIZE), dtype=np.uint8)
     keypoints = np.empty((n, 15, 2), dtype=np.float32)
 
@@ -51,8 +58,11 @@ def generate(n: int = 2140, *, seed: int = 0) -> Faces:
         batch = {name: values[part] for name, values in factors.items()}
         relief = raise_relief(points[part], batch)
         lifted = relief.lift(reduce_to_15(points[part]))
-        view = view_of(batch, lifted)
-        keypoints[part] = view.project(lifted)
+        if version > 2:
+            keypoints[part], view = tracked(batch, lifted, label_noise(seed, part))
+        else:
+            view = view_of(batch, lifted)
+            keypoints[part] = view.project(lifted)
         streams = [
             [stream(seed, kind, int(number), 1) for number in numbers]
             for kind, numbers in (
@@ -68,8 +78,8 @@ def generate(n: int = 2140, *, seed: int = 0) -> Faces:
     return Faces(images, keypoints, subjects, factors)
 
 
-def _noise(streams: Streams, cells: int) -> Pixels:
-    return np.stack([rng.standard_normal((cells, cells), dtype=np.float32) for rng in streams])
+def _noise(streams: Streams, cells: int, rows: int | None = None) -> Pixels:
+    return np.stack([rng.standard_normal((rows or cells, cells), dtype=np.float32) for rng in streams])
 
 
 def _draw_faces(
@@ -82,9 +92,12 @@ def _draw_faces(
     canvas = Canvas(x, y, points, view.project(relief.lift(points)), factors, view, seen)
 
     grain = 0.7 * enlarge(_noise(person, 24), SIZE) + 0.5 * enlarge(_noise(person, 7), SIZE)
+    wild = "detail" in factors  # of version 3
     strands = comb(canvas, _noise(person, 24))
     lit = paint_skin(canvas, grain)
     paint_brows(canvas, lit, strands)
+    if wild:
+        lit = add_detail(canvas, lit, _noise(person, 30), _noise(person, 12))
     lit *= shade
     paint_eyes(canvas, lit, shade)
     paint_mouth(canvas, lit, shade)
@@ -95,6 +108,10 @@ def _draw_faces(
 
     boxes = np.stack([rng.random((4, 5), dtype=np.float32) for rng in scene])
     room = paint_background(factors, _noise(scene, 5), _noise(scene, 13), boxes)
+    if wild:
+        lit = light_unevenly(canvas, lit, _noise(scene, 4))
+        across = _noise(scene, 16, rows=2)
+        room = fill_room(factors, room, _noise(scene, 30), across)
     room = paint_clothes(canvas, room, _noise(scene, 24))
     lit = soften_outline(np.where(hit, lit, room), hit)
     put_before(canvas, lit, _noise(picture, 24))

@@ -1,17 +1,24 @@
 """The built-in faces: the same for a seed everywhere, moving as Kaggle's do, people that stay themselves."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kpbench.faces.datasets import load
 from kpbench.faces.drawn import cast, synthetic
+from kpbench.faces.drawn.labels import tracked
 from kpbench.faces.drawn.relief import raise_relief
-from kpbench.faces.drawn.shape import read_figures, reduce_to_15, view_of
+from kpbench.faces.drawn.shape import read_figures, reduce_to_15
 from kpbench.faces.drawn.synthetic import generate
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
+from kpbench.task.benchmark import read_benchmark
+
+REPORTS = Path(__file__).parents[3] / "reports"
 
 PEOPLE = ("skin", "hair", "hairline", "moustache", "brow_width", "nose_size", "length", "wears_glasses", "male", "age")
 SCENES = ("light_angle", "contrast", "background", "glasses", "noise")
@@ -44,7 +51,7 @@ def keypoints() -> np.ndarray:
         part = slice(start, start + 107)
         batch = {name: values[part] for name, values in factors.items()}
         lifted = raise_relief(points[part], batch).lift(reduce_to_15(points[part]))
-        found.append(view_of(batch, lifted).project(lifted))
+        found.append(tracked(batch, lifted, cast.label_noise(0, part))[0])
     return np.concatenate(found).astype(np.float32)
 
 
@@ -89,8 +96,20 @@ def test_pixels_change_only_with_the_version(faces: Faces) -> None:
     """Caches are kept by version: whoever changes what is drawn counts VERSION up and writes the new means here."""
     few = faces.take(np.arange(40))
     means = few.images.astype(float).mean(), few.images.astype(float).std(), float(few.keypoints.astype(float).mean())
-    assert synthetic.VERSION == 2
-    assert means == pytest.approx((95.6, 36.5, 47.6), abs=0.1)
+    assert synthetic.VERSION == 3
+    assert means == pytest.approx((96.0, 42.0, 47.6), abs=0.1)
+
+
+def test_version_2_is_what_it_was() -> None:
+    """Published studies were run on it, and pretraining draws it."""
+    assert generate(20, version=2).digest() == "0ac90eb7a0cd5401"
+
+
+@pytest.mark.slow
+def test_the_published_faces_are_still_there() -> None:
+    plan = json.loads((REPORTS / "verify-facial_keypoints" / "synthetic" / "plan.json").read_text(encoding="utf-8"))
+    splits = load("synthetic@2", **read_benchmark().splits.model_dump())
+    assert splits.digest() == plan["data"]
 
 
 def test_seeds_differ(faces: Faces) -> None:
@@ -104,10 +123,10 @@ def test_a_face_or_two_can_be_drawn(n: int) -> None:
     assert len(generate(n)) == n
 
 
-@pytest.mark.parametrize(("n", "seed"), [(0, 0), (-3, 0), (1, -1)])
-def test_numbers_that_mean_nothing_are_refused(n: int, seed: int) -> None:
+@pytest.mark.parametrize(("n", "seed", "version"), [(0, 0, 3), (-3, 0, 3), (1, -1, 3), (1, 0, 1), (1, 0, 4)])
+def test_numbers_that_mean_nothing_are_refused(n: int, seed: int, version: int) -> None:
     with pytest.raises(ValueError, match="must"):
-        generate(n, seed=seed)
+        generate(n, seed=seed, version=version)
 
 
 def test_labels_alone_are_the_labels_of_the_pictures(faces: Faces, keypoints: np.ndarray) -> None:
@@ -115,17 +134,19 @@ def test_labels_alone_are_the_labels_of_the_pictures(faces: Faces, keypoints: np
 
 
 def test_keypoints_move_as_kaggles_do(keypoints: np.ndarray) -> None:
+    """Nearly: their means are those of the course's layout, with brows 2.5 px higher and heads that turn further."""
     figures = read_figures()
     miss = np.abs(keypoints.mean(axis=0) - figures["kaggle_mean"])
     spread = keypoints.std(axis=0) / figures["kaggle_sd"]
-    assert miss.max() < 1.5
-    assert spread.min() > 0.7
-    assert spread.max() < 1.3
+    assert miss.max() < 2.7
+    assert np.sqrt((miss**2).mean()) < 1.3
+    assert spread.min() > 0.75
+    assert spread.max() < 2
 
 
 def test_the_mean_face_scores_as_on_real_faces(keypoints: np.ndarray) -> None:
     mse = float((((keypoints - keypoints.mean(axis=0)) / 48) ** 2).mean())
-    assert 70 < 1 / (2 * mse) < 115
+    assert 65 < 1 / (2 * mse) < 85
 
 
 def test_keypoints_lie_in_the_picture(keypoints: np.ndarray) -> None:
@@ -175,7 +196,7 @@ def test_two_pictures_of_a_person_are_more_alike_than_two_people(faces: Faces) -
     shape = (centred - centred.mean(axis=0)).reshape(len(faces), -1)
     own = np.stack([shape[faces.subjects == s].mean(axis=0) for s in faces.subjects])
     # Were people no more alike than chance, about one part in thirteen of the variance would lie between them.
-    assert (own**2).sum() / (shape**2).sum() > 0.2
+    assert (own**2).sum() / (shape**2).sum() > 0.15
 
 
 def _patch(faces: Faces, point: int, dy: float) -> np.ndarray:
@@ -196,10 +217,10 @@ def test_the_picture_shows_the_keypoints(faces: Faces) -> None:
         assert np.mean(_patch(plain, point, 0) < _patch(plain, point, 11)) > 0.85, (
             "an eye is darker than the cheek below"
         )
-    # The row of pixels where an eye is darkest is the row its keypoint names.
+    # Near the row of pixels where an eye is darkest is the row its keypoint names; labels lie below what they name.
     point = KEYPOINTS.index("left_eye_center")
     darkness = np.mean([_patch(plain, point, dy) for dy in range(-4, 13)], axis=1)
-    assert abs(int(np.argmin(darkness)) - 4) <= 2
+    assert int(np.argmin(darkness)) - 4 in (-3, -2, -1, 0)
 
 
 def test_nuisances_do_what_their_names_say(faces: Faces) -> None:
