@@ -15,7 +15,8 @@ from kpbench.errors import UsageError
 PLAN, ROWS, READINGS, SESSIONS = "plan.json", "rows.jsonl", "test_readings.jsonl", "sessions.jsonl"
 JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "examples.npz"
 COSTS, RESULT, REPORT, LOCK = "costs.json", "result.json", "report.html", ".lock"
-REUSED, PERSONS, WARM, CHECKPOINTS = "reused.jsonl", "persons.json", "warm.jsonl", "checkpoints"
+REUSED, PERSONS, WARM, LATENCY = "reused.jsonl", "persons.json", "warm.jsonl", "latency.jsonl"
+CHECKPOINTS = "checkpoints"
 
 V = TypeVar("V", bound=Value)
 

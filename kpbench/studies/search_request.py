@@ -1,5 +1,6 @@
 """What a person asked of `kpbench search`, checked before a face is read and before Ray starts."""
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from kpbench.faces.faces import Splits
 from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
+from kpbench.store.files import LATENCY, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import find_study
+from kpbench.store.study import Latency, find_study
+from kpbench.studies.costs import Costing
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
+from kpbench.task.objectives import OBJECTIVES, SCORE, objectives_asked
 from kpbench.training.device import Device
 
 TRIALS = 7
@@ -48,7 +52,17 @@ class SearchRequest:
     out: Path = Path("reports")
     final_cells: int = 1
     final_seeds: int = 3
+    objective: tuple[str, ...] = SCORE
+    max_params: float | None = None
+    max_flops: float | None = None
+    max_latency_ms: float | None = None
     command: str = ""
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The most that a cell may have, by the objective's name."""
+        given = {"params": self.max_params, "flops": self.max_flops, "latency": self.max_latency_ms}
+        return {name: float(most) for name, most in given.items() if most is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +75,7 @@ class Search:
 
     request: SearchRequest
     task: Task
+    objectives: tuple[str, ...]
     warm: Path | None = None
 
     def on(self, splits: Splits) -> "Search":
@@ -78,7 +93,17 @@ class Search:
             sampler=request.sampler,
             scheduler=request.scheduler,
             warm_start=None if self.warm is None else read_plan(self.warm).digest,
+            objectives=None if self.objectives == SCORE else self.objectives,
+            limits=request.limits or None,
         )
+
+    def costing(self, folder: Path) -> Costing:
+        """What counts and measures the cells, with what the study in `folder` has measured before."""
+        limits = self.request.limits
+        wanted = {*self.objectives, *limits}
+        asked = tuple(name for name, one in OBJECTIVES.items() if name in wanted and one.known == "before")
+        known = read_lines(folder / LATENCY, Latency) if "latency" in asked else []
+        return Costing(self.task, asked, limits, {one.network: one for one in known})
 
     @property
     def n_trials(self) -> int:
@@ -107,6 +132,10 @@ def prepare_search(request: SearchRequest) -> Search:
             "--final-seeds": (request.final_seeds, 1),
         }
     )
+    for name, most in request.limits.items():
+        if not 0 < most < math.inf:
+            raise UsageError(f"{OBJECTIVES[name].limit} must be a positive number, got {most:g}")
+    objectives = objectives_asked(request.objective)
     check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")
@@ -126,4 +155,7 @@ def prepare_search(request: SearchRequest) -> Search:
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
         )
     warm = None if request.warm_start is None else find_study(request.warm_start, request.out)
-    return Search(request, task, warm)
+    prepared = Search(request, task, objectives, warm)
+    counted = {name: most for name, most in request.limits.items() if name != "latency"}
+    Costing(task, tuple(counted), counted).check(objectives)  # what is measured waits until the study is known
+    return prepared
