@@ -65,6 +65,17 @@ def best_first(points: Sequence[Point]) -> list[int]:
     return [group[place] for group in groups for place in spread([points[one] for one in group])]
 
 
+def standing(points: Sequence[Point]) -> list[float]:
+    """Each of (N, M) points as one number, the better the larger: minus its place in `best_first`, so from 0 down.
+
+    What is made for one objective (a rule that stops trials, a tournament) so takes several.
+    """
+    found = [0.0] * len(points)
+    for place, one in enumerate(best_first(points)):
+        found[one] = -float(place)
+    return found
+
+
 def _array(points: Sequence[Point]) -> NDArray[np.float64]:
     """(N, M), also for no point."""
     return np.asarray(points, dtype=np.float64).reshape(len(points), len(points[0]) if points else 1)

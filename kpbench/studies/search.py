@@ -60,7 +60,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         staged = task.stage(splits, checkpoints=checkpoints)
         trials = Trials(
             study=study,
-            journal=Journal(study.folder / JOURNAL),
+            journal=Journal(study.folder / JOURNAL, prepared.objectives),
             space=task.space,
             sampler=SAMPLERS[request.sampler],
             scheduler=SCHEDULERS[request.scheduler],
@@ -75,6 +75,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             warm=told_elsewhere(task.space, [(cell.params, cell.score) for cell in kept_cells(study, known)])
             if known
             else (),
+            costs=costing.of,
+            legal_cells=costing.size(),
         )
         trials.recover()
         ended: str | None = None
