@@ -1,0 +1,41 @@
+"""Latency is of the network asked, and of its thread alone."""
+
+import threading
+
+import torch
+
+from kpbench.networks.latency import latency
+
+SMALL = {"family": "cnn", "network.depth": 1, "network.width": 2, "network.head_width": 0, "network.kernel": 3}
+LARGE = {**SMALL, "network.depth": 4, "network.width": 64}
+
+
+def test_a_larger_network_takes_longer_and_the_spread_holds_the_median():
+    median, low, high = latency(SMALL, "cpu", repeats=15)
+    assert 0 < low <= median <= high
+    assert latency(LARGE, "cpu", repeats=15)[0] > 3 * median
+
+
+def test_what_runs_beside_it_is_not_counted():
+    alone = latency(LARGE, "cpu", repeats=15)[0]
+    over = threading.Event()
+
+    def busy():
+        while not over.is_set():
+            sum(range(1000))
+
+    threads = [threading.Thread(target=busy, daemon=True) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert latency(LARGE, "cpu", repeats=15)[0] < 2 * alone
+    finally:
+        over.set()
+
+
+def test_measuring_draws_nothing_of_the_caller():
+    torch.manual_seed(0)
+    wanted = torch.rand(3)
+    torch.manual_seed(0)
+    latency(SMALL, "cpu", repeats=2)
+    assert torch.equal(torch.rand(3), wanted)
