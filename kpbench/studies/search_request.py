@@ -136,6 +136,8 @@ def prepare_search(request: SearchRequest) -> Search:
         if not 0 < most < math.inf:
             raise UsageError(f"{OBJECTIVES[name].limit} must be a positive number, got {most:g}")
     objectives = objectives_asked(request.objective)
+    if request.warm_start is not None and objectives != SCORE:
+        raise UsageError("--warm-start shows the sampler scores alone; leave it out, or search for the score alone")
     check_name(request.name)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
     lookup(SCHEDULERS, request.scheduler, "scheduler")

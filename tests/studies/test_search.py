@@ -205,6 +205,7 @@ def test_a_study_in_which_everything_fails_ends_and_says_so(asked, tmp_path):
         ({"objective": ("score", "size")}, "unknown objective 'size'"),
         ({"objective": ("params",)}, "write --objective score,params"),
         ({"objective": ("score", "params", "params")}, "names params twice"),
+        ({"objective": ("score", "params"), "warm_start": "other"}, "--warm-start shows the sampler scores alone"),
         ({"max_params": 10.0}, "no cell of search space 'tiny' keeps --max-params 10"),
         ({"max_latency_ms": 1e-9}, "keeps --max-latency-ms 1e-09"),
         ({"max_latency_ms": float("nan")}, "--max-latency-ms must be a positive number, got nan"),
