@@ -78,7 +78,7 @@ def amount(word: str, *, option: str) -> int:
     Raises:
         UsageError: no positive number.
     """
-    scale = {"k": 1e3, "M": 1e6, "G": 1e9}.get(word[-1:], 1.0)
+    scale = {"k": 1e3, "M": 1e6}.get(word[-1:], 1.0)
     try:
         found = float(word[:-1] if scale > 1 else word) * scale
     except ValueError:

@@ -59,7 +59,7 @@ def search(
         str, typer.Option(help="score, or several: score,params,flops,latency,images_per_second.")
     ] = "score",
     max_params: Annotated[str | None, typer.Option(help="Train no cell with more parameters: 500000, 500k.")] = None,
-    max_flops: Annotated[str | None, typer.Option(help="Nor with more FLOPs for a face: 120M, 1.5G.")] = None,
+    max_flops: Annotated[str | None, typer.Option(help="Nor with more FLOPs for a face: 120M.")] = None,
     max_latency_ms: Annotated[
         float | None, typer.Option(help="Nor slower on one face, on this device, batch of one, one thread.")
     ] = None,

@@ -17,7 +17,7 @@ WARM_UP, REPEATS = 5, 50
 def latency(params: Params, device: str, *, repeats: int = REPEATS) -> tuple[float, float, float]:
     """Milliseconds of a forward pass of one face in fp32 and eval mode: median, first and third quartile.
 
-    On a CPU it is the processor time of the calling thread, so that what runs beside it is not counted in; torch must
+    On a CPU it is the processor time of the calling thread, so that what runs beside it counts little; torch must
     be set to one thread. Elsewhere it is the time until the device is done.
 
     Raises:
