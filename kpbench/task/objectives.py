@@ -40,7 +40,7 @@ class Objective:
         if math.isnan(value):
             return "–"
         if self.unit:
-            return f"{value:.3g} {self.unit}"
+            return (f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")) + f" {self.unit}"
         return f"{value:.1f}" if self.direction == "maximize" else f"{value:,.0f}"
 
     def gain(self, value: float) -> float:

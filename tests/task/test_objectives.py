@@ -30,7 +30,14 @@ def test_a_gain_is_larger_where_it_is_better_and_always_finite(name):
     assert objective.gain(better) > objective.gain(worse) > objective.gain(math.nan)
     assert all(math.isfinite(objective.gain(value)) for value in (0.0, -1.0, math.inf, math.nan, 1e-320))
     assert gains([better], [name]) == (objective.gain(better),)
-    assert objective.show(math.nan) == "–" and objective.show(1234.5)
+    assert objective.show(math.nan) == "–"
+
+
+def test_values_are_shown_with_their_unit():
+    said = [OBJECTIVES[name].show(value) for name, value in (("score", 99.96), ("params", 1e6), ("latency", 1.7))]
+    assert said == ["100.0", "1,000,000", "1.70 ms"]
+    speeds = [OBJECTIVES["images_per_second"].show(value) for value in (593.2, 12345.6)]
+    assert speeds == ["593 images/s", "12,346 images/s"]
 
 
 def test_the_order_in_which_they_are_named_changes_nothing():
