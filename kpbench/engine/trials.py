@@ -37,7 +37,7 @@ class Trials:
 
     Attributes:
         costs: what a cell costs before it is trained, by the objective's name.
-        legal_cells: how many cells keep the search's limits, where that is counted.
+        legal_cells: how many cells keep the search's constraints, where that is counted.
     """
 
     study: Study

@@ -1,10 +1,10 @@
-"""What the cells of a search cost before they are trained, and which of them keep its limits."""
+"""What the cells of a search cost before they are trained, and which of them keep its constraints."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kpbench.cell import Params, Scalar, network_id
-from kpbench.engine.evaluate import THREADS, one_line, one_thread
+from kpbench.engine.evaluate import THREADS, one_line, threads
 from kpbench.errors import UsageError
 from kpbench.networks.families import describe, flops
 from kpbench.networks.latency import REPEATS, latency
@@ -19,8 +19,8 @@ class Costing:
     """Counts and measures what a search asks of its cells before they are trained.
 
     Attributes:
-        asked: names of `OBJECTIVES` that are known before training: objectives, limits or both.
-        limits: name -> the most that a cell may have.
+        asked: names of `OBJECTIVES` that are known before training: objectives, constraints or both.
+        constraints: name -> the most that a cell may have.
         measured: network -> its latency; one that stands here is never measured again.
         keep: takes each new measurement.
         least: name -> the least among the cells that were looked at.
@@ -28,7 +28,7 @@ class Costing:
 
     task: Task
     asked: tuple[str, ...]
-    limits: Mapping[str, float]
+    constraints: Mapping[str, float]
     measured: dict[str, Latency] = field(default_factory=dict)
     keep: Callable[[Latency], object] = lambda found: None
     least: dict[str, float] = field(default_factory=dict)
@@ -52,45 +52,47 @@ class Costing:
         return {name: cost for name, cost in self.of(params).items() if name != "params"} or None
 
     def legal(self, cell: Params) -> bool:
-        """Whether a cell keeps the rules and the limits; what is counted comes before what is measured."""
+        """Whether a cell keeps the rules and the constraints; what is counted comes before what is measured."""
         params = self.task.complete(cell)
         try:
-            return self.task.legal(cell) and all(self._cost(name, params) <= most for name, most in self.limits.items())
+            return self.task.legal(cell) and all(
+                self._cost(name, params) <= most for name, most in self.constraints.items()
+            )
         except UsageError:
             return False
 
     def legal_cells(self) -> list[dict[str, Scalar]] | None:
-        """The cells that keep rules and limits; None where there are too many to look at each."""
+        """The cells that keep rules and constraints; None where there are too many to look at each."""
         space = self.task.space
         few = space.size is not None and space.size <= CHECKED
         return [cell for cell in space.cells() if self.legal(cell)] if few else None
 
     def size(self) -> int | None:
-        """The number of cells that keep rules and limits, as far as they are looked at; None for a continuum."""
-        cells = self.legal_cells() if self.limits else None
+        """The number of cells that keep rules and constraints, as far as they are looked at; None for a continuum."""
+        cells = self.legal_cells() if self.constraints else None
         return self.task.space.size if cells is None else len(cells)
 
-    def limits_text(self) -> str:
-        """The limits as options: `--max-params 500,000 and --max-latency-ms 2.5`."""
-        return " and ".join(f"{OBJECTIVES[name].limit} {most:,.12g}" for name, most in self.limits.items())
+    def as_options(self) -> str:
+        """The constraints as options: `--max-params 500,000 and --max-latency-ms 2.5`."""
+        return " and ".join(f"{OBJECTIVES[name].constraint} {most:,.12g}" for name, most in self.constraints.items())
 
     def check(self, objectives: tuple[str, ...]) -> None:
-        """Refuses limits that no cell keeps, and objectives that cannot tell two cells apart.
+        """Refuses constraints that no cell keeps, and objectives that cannot tell two cells apart.
 
         Raises:
             UsageError: the option or the objective, and what there is.
         """
-        if not self.limits and len(objectives) == 1:
+        if not self.constraints and len(objectives) == 1:
             return
         space, cells = self.task.space, self.legal_cells()
-        if cells is None and self.limits:
+        if cells is None and self.constraints:
             finite, drawn = space.size is not None, SAMPLERS["random"]
             found = propose(space, [], set(), sampler=drawn, seed=0, enumerated=finite, legal=self.legal)
             cells = None if found else []
         if cells == []:
             least = ", ".join(f"{name} {OBJECTIVES[name].show(value)}" for name, value in self.least.items())
             raise UsageError(
-                f"no cell of search space '{space.name}' keeps {self.limits_text()}; the least found: {least}"
+                f"no cell of search space '{space.name}' keeps {self.as_options()}; the least found: {least}"
             )
         for name in objectives if cells else ():
             if OBJECTIVES[name].known == "before" and len({self._tells(name, cell) for cell in cells or ()}) == 1:
@@ -126,7 +128,7 @@ class Costing:
 
     def _measure(self, network: str, params: Params) -> Latency:
         device = self.task.device
-        with one_thread():
+        with threads():
             median, low, high = (round(one, 4) for one in latency(params, device.kind))
         return Latency(
             network=network,

@@ -137,7 +137,7 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     return {
         "study": str(prepared.folder(plan)),
         **({"objectives": ", ".join(prepared.objectives)} if len(prepared.objectives) > 1 else {}),
-        **({"limits": _limits(costing)} if costing.limits else {}),
+        **({"constraints": _constraints(costing)} if costing.constraints else {}),
         "cells": "a continuum" if size is None else size,
         "trials": f"{trials}, "
         + ("every cell once" if whole else f"chosen by {request.sampler}")
@@ -150,18 +150,18 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     }
 
 
-def _limits(costing: Costing) -> str:
-    """The limits of a search, and which cells they leave out."""
+def _constraints(costing: Costing) -> str:
+    """The constraints of a search, and which cells they leave out."""
     space, cells = costing.task.space, costing.legal_cells()
     if cells is None:
-        return f"{costing.limits_text()}; each cell is looked at as it is proposed"
+        return f"{costing.as_options()}; each cell is looked at as it is proposed"
     kept = set(map(cell_id, cells))
     out = [cell for cell in space.cells() if cell_id(cell) not in kept]
     if not out:
-        return f"{costing.limits_text()}: kept by every cell"
+        return f"{costing.as_options()}: kept by every cell"
     words = [" ".join(f"{short_name(n)}={cell[n]}" for n in space.factors if n in cell) for cell in out[:MOST_LISTED]]
     more = f" and {len(out) - MOST_LISTED:,} more" if len(out) > MOST_LISTED else ""
-    return f"{costing.limits_text()}: {len(out):,} of {space.size:,} cells are never trained: {'; '.join(words)}{more}"
+    return f"{costing.as_options()}: {len(out):,} of {space.size:,} cells are never trained: {'; '.join(words)}{more}"
 
 
 def _keep_latency(study: Study, costing: Costing, notify: Notify) -> None:

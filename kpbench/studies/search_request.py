@@ -59,7 +59,7 @@ class SearchRequest:
     command: str = ""
 
     @property
-    def limits(self) -> dict[str, float]:
+    def constraints(self) -> dict[str, float]:
         """The most that a cell may have, by the objective's name."""
         given = {"params": self.max_params, "flops": self.max_flops, "latency": self.max_latency_ms}
         return {name: float(most) for name, most in given.items() if most is not None}
@@ -94,16 +94,16 @@ class Search:
             scheduler=request.scheduler,
             warm_start=None if self.warm is None else read_plan(self.warm).digest,
             objectives=None if self.objectives == SCORE else self.objectives,
-            limits=request.limits or None,
+            constraints=request.constraints or None,
         )
 
     def costing(self, folder: Path) -> Costing:
         """What counts and measures the cells, with what the study in `folder` has measured before."""
-        limits = self.request.limits
-        wanted = {*self.objectives, *limits}
+        constraints = self.request.constraints
+        wanted = {*self.objectives, *constraints}
         asked = tuple(name for name, one in OBJECTIVES.items() if name in wanted and one.known == "before")
         known = read_lines(folder / LATENCY, Latency) if "latency" in asked else []
-        return Costing(self.task, asked, limits, {one.network: one for one in known})
+        return Costing(self.task, asked, constraints, {one.network: one for one in known})
 
     @property
     def n_trials(self) -> int:
@@ -132,9 +132,9 @@ def prepare_search(request: SearchRequest) -> Search:
             "--final-seeds": (request.final_seeds, 1),
         }
     )
-    for name, most in request.limits.items():
+    for name, most in request.constraints.items():
         if not 0 < most < math.inf:
-            raise UsageError(f"{OBJECTIVES[name].limit} must be a positive number, got {most:g}")
+            raise UsageError(f"{OBJECTIVES[name].constraint} must be a positive number, got {most:g}")
     objectives = objectives_asked(request.objective)
     if request.warm_start is not None and objectives != SCORE:
         raise UsageError("--warm-start shows the sampler scores alone; leave it out, or search for the score alone")
@@ -158,6 +158,6 @@ def prepare_search(request: SearchRequest) -> Search:
         )
     warm = None if request.warm_start is None else find_study(request.warm_start, request.out)
     prepared = Search(request, task, objectives, warm)
-    counted = {name: most for name, most in request.limits.items() if name != "latency"}
+    counted = {name: most for name, most in request.constraints.items() if name != "latency"}
     Costing(task, tuple(counted), counted).check(objectives)  # what is measured waits until the study is known
     return prepared

@@ -25,7 +25,7 @@ class Objective:
         known: `before` a cell is trained, or `after`.
         of: its value from the rows of a cell's trial, one a seed; NaN where they do not say.
         unit: behind a number; may be empty.
-        limit: the option that bounds it from above, and so decides which cells are trained; may be empty.
+        constraint: the option that bounds it from above, and so decides which cells are trained; may be empty.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Objective:
     unit: str
     known: Literal["before", "after"]
     of: Callable[[Rows], float]
-    limit: str = ""
+    constraint: str = ""
 
     def show(self, value: float) -> str:
         """A value for a person, with its unit."""

@@ -72,7 +72,9 @@ def test_limits_decide_which_cells_are_legal_and_what_is_counted_spares_measurin
 def test_limits_that_no_cell_keeps_are_refused_with_the_least(task, clock):
     with pytest.raises(UsageError, match=r"space 'three' keeps --max-params 10; the least found: params \d+,\d{3}$"):
         Costing(task, ("params",), {"params": 10.0}).check(("score",))
-    with pytest.raises(UsageError, match=r"keeps --max-flops 5,000,000,000 and --max-latency-ms 0.5; .* latency 1.00 ms"):
+    with pytest.raises(
+        UsageError, match=r"keeps --max-flops 5,000,000,000 and --max-latency-ms 0.5; .* latency 1.00 ms"
+    ):
         Costing(task, ("flops", "latency"), {"flops": 5e9, "latency": 0.5}).check(("score",))
 
 

@@ -353,26 +353,26 @@ def test_latency_is_measured_once_a_network_and_remembered(several, monkeypatch)
     assert any(isinstance(one, Notice) and "another one" in one.text for one in says)
 
 
-def test_objectives_and_limits_are_part_of_the_plan_and_the_default_is_not(asked):
+def test_objectives_and_constraints_are_part_of_the_plan_and_the_default_is_not(asked):
     named = {**asked, "name": "mine", "n_trials": 1, "final_cells": 0}
     folder = run(named)
-    assert not {"objectives", "limits"} & read_plan(folder).identity().keys()
+    assert not {"objectives", "constraints"} & read_plan(folder).identity().keys()
     with pytest.raises(UsageError, match=r"objectives None -> \['score', 'params'\]"):
         run(named, objective=("score", "params"))
-    with pytest.raises(UsageError, match=r"limits None -> {'params': 900000.0}"):
+    with pytest.raises(UsageError, match=r"constraints None -> {'params': 900000.0}"):
         run(named, max_params=9e5)
     one = prepare_search(SearchRequest(**{**asked, "objective": ("score", "flops", "params")})).objectives
     assert one == prepare_search(SearchRequest(**{**asked, "objective": ("score", "params", "flops")})).objectives
 
 
-def test_a_dry_run_says_which_cells_a_limit_leaves_out(several):
+def test_a_dry_run_says_which_cells_a_constraint_leaves_out(several):
     said = dry_run(prepare_search(SearchRequest(**several)), quiet)
     assert said["objectives"] == "score, params"
     assert (
-        said["limits"].startswith("--max-params 140,000: ")
-        and "of 12 cells are never trained: depth=1" in said["limits"]
+        said["constraints"].startswith("--max-params 140,000: ")
+        and "of 12 cells are never trained: depth=1" in said["constraints"]
     )
     assert said["cells"] < 12
     kept = dry_run(prepare_search(SearchRequest(**{**several, "max_params": 4e6})), quiet)
-    assert kept["limits"] == "--max-params 4,000,000: kept by every cell"
+    assert kept["constraints"] == "--max-params 4,000,000: kept by every cell"
     assert not several["out"].exists()
