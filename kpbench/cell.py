@@ -33,6 +33,11 @@ def cell_id(params: Params) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def network_id(params: Params) -> str:
+    """Twelve hex digits that identify the network of a cell, however it is trained."""
+    return cell_id({name: value for name, value in params.items() if not name.startswith("training.")})
+
+
 class Value(BaseModel):
     """Base of the frozen values that cross the boundary to a file; unknown fields are refused."""
 
@@ -71,6 +76,7 @@ class RunResult(Value):
         face_mse: MSE of each face of the split that the run is judged on, in the same units, in the order of the split.
         keypoint_px: root mean squared coordinate error of each of the 15 keypoints over these faces, in pixels.
         measures: MSE on other faces than these, by what they are (`shift 4`, `val of DATA`).
+        costs: what a search asks of the network before training: `flops` of one face, its `latency` in ms.
         parameters: number of trainable values.
         megabytes: size of the model file.
         data: digest of the three splits.
@@ -95,6 +101,7 @@ class RunResult(Value):
     face_mse: list[float] | None = None
     keypoint_px: list[float] | None = None
     measures: dict[str, float] | None = None
+    costs: dict[str, float] | None = None
     parameters: int | None = None
     megabytes: float | None = None
     seconds: float

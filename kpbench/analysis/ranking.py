@@ -6,16 +6,20 @@ from kpbench.cell import RunResult
 from kpbench.task.score import mean_score
 
 
-def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
-    """Cells whose trial is complete with every seed, with their validation score, best first."""
+def complete_cells(rows: Sequence[RunResult]) -> dict[str, list[RunResult]]:
+    """The trial's rows of each cell whose trial is complete with every seed."""
     by_cell: dict[str, list[RunResult]] = {}
     for row in rows:
         if row.role == "trial":
             by_cell.setdefault(row.cell, []).append(row)
+    return {cell: found for cell, found in by_cell.items() if all(row.state == "complete" for row in found)}
+
+
+def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
+    """Cells whose trial is complete with every seed, with their validation score, best first."""
     scores = {
         cell: mean_score([row.val_mse for row in found if row.val_mse is not None])
-        for cell, found in by_cell.items()
-        if all(row.state == "complete" for row in found)
+        for cell, found in complete_cells(rows).items()
     }
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 

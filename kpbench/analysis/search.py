@@ -1,12 +1,60 @@
 """Rows of a search to its best cell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kpbench.analysis.ranking import ranked
+from kpbench.analysis.ranking import complete_cells, ranked
 from kpbench.cell import RunResult
 from kpbench.statistics.intervals import score_interval
+from kpbench.statistics.pareto import front, spread
+from kpbench.task.objectives import SCORE, gains, values_of
 from kpbench.task.score import mean_score
+
+
+def finalists(rows: Sequence[RunResult], objectives: Sequence[str] = SCORE) -> list[str]:
+    """Complete cells in the order in which final runs take them.
+
+    By score; with several objectives the Pareto set first, so that its first few span it: the highest score, then
+    always the cell that is farthest along it from those taken (`statistics.pareto.spread`, on logarithms).
+    """
+    cells = [cell for cell, _ in ranked(rows)]
+    if len(objectives) == 1:
+        return cells
+    found = complete_cells(rows)
+    first = _front(found, cells, objectives)
+    along = [first[place] for place in spread([_point(found[cell], objectives) for cell in first])]
+    return [*along, *(cell for cell in cells if cell not in set(first))]
+
+
+def pareto(rows: Sequence[RunResult], objectives: Sequence[str]) -> list[dict[str, Any]]:
+    """The complete cells that no other beats over all objectives, as `--json` prints them, highest score first.
+
+    The objectives are of the trial; `fresh` and `test` are mean scores of final runs, where there are any.
+    """
+    found = complete_cells(rows)
+    return [
+        {
+            "cell_id": cell,
+            "cell": found[cell][0].params,
+            **dict(zip(objectives, values_of(found[cell], objectives), strict=True)),
+            **_finals_of(cell, rows),
+        }
+        for cell in _front(found, [cell for cell, _ in ranked(rows)], objectives)
+    ]
+
+
+def _front(found: Mapping[str, list[RunResult]], cells: Sequence[str], objectives: Sequence[str]) -> list[str]:
+    return [cells[place] for place in front([_point(found[cell], objectives) for cell in cells])]
+
+
+def _point(rows: Sequence[RunResult], objectives: Sequence[str]) -> tuple[float, ...]:
+    return gains(values_of(rows, objectives), objectives)
+
+
+def _finals_of(cell: str, rows: Sequence[RunResult]) -> dict[str, Any]:
+    found = [row for row in rows if row.cell == cell and row.role == "final" and row.state == "complete"]
+    test = [row.test_mse for row in found if row.test_mse is not None]
+    return {"fresh": _val_mean(found) if found else None, "test": mean_score(test) if test else None}
 
 
 def best_of(rows: Sequence[RunResult]) -> dict[str, Any] | None:

@@ -69,14 +69,23 @@ def images_asked(word: str | None, epochs: int | None) -> int | None:
         return None
     if epochs is not None:
         raise UsageError("--images and --epochs say the same in two ways; give one of them")
+    return amount(word, option="--images")
+
+
+def amount(word: str, *, option: str) -> int:
+    """`2600000`, `2.6M`, `93k` or `1e6` as a whole number, at least 1.
+
+    Raises:
+        UsageError: no positive number.
+    """
     scale = {"k": 1e3, "M": 1e6}.get(word[-1:], 1.0)
     try:
-        images = float(word[:-1] if scale > 1 else word) * scale
+        found = float(word[:-1] if scale > 1 else word) * scale
     except ValueError:
-        images = math.nan
-    if not 0 < images < math.inf:
-        raise UsageError(f"--images must be a positive number such as 2600000, 2.6M, 93k or 1e6, got '{word}'")
-    return max(1, round(images))
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise UsageError(f"{option} must be a positive number such as 2600000, 2.6M, 93k or 1e6, got '{word}'")
+    return max(1, round(found))
 
 
 def whole_numbers(words: str, *, option: str) -> tuple[int, ...]:

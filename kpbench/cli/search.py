@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kpbench.cli import resources as take
-from kpbench.cli.options import images_asked, own_prints_aside, request_of
+from kpbench.cli.options import amount, images_asked, own_prints_aside, request_of
 
 
 def search(
@@ -58,6 +58,14 @@ def search(
     track: Annotated[
         str | None, typer.Option(help="Also log each run to a tracker: tensorboard, mlflow or wandb.")
     ] = None,
+    objective: Annotated[
+        str, typer.Option(help="score, or several: score,params,flops,latency,images_per_second.")
+    ] = "score",
+    max_params: Annotated[str | None, typer.Option(help="Train no cell with more parameters: 500000, 500k.")] = None,
+    max_flops: Annotated[str | None, typer.Option(help="Nor with more FLOPs for a face: 120M.")] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option(help="Nor slower on one face, on this device, batch of one, one thread.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Check everything, say what would run, train nothing.")] = False,
@@ -73,7 +81,14 @@ def search(
 
     resources = take.resources_of(locals())
     limits = take.limits_of(time_budget, max_failures)
-    options = dict(locals(), images=images_asked(images, epochs), threads=cpus_per_trial)
+    options = dict(
+        locals(),
+        images=images_asked(images, epochs),
+        threads=cpus_per_trial,
+        objective=tuple(objective.split(",")),
+        max_params=None if max_params is None else amount(max_params, option="--max-params"),
+        max_flops=None if max_flops is None else amount(max_flops, option="--max-flops"),
+    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_search(request_of(SearchRequest, options | take.joined(ray, resources, device)))
@@ -117,7 +132,24 @@ def outcome(result: dict[str, Any]) -> list[str]:
             f"test     {best['test_mean']:.1f}: mean of {best['seeds']} fresh seed(s) on the sealed test{span}"
         )
         lines.append(f"model    {best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}")
+    lines += front_lines(result)
     if result.get("stopped"):
         lines.append(f"stopped  {result['stopped']}; the same command continues")
     floor = ", ".join(f"{name} {score:.1f}" for name, score in result["floor"].items())
     return [*lines, f"floor    {floor} (test)", f"report   {result['report']}"]
+
+
+def front_lines(result: dict[str, Any], *, most: int = 6) -> list[str]:
+    """The Pareto set of a search with several objectives, a line a cell; evenly chosen ones where it is long."""
+    from kpbench.plots.scores import thinned
+    from kpbench.task.objectives import OBJECTIVES
+
+    front, names = result.get("pareto", []), result.get("objectives", [])
+    if not front:
+        return []
+    lines = [f"front    {len(front)} cell(s) that no other beats over {', '.join(names)}:"]
+    for one in thinned(front, most):
+        values = ", ".join(f"{name} {OBJECTIVES[name].show(one[name])}" for name in names)
+        cell = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in one["varies"].items())
+        lines.append(f"         {values}: {cell}")
+    return lines if len(front) <= most else [*lines, f"         and {len(front) - most} between them, in the report"]

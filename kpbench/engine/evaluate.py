@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from kpbench.cell import EpochRecord, Params, cell_id
+from kpbench.cell import EpochRecord, Params, network_id
 from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.faces.faces import Faces
 from kpbench.faces.split import redrawn
@@ -208,12 +208,11 @@ def _built(job: Job, seed: int, ready: Ready) -> nn.Module:
 
 def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
     network = _built(job, seed, ready)
-    of_network = {name: value for name, value in job.params.items() if not name.startswith("training.")}
     folder = ready.staged.checkpoints
     checkpoint = (
         None if folder is None or job.split is not None else Path(folder) / f"{model_name(job.params, seed)}.pt"
     )
-    setting = Setting(job.epochs, seed, ready.staged.device, cell_id(of_network), checkpoint)
+    setting = Setting(job.epochs, seed, ready.staged.device, network_id(job.params), checkpoint)
     for record in fit(network, ready.train, ready.val, setting, **training_of(job.params)):
         if record.epoch == job.epochs:
             _keep(job, seed, network, ready)

@@ -57,6 +57,7 @@ class Facts:
     data: str
     size: Callable[[Params], tuple[int, float]]
     train_faces: int
+    costs: Callable[[Params], dict[str, float] | None] = lambda params: None
 
 
 def rows_of(live: Live, facts: Facts) -> list[RunResult]:
@@ -80,6 +81,7 @@ def rows_of(live: Live, facts: Facts) -> list[RunResult]:
                 images=len(curve) * facts.train_faces,
                 val_mse=last.val_mse if last else None,
                 val_score=last.val_score if last else None,
+                costs=facts.costs(live.job.params),
                 parameters=parameters,
                 megabytes=round(megabytes, 3),
                 seconds=round(sum(record.seconds for record in curve), 3),

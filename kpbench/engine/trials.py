@@ -13,12 +13,12 @@ from kpbench.engine.live import Facts, Live, ended, rows_of
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import LOST, STOPPED, Journal, varying
 from kpbench.sampling.samplers import Sampler, propose
-from kpbench.sampling.schedulers import Scheduler
+from kpbench.sampling.schedulers import Scheduler, stops
 from kpbench.seeds import block_seed
 from kpbench.space.space import SearchSpace
 from kpbench.store.files import ROWS
 from kpbench.store.study import Study
-from kpbench.task.score import mean_score
+from kpbench.task.objectives import values_of
 
 ENDS: Mapping[State, TrialState] = {
     "failed": TrialState.FAIL,
@@ -34,6 +34,10 @@ class Trials:
 
     A row is written before the journal is told: a driver killed between the two leaves a running trial with a row,
     and `recover` tells what the row says.
+
+    Attributes:
+        costs: what a cell costs before it is trained, by the objective's name.
+        legal_cells: how many cells keep the search's constraints, where that is counted.
     """
 
     study: Study
@@ -50,7 +54,14 @@ class Trials:
     seeds: int
     seed: int
     warm: Sequence[FrozenTrial] = ()
+    costs: Callable[[Params], Mapping[str, float]] = lambda params: {}
+    legal_cells: int | None = None
     live: dict[int, Live] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int | None:
+        """How many cells may be tried; None for a continuum."""
+        return self.space.size if self.legal_cells is None else self.legal_cells
 
     def recover(self) -> None:
         """Settles trials that an earlier driver left running: told from their rows, or ended as interrupted.
@@ -98,7 +109,7 @@ class Trials:
 
     def total(self) -> int:
         """How many trials the study will have."""
-        return self.n_trials if self.space.size is None else min(self.n_trials, self.space.size)
+        return self.n_trials if self.size is None else min(self.n_trials, self.size)
 
     def left(self) -> int:
         """How many trials are still to come."""
@@ -106,18 +117,16 @@ class Trials:
 
     def ask(self) -> Job | None:
         """The next cell that was never trained, or None once the study has its trials or the space is used up."""
-        history = self.journal.history()
-        if len(history) >= self.n_trials:
+        if len(self.journal.history()) >= self.n_trials:
             return None
-        size = self.space.size
         with threads():  # a sampler may think in torch
             params = next(iter(self.journal.interrupted()), None) or propose(
                 self.space,
-                history,
+                self.journal.shown(),
                 self.journal.seen(),
                 sampler=self.sampler,
                 seed=self.seed,
-                enumerated=size is not None and size <= self.n_trials,
+                enumerated=self.size is not None and self.size <= self.n_trials,
                 legal=self.legal,
                 warm=self.warm,
             )
@@ -125,7 +134,8 @@ class Trials:
             return None
         suggested = FixedTrial(params)
         cell = self.complete(self.space.suggest(suggested))
-        job = self._job(self.journal.start(suggested), cell)
+        known = {name: cost for name, cost in self.costs(cell).items() if name in self.journal.objectives}
+        job = self._job(self.journal.start(suggested, known), cell)
         self.live[job.number] = Live(job)
         self.notify(Started(job))
         return job
@@ -139,8 +149,8 @@ class Trials:
         score = live.score()
         self.journal.report(job.number, score, progress.epoch)
         self.notify(Advanced(job, progress.epoch, score))
-        others = self.journal.scores_at(progress.epoch, except_for=job.number)
-        return self.scheduler(progress.epoch, job.epochs, score, others)
+        point, *others = self.journal.points_at(progress.epoch, first=job.number)
+        return stops(self.scheduler, progress.epoch, job.epochs, point, others)
 
     def tell(self, job: Job, crash: Failure | None = None) -> None:
         """Writes the rows, then tells Optuna: complete, pruned or failed."""
@@ -158,8 +168,8 @@ class Trials:
     def _tell(self, number: int, rows: Sequence[RunResult]) -> None:
         states = {row.state for row in rows}
         state = next(state for state in ENDS if state in states)
-        score = mean_score([row.val_mse for row in rows if row.val_mse is not None]) if state == "complete" else None
-        self.journal.end(number, ENDS[state], score)
+        values = values_of(rows, self.journal.objectives) if state == "complete" else None
+        self.journal.end(number, ENDS[state], values)
 
     def _job(self, number: int, params: dict[str, Scalar]) -> Job:
         seeds = tuple(block_seed(self.seed, block) for block in range(self.seeds))

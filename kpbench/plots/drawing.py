@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from kpbench.plots.colours import light
 from kpbench.plots.scores import ScoreAxis, drawable, show_score
+from kpbench.task.objectives import SCORE
 
 Mark = Literal["line", "dot", "ring", "cross", "bar", "diamond", "square"]
 
@@ -22,12 +23,16 @@ class Marks:
         floor: what a method without a network reaches: name -> split (`val`, `test`) -> score.
         chosen: identity of the cell the study names as its best; None for the first of the standings.
         train_faces: images that one epoch of training shows; 0 where that is not known.
+        objectives: of the search, the score first.
+        most: what a cell may have at most, by the objective's name.
     """
 
     pass_mark: float = math.nan
     floor: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     chosen: str | None = None
     train_faces: int = 0
+    objectives: tuple[str, ...] = SCORE
+    most: Mapping[str, float] = field(default_factory=dict)
 
     def on(self, split: str) -> dict[str, float]:
         """The floors known on a split, highest first: name -> score, those that are positive numbers."""

@@ -1,7 +1,8 @@
 """The Optuna journal of a study: the one truth about its trials, written by the driver alone."""
 
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
+from copy import copy
 from pathlib import Path
 
 import optuna
@@ -11,31 +12,45 @@ from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
 
 from kpbench.cell import Scalar, cell_id
 from kpbench.errors import UsageError
+from kpbench.task.objectives import OBJECTIVES, SCORE, gains
 
 INTERRUPTED = "interrupted"
 STOPPED, LOST = "stopped", "lost"
 """How a trial was interrupted: with its driver told to stop, or with a driver that died."""
+
+KNOWN = "known"
+"""Attribute of a trial: values of objectives that were known before it started."""
 
 LIVES = 5
 """How often a cell may be lost with its driver before it counts as failed."""
 
 
 class Journal:
-    """Trials of one study: started with given parameters, reported, and told how they truly ended."""
+    """Trials of one study: started with given parameters, reported, and told how they truly ended.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        objectives: names of `OBJECTIVES`, the score first. Optuna takes no epoch's score of a trial with several
+            (optuna#3450), its storage does; what is known of a trial before it starts stands in its attributes.
+    """
+
+    def __init__(self, path: Path, objectives: Sequence[str] = SCORE) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # its advice on its own options is not for our user
         # Only one driver opens a study (its lock sees to that), so a lock that is still here belongs to a dead one.
         path.with_name(path.name + ".lock").unlink(missing_ok=True)
         try:
-            storage = JournalStorage(JournalFileBackend(str(path)))
+            self._storage = JournalStorage(JournalFileBackend(str(path)))
             self._study = optuna.create_study(
-                storage=storage, study_name="kpbench", direction="maximize", load_if_exists=True
+                storage=self._storage,
+                study_name="kpbench",
+                directions=[OBJECTIVES[name].direction for name in objectives],
+                load_if_exists=True,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{path} is damaged: {error}; move the study away and search again") from error
+        self.objectives = tuple(objectives)
         self._live: dict[int, Trial] = {}
         self._cells: dict[int, str] = {}
+        self._known: dict[int, Mapping[str, float]] = {}
         self._scores: defaultdict[int, dict[int, float]] = defaultdict(dict)
         for trial in self.history():
             if trial.state is not TrialState.FAIL:
@@ -46,14 +61,37 @@ class Journal:
         """Every trial that counts: running, complete, pruned, failed; not those lost with their driver."""
         return [trial for trial in self._trials() if INTERRUPTED not in trial.user_attrs]
 
+    def shown(self) -> list[FrozenTrial]:
+        """The history as samplers see it: with several objectives each value as a gain, the better the larger.
+
+        Trials stopped early are shown as running then: Optuna's TPE fails on one that is pruned, and counts both among
+        those that are not good.
+        """
+        return self.history() if len(self.objectives) == 1 else [self._as_gains(trial) for trial in self.history()]
+
+    def _as_gains(self, trial: FrozenTrial) -> FrozenTrial:
+        shown = copy(trial)
+        if trial.state is TrialState.COMPLETE:
+            shown.values = gains(trial.values, self.objectives)
+        elif trial.state is TrialState.PRUNED:
+            shown.state = TrialState.RUNNING
+        return shown
+
     def seen(self) -> Set[str]:
         """The identities of the varying parameters of every trial that counts."""
         return {self._cell(trial) for trial in self.history()}
 
-    def start(self, suggested: FixedTrial) -> int:
-        """A new running trial with these suggestions, in one line of the journal; returns its number."""
+    def start(self, suggested: FixedTrial, known: Mapping[str, float] | None = None) -> int:
+        """A new running trial with these suggestions, in one line of the journal; returns its number.
+
+        Args:
+            known: values of objectives that are known before it is trained.
+        """
         trial = optuna.trial.create_trial(
-            state=TrialState.RUNNING, params=suggested.params, distributions=suggested.distributions
+            state=TrialState.RUNNING,
+            params=suggested.params,
+            distributions=suggested.distributions,
+            user_attrs={KNOWN: dict(known)} if known else {},
         )
         self._study.add_trial(trial)
         started = self._trials()[-1]
@@ -62,16 +100,30 @@ class Journal:
 
     def report(self, number: int, score: float, epoch: int) -> None:
         """The score of a running trial after an epoch; an epoch that was reported before is left as it is."""
-        self._live[number].report(score, epoch)
-        self._scores[epoch].setdefault(number, score)
+        if number not in self._scores[epoch]:
+            self._storage.set_trial_intermediate_value(self._live[number]._trial_id, epoch, score)
+            self._scores[epoch][number] = score
 
-    def scores_at(self, epoch: int, *, except_for: int) -> list[float]:
-        """The scores that other trials, not failed ones, reported at `epoch`."""
-        return [score for number, score in self._scores[epoch].items() if number != except_for]
+    def points_at(self, epoch: int, *, first: int) -> list[tuple[float, ...]]:
+        """Score at `epoch` and objectives known before training, as gains: of trial `first`, then of all others there.
 
-    def end(self, number: int, state: TrialState, score: float | None = None) -> None:
-        """A running trial ended: COMPLETE with its score, PRUNED by the scheduler or FAIL."""
-        self._study.tell(self._live.pop(number), score, state=state)
+        Failed trials are left out. With one objective it is the plain score.
+        """
+        found = self._scores[epoch]
+        return [self._point(number, found[number]) for number in (first, *(other for other in found if other != first))]
+
+    def _point(self, number: int, score: float) -> tuple[float, ...]:
+        if len(self.objectives) == 1:
+            return (score,)
+        if number not in self._known:
+            self._known[number] = self._study.get_trials(deepcopy=False)[number].user_attrs.get(KNOWN, {})
+        known = self._known[number]
+        names = [name for name in self.objectives[1:] if name in known]
+        return gains((score, *(known[name] for name in names)), (self.objectives[0], *names))
+
+    def end(self, number: int, state: TrialState, values: float | Sequence[float] | None = None) -> None:
+        """A running trial ended: COMPLETE with the value of each objective, PRUNED by the scheduler or FAIL."""
+        self._study.tell(self._live.pop(number), values, state=state)
         if state is TrialState.FAIL:
             self._forget(number)
 

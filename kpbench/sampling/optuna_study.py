@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from copy import copy
 from heapq import nlargest
+from operator import itemgetter
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -11,7 +12,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from kpbench.sampling.journal import varying
-from kpbench.sampling.points import Point, distributions, filled
+from kpbench.sampling.points import Point, distributions, filled, worth
 from kpbench.space.space import SearchSpace
 
 BEST, REMEMBERED = 25, 300
@@ -60,7 +61,8 @@ def _asked(
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a study made for each ask is no news
     asked = distributions(space)
     shown = _Continued([_filled(space, trial, asked, attrs(trial)) for trial in remembered(known)])
-    study = optuna.create_study(storage=shown, direction="maximize", sampler=sampler)
+    objectives = max((len(trial.values or [0]) for trial in known), default=1)
+    study = optuna.create_study(storage=shown, directions=["maximize"] * objectives, sampler=sampler)
     while True:
         yield dict(study.ask(dict(asked)).params)
 
@@ -81,8 +83,8 @@ def remembered(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials of a long history that a sampler is shown, in their order: the `BEST` complete and the latest."""
     if len(history) <= REMEMBERED:
         return list(history)
-    complete = (trial for trial in history if trial.state is TrialState.COMPLETE)
-    best = {trial.number for trial in nlargest(BEST, complete, key=lambda trial: trial.value or 0.0)}
+    complete = [trial for trial in history if trial.state is TrialState.COMPLETE]
+    best = {trial.number for _, trial in nlargest(BEST, zip(worth(complete), complete, strict=True), key=itemgetter(0))}
     rest = [trial for trial in history if trial.number not in best][-(REMEMBERED - len(best)) :]
     kept = best | {trial.number for trial in rest}
     return [trial for trial in history if trial.number in kept]

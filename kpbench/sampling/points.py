@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from kpbench.cell import Params, Scalar, cell_id
 from kpbench.sampling.journal import varying
 from kpbench.space.space import Choice, Parameter, SearchSpace
+from kpbench.statistics.pareto import standing
 
 Point = dict[str, Scalar]
 """A value of every varying parameter by dotted name."""
@@ -31,9 +32,15 @@ def filled(space: SearchSpace, params: Params) -> Point:
 
 
 def known_points(space: SearchSpace, known: Iterable[FrozenTrial]) -> list[tuple[Point, float]]:
-    """Point and score of every complete trial, oldest first."""
-    done = (trial for trial in known if trial.state is TrialState.COMPLETE)
-    return [(filled(space, varying(trial)), trial.value) for trial in done if trial.value is not None]
+    """Point and worth of every complete trial, oldest first."""
+    done = [trial for trial in known if trial.state is TrialState.COMPLETE]
+    return [(filled(space, varying(trial)), one) for trial, one in zip(done, worth(done), strict=True)]
+
+
+def worth(complete: Sequence[FrozenTrial]) -> list[float]:
+    """One number a complete trial, the better the larger: its score; with several objectives its standing."""
+    values = [trial.values for trial in complete]
+    return standing(values) if values and len(values[0]) > 1 else [value for (value,) in values]
 
 
 def told_elsewhere(space: SearchSpace, cells: Sequence[tuple[Params, float]]) -> list[FrozenTrial]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from kpbench.statistics.pareto import standing
+
 REDUCTION = 3
 """ASHA keeps about one trial in this many at each rung."""
 
@@ -47,6 +49,22 @@ def _falls(rung: int, epoch: int, epochs: int, score: float, others: Sequence[fl
     if epoch != rung or epoch == epochs or len(others) < REDUCTION - 1:
         return False
     return bool(score < np.quantile(others, 1 - 1 / REDUCTION))
+
+
+def stops(
+    scheduler: Scheduler, epoch: int, epochs: int, point: Sequence[float], others: Sequence[Sequence[float]]
+) -> bool:
+    """A scheduler's answer with one objective or several, each coordinate the better the larger, the score first.
+
+    With several it is asked about places in non-dominated sorting, ties spread over the front, as in MO-ASHA (Schmucker
+    et al. 2021, arXiv:2106.12639). So a trial stops if its place is not in the top third; the highest score never does.
+    """
+    if len(point) == 1:
+        return scheduler(epoch, epochs, point[0], [other[0] for other in others])
+    if not scheduler(epoch, epochs, -1.0, [0.0] * len(others)):
+        return False  # who would not stop the last stops nobody; sorting is for the epochs at which it matters
+    *places, place = standing([*others, point])
+    return scheduler(epoch, epochs, place, places)
 
 
 SCHEDULERS: Mapping[str, Scheduler] = {

@@ -26,6 +26,8 @@ class Plan(Value):
         data: digest of the three splits; `data_name` and `data_notes` are for people.
         precision: of the training steps, as found on the device.
         held_out: digest of val and test alone; None in plans made before there was one.
+        objectives: of a search with several, the score first; None for the score alone.
+        constraints: the most that a cell of a search may have, by the objective's name; None for none.
         labels: `partial` where training faces may lack keypoints; None where all are complete.
         threads: of a run on CPUs, where they are more than one; None for one, and in plans of earlier versions.
         own: files of a person's own that the space names, with their digests; `own_texts` are what stands in them.
@@ -48,6 +50,8 @@ class Plan(Value):
     seed: int
     device: str
     precision: str
+    objectives: tuple[str, ...] | None = None
+    constraints: dict[str, float] | None = None
     labels: str | None = None
     held_out: str | None = None
     warm_start: str | None = None

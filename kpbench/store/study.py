@@ -15,6 +15,7 @@ from kpbench.store.files import (
     ASKED,
     CHECKPOINTS,
     JOURNAL,
+    LATENCY,
     LOCK,
     MODELS,
     PLAN,
@@ -73,6 +74,24 @@ class Reading(Value):
     when: str
     command: str
     model: str
+
+
+class Latency(Value):
+    """How long a network takes for one face, as `networks.latency` measures it, in milliseconds.
+
+    Attributes:
+        network: identity of its parameters; `what` says them.
+        low, high: first and third quartile of `repeats` passes.
+    """
+
+    network: str
+    what: str
+    median: float
+    low: float
+    high: float
+    repeats: int
+    device: str
+    when: str
 
 
 class Study:
@@ -174,9 +193,9 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
                 (folder / MODELS).mkdir(exist_ok=True)
                 study.write(f"{MODELS}/{name}", text)
             study.write(PLAN, plan.model_dump_json(indent=2) + "\n")
-        for file in (ROWS, READINGS, SESSIONS, JOURNAL):
+        for file in (ROWS, READINGS, SESSIONS, JOURNAL, LATENCY):
             cut_torn_line(folder / file)
-        for file, kind in ((ROWS, RunResult), (READINGS, Reading), (SESSIONS, Session)):
+        for file, kind in ((ROWS, RunResult), (READINGS, Reading), (SESSIONS, Session), (LATENCY, Latency)):
             read_lines(folder / file, kind)  # damaged files are named now, not after hours of training
         yield study
     finally:

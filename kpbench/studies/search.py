@@ -3,17 +3,19 @@
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kpbench.analysis.ranking import ranked, trial_counts
-from kpbench.analysis.search import best_of
-from kpbench.cell import RunResult
+from kpbench.analysis.search import best_of, finalists, pareto
+from kpbench.cell import RunResult, cell_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import predict
-from kpbench.engine.events import Notify, Stage
+from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.engine.jobs import Job, grouped
 from kpbench.engine.planned import Planned
 from kpbench.engine.running import run_queue
@@ -24,9 +26,11 @@ from kpbench.sampling.points import told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
-from kpbench.statistics.words import plural
-from kpbench.store.files import EXAMPLES, JOURNAL, MODELS, RESULT, ROWS
-from kpbench.store.study import Study, check_folder, open_study
+from kpbench.statistics.words import plural, short_name
+from kpbench.store.files import EXAMPLES, JOURNAL, LATENCY, MODELS, RESULT, ROWS, read_lines
+from kpbench.store.plan import MOST_LISTED
+from kpbench.store.study import Latency, Study, check_folder, open_study
+from kpbench.studies.costs import Costing
 from kpbench.studies.followed import followed
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say
@@ -50,23 +54,26 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
     known = () if prepared.warm is None else known_cells(prepared.warm, task, plan)
+    costing = prepared.costing(prepared.folder(plan))
+    costing.check(prepared.objectives)
     with (
         open_study(prepared.folder(plan), plan) as study,
         study.checkpoints() as checkpoints,
         followed(study, notify, request.track) as notify,
     ):
-        study.begin(task.session(request.command, request.workers, prepared.totals))
+        study.begin(task.session(request.command, request.workers, prepared.totals(costing.size())))
+        _keep_latency(study, costing, notify)
         staged = task.stage(splits, checkpoints=checkpoints)
         trials = Trials(
             study=study,
-            journal=Journal(study.folder / JOURNAL),
+            journal=Journal(study.folder / JOURNAL, prepared.objectives),
             space=task.space,
             sampler=SAMPLERS[request.sampler],
             scheduler=SCHEDULERS[request.scheduler],
-            facts=task.facts(splits),
+            facts=replace(task.facts(splits), costs=costing.beside_parameters),
             notify=notify,
             complete=task.complete,
-            legal=task.legal,
+            legal=costing.legal,
             n_trials=prepared.n_trials,
             epochs=task.epochs,
             seeds=request.seeds,
@@ -74,6 +81,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             warm=told_elsewhere(task.space, [(cell.params, cell.score) for cell in kept_cells(study, known)])
             if known
             else (),
+            costs=costing.of,
+            legal_cells=costing.size(),
         )
         trials.recover()
         ended: str | None = None
@@ -96,16 +105,23 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         best = best_of(rows)
         if best and best["model"]:
             _examples(study, splits.val, task.benchmark, study.folder / best["model"])
+
+        def named(found: dict[str, Any]) -> dict[str, Any]:
+            cell = found["cell"]
+            return {**found, "varies": {name: cell[name] for name in task.space.factors if name in cell}}
+
         result = {
             "study": study.name,
             "epochs": task.epochs,
             "images": task.epochs * len(splits.train),
-            "best": best and {**best, "varies": {n: best["cell"][n] for n in task.space.factors if n in best["cell"]}},
+            "best": best and named(best),
             "floor": {name: scores["test"] for name, scores in floor.items()},
             "trials": trial_counts(rows),
             "finals_failed": 0 if ended else len(_unfinished(prepared, rows)),
             "stopped": ended and f"{ended}: {trials.total() - trials.left()} of {trials.total()} trials are done",
         }
+        if plan.objectives:
+            result |= {"objectives": plan.objectives, "pareto": [named(one) for one in pareto(rows, plan.objectives)]}
         study.write(RESULT, json.dumps(result, indent=2) + "\n")
     return study.folder
 
@@ -118,11 +134,16 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     plan = prepared.plan(splits)
     check_folder(prepared.folder(plan), plan)
     known = () if prepared.warm is None else known_cells(prepared.warm, task, plan)
-    size, trials = task.space.size, prepared.totals["trials"]
+    costing = prepared.costing(prepared.folder(plan))
+    costing.check(prepared.objectives)
+    size = costing.size()
+    trials = prepared.n_trials if size is None else min(size, prepared.n_trials)
     finals = request.final_cells * request.final_seeds
     whole = size is not None and size <= prepared.n_trials
     return {
         "study": str(prepared.folder(plan)),
+        **({"objectives": ", ".join(prepared.objectives)} if len(prepared.objectives) > 1 else {}),
+        **({"constraints": _constraints(costing)} if costing.constraints else {}),
         "cells": "a continuum" if size is None else size,
         "trials": f"{trials}, "
         + ("every cell once" if whole else f"chosen by {request.sampler}")
@@ -135,13 +156,39 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     }
 
 
+def _constraints(costing: Costing) -> str:
+    """The constraints of a search, and which cells they leave out."""
+    space, cells = costing.task.space, costing.legal_cells()
+    if cells is None:
+        return f"{costing.as_options()}; each cell is looked at as it is proposed"
+    kept = set(map(cell_id, cells))
+    out = [cell for cell in space.cells() if cell_id(cell) not in kept]
+    if not out:
+        return f"{costing.as_options()}: kept by every cell"
+    words = [" ".join(f"{short_name(n)}={cell[n]}" for n in space.factors if n in cell) for cell in out[:MOST_LISTED]]
+    more = f" and {len(out) - MOST_LISTED:,} more" if len(out) > MOST_LISTED else ""
+    return f"{costing.as_options()}: {len(out):,} of {space.size:,} cells are never trained: {'; '.join(words)}{more}"
+
+
+def _keep_latency(study: Study, costing: Costing, notify: Notify) -> None:
+    """Lets the study remember what is measured, so that it is measured once; says where some was on another device."""
+    known = {one.network for one in read_lines(study.folder / LATENCY, Latency)}
+    for found in costing.measured.values():
+        if found.network not in known:
+            study.append(LATENCY, found)
+    costing.keep = partial(study.append, LATENCY)
+    others = {found.device for found in costing.measured.values()} - {costing.device}
+    if others:
+        notify(Notice(f"latency: some networks were measured on {', '.join(others)}, new ones on {costing.device}"))
+
+
 def _unfinished(prepared: Search, rows: Sequence[RunResult]) -> list[tuple[str, int]]:
     """The final runs, cell and seed, that the request asks for and that are not complete."""
     request = prepared.request
     done = {(row.cell, row.seed) for row in rows if row.role == "final" and row.state == "complete"}
     fresh = [block_seed(request.seed, request.seeds + block) for block in range(request.final_seeds)]
-    finalists = [cell for cell, _ in ranked(rows)[: request.final_cells]]
-    return [(cell, seed) for cell in finalists for seed in fresh if (cell, seed) not in done]
+    chosen = finalists(rows, prepared.objectives)[: request.final_cells]
+    return [(cell, seed) for cell in chosen for seed in fresh if (cell, seed) not in done]
 
 
 def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> Planned:

@@ -1,5 +1,6 @@
 """What a person asked of `kpbench search`, checked before a face is read and before Ray starts."""
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from kpbench.faces.faces import Splits
 from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
+from kpbench.store.files import LATENCY, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import find_study
+from kpbench.store.study import Latency, find_study
+from kpbench.studies.costs import Costing
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
+from kpbench.task.objectives import OBJECTIVES, SCORE, objectives_asked
 from kpbench.training.device import Device
 
 TRIALS = 7
@@ -50,7 +54,17 @@ class SearchRequest:
     final_cells: int = 1
     final_seeds: int = 3
     track: str | None = None
+    objective: tuple[str, ...] = SCORE
+    max_params: float | None = None
+    max_flops: float | None = None
+    max_latency_ms: float | None = None
     command: str = ""
+
+    @property
+    def constraints(self) -> dict[str, float]:
+        """The most that a cell may have, by the objective's name."""
+        given = {"params": self.max_params, "flops": self.max_flops, "latency": self.max_latency_ms}
+        return {name: float(most) for name, most in given.items() if most is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +77,7 @@ class Search:
 
     request: SearchRequest
     task: Task
+    objectives: tuple[str, ...]
     warm: Path | None = None
 
     def on(self, splits: Splits) -> "Search":
@@ -80,17 +95,26 @@ class Search:
             sampler=request.sampler,
             scheduler=request.scheduler,
             warm_start=None if self.warm is None else read_plan(self.warm).digest,
+            objectives=None if self.objectives == SCORE else self.objectives,
+            constraints=request.constraints or None,
         )
+
+    def costing(self, folder: Path) -> Costing:
+        """What counts and measures the cells, with what the study in `folder` has measured before."""
+        constraints = self.request.constraints
+        wanted = {*self.objectives, *constraints}
+        asked = tuple(name for name, one in OBJECTIVES.items() if name in wanted and one.known == "before")
+        known = read_lines(folder / LATENCY, Latency) if "latency" in asked else []
+        return Costing(self.task, asked, constraints, {one.network: one for one in known})
 
     @property
     def n_trials(self) -> int:
         """Trials in the study, in total: as asked, the space's, or `TRIALS`."""
         return self.request.n_trials or self.task.space.budget.get("n_trials", TRIALS)
 
-    @property
-    def totals(self) -> dict[str, int]:
-        """What the study will have in total: trials, no more than the space has cells, and final runs."""
-        size, request = self.task.space.size, self.request
+    def totals(self, size: int | None) -> dict[str, int]:
+        """What the study will have in total: trials, no more than the `size` cells there are, and final runs."""
+        request = self.request
         trials = self.n_trials if size is None else min(size, self.n_trials)
         return {"trials": trials, "final cells": request.final_cells, "final seeds": request.final_seeds}
 
@@ -116,6 +140,12 @@ def prepare_search(request: SearchRequest) -> Search:
             "--final-seeds": (request.final_seeds, 1),
         }
     )
+    for name, most in request.constraints.items():
+        if not 0 < most < math.inf:
+            raise UsageError(f"{OBJECTIVES[name].constraint} must be a positive number, got {most:g}")
+    objectives = objectives_asked(request.objective)
+    if request.warm_start is not None and objectives != SCORE:
+        raise UsageError("--warm-start shows the sampler scores alone; leave it out, or search for the score alone")
     check_name(request.name)
     check_tracker(request.track)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
@@ -136,4 +166,7 @@ def prepare_search(request: SearchRequest) -> Search:
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
         )
     warm = None if request.warm_start is None else find_study(request.warm_start, request.out)
-    return Search(request, task, warm)
+    prepared = Search(request, task, objectives, warm)
+    counted = {name: most for name, most in request.constraints.items() if name != "latency"}
+    Costing(task, tuple(counted), counted).check(objectives)  # what is measured waits until the study is known
+    return prepared

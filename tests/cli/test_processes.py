@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kpbench.cell import RunResult
-from kpbench.store.files import ROWS, read_lines
+from kpbench.store.files import JOURNAL, ROWS, read_lines
 
 ROOT = Path(__file__).parents[2]
 SPACE = (
@@ -106,6 +106,31 @@ def test_killed_at_random_points_it_ends_with_the_same_table(tmp_path, course, u
     assert process.returncode == 0, err
     assert table(tmp_path / "reports" / "s") == uninterrupted
     assert json.loads(out)["trials"] == {"complete": 6, "pruned": 0, "failed": 0}
+
+
+@pytest.mark.chaos
+def test_a_search_for_two_objectives_killed_again_and_again_has_the_same_table_and_front(tmp_path, course):
+    arguments = words(tmp_path, course, "--epochs", "6", "--workers", "0", "--objective", "score,params")
+    arguments[arguments.index("none")] = "asha_half"
+    fronts, tables = [], []
+    for kills in (0, 4):
+        folder = tmp_path / str(kills)
+        journal = folder / "s" / JOURNAL
+        for _ in range(kills):
+            seen = journal.read_bytes().count(b"\n") if journal.exists() else 0
+            process = start(tmp_path, [*arguments, "--out", str(folder)])
+            while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > seen + 5):
+                time.sleep(0.02)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        process = start(tmp_path, [*arguments, "--out", str(folder)])
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == 0, err
+        assert json.loads(out)["trials"]["pruned"] > 0
+        fronts.append(json.loads(out)["pareto"])
+        tables.append(table(folder / "s"))
+    assert fronts[0] == fronts[1] and tables[0] == tables[1]
 
 
 @pytest.mark.slow

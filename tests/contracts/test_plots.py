@@ -43,6 +43,9 @@ ROWS = {
 MARKS = {
     "plain": Marks(100.0),
     "floors": Marks(100.0, FLOOR, chosen="ffffffffffff"),
+    "several objectives": Marks(
+        100.0, objectives=("score", "params", "latency"), most={"params": 4_999_999, "latency": 1e-9}
+    ),
     "odd floors": Marks(100.0, {"x": {"val": math.nan, "test": math.inf}, "y": {}, HOSTILE: {"val": 0.0}}),
 }
 

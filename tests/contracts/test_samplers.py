@@ -58,12 +58,12 @@ def score(cell):
     )
 
 
-def search(path, space, sampler, n, *, seed=0, legal=lambda cell: True, anew=False):
+def search(path, space, sampler, n, *, seed=0, legal=lambda cell: True, anew=False, objectives=("score",)):
     """The cells of `n` trials, one after the other, every fifth stopped early, every seventh failed."""
-    journal, cells = Journal(path), []
+    journal, cells = Journal(path, objectives), []
     while len(journal.history()) < n:
-        journal = Journal(path) if anew else journal
-        history = journal.history()
+        journal = Journal(path, objectives) if anew else journal
+        history = journal.shown()
         with threads():
             params = propose(space, history, journal.seen(), sampler=sampler, seed=seed, enumerated=False, legal=legal)
         if params is None:
@@ -72,7 +72,8 @@ def search(path, space, sampler, n, *, seed=0, legal=lambda cell: True, anew=Fal
         number = journal.start(trial)
         journal.report(number, score(cell) / 2, 1)
         state = TrialState.PRUNED if number % 5 == 4 else TrialState.FAIL if number % 7 == 6 else TrialState.COMPLETE
-        journal.end(number, state, score(cell) if state is TrialState.COMPLETE else None)
+        values = (score(cell), 1e6 / cell["network.depth"], 1 + len(str(cell)))[: len(objectives)]
+        journal.end(number, state, values if state is TrialState.COMPLETE else None)
         cells.append(cell)
     return cells
 
@@ -84,6 +85,13 @@ def test_no_cell_comes_twice_conditions_hold_and_a_resumed_search_is_the_unbroke
         assert ("network.dropout_rate" in cell) == (cell["network.dropout"] != "none")
     assert search(tmp_path / "b.jsonl", space, sampler, SIZE, anew=True) == cells
     assert search(tmp_path / "c.jsonl", space, sampler, 8, seed=1) != cells[:8]
+
+
+@pytest.mark.parametrize("objectives", [("score", "params"), ("score", "params", "latency")])
+def test_several_objectives_are_searched_alike(tmp_path, space, sampler, objectives):
+    cells = search(tmp_path / "a.jsonl", space, sampler, SIZE, objectives=objectives)
+    assert len(cells) == len({cell_id(cell) for cell in cells}) == SIZE
+    assert search(tmp_path / "b.jsonl", space, sampler, SIZE, anew=True, objectives=objectives) == cells
 
 
 def test_a_finite_space_is_used_up_under_the_rules(tmp_path, space, sampler):

@@ -27,10 +27,16 @@ SPACE = read_space(find("search_spaces", "cnn_small"), DEFAULTS)
 RULES = read_benchmark().rules
 
 
-def trials(study, *, events=None, **more):
+def weight(cell):
+    """Made-up parameters: the deeper, the fewer, as pooling leaves the head less."""
+    return {"params": 1e6 / cell["network.depth"] ** 2}
+
+
+def trials(study, *, events=None, objectives=("score",), **more):
     given = {
         "study": study,
-        "journal": Journal(study.folder / JOURNAL),
+        "journal": Journal(study.folder / JOURNAL, objectives),
+        "costs": weight,
         "space": SPACE,
         "sampler": SAMPLERS["tpe"],
         "scheduler": SCHEDULERS["none"],
@@ -157,10 +163,11 @@ def test_an_epoch_that_comes_again_is_not_counted_twice(study):
     assert [e.epoch for e in study.rows()[0].curve] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("objectives", [("score",), ("score", "params")])
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
 @pytest.mark.parametrize("cut", [0, 1, 5, 13, 23])
-def test_a_study_that_was_cut_ends_like_one_that_was_not(tmp_path, sampler, cut):
-    more = {"sampler": SAMPLERS[sampler], "scheduler": SCHEDULERS[DEFAULT], "n_trials": 12}
+def test_a_study_that_was_cut_ends_like_one_that_was_not(tmp_path, sampler, cut, objectives):
+    more = {"sampler": SAMPLERS[sampler], "scheduler": SCHEDULERS[DEFAULT], "n_trials": 12, "objectives": objectives}
     with open_study(tmp_path / "whole", PLAN) as study:
         play(trials(study, **more), quality)
         whole = [row[1:] for row in table(study)]
@@ -256,3 +263,34 @@ def test_a_failure_of_a_job_that_began_again_is_a_failure(study):
     assert queue.report(job, Progress(epoch=1, seeds=(Failure(reason="oom", detail="no memory"),)))
     queue.tell(job)
     assert [(r.state, r.reason) for r in study.rows()] == [("failed", "oom")]
+
+
+def test_with_several_objectives_the_rung_weighs_what_is_known(study):
+    """A small cell with a low score goes on; one that is neither small nor good is stopped."""
+    cost = {2: 4e5, 3: 3e5, 4: 2e5, 5: 1e3}
+
+    def score(job, seed, epoch):
+        return {2: 1.0, 3: 2.0, 4: 3.0, 5: 4.0}[job.params["network.depth"]] / 1000
+
+    queue = trials(
+        study,
+        objectives=("score", "params"),
+        scheduler=SCHEDULERS[DEFAULT],
+        n_trials=36,
+        costs=lambda cell: {"params": cost[cell["network.depth"]]},
+        facts=Facts("cpu", "dd", lambda params: (cost[params["network.depth"]], 0.1), 20),
+    )
+    play(queue, score)
+    states = Counter((row.params["network.depth"], row.state) for row in study.rows())
+    late = [row for row in study.rows() if row.trial > 12]
+    assert {row.state for row in late if row.params["network.depth"] in (3, 4)} == {"pruned"}
+    assert states[5, "complete"] and states[2, "complete"]
+    told = [t for t in queue.journal.history() if t.state is TrialState.COMPLETE]
+    assert all(len(t.values) == 2 and t.values[1] == cost[t.params["network.depth"]] for t in told)
+
+
+def test_limits_leave_fewer_cells_and_all_of_them_are_tried(study):
+    queue = trials(study, n_trials=30, legal=lambda cell: cell["network.depth"] > 3, legal_cells=18)
+    assert queue.total() == queue.left() == 18
+    play(queue, quality)
+    assert len(study.rows()) == 18 and {row.params["network.depth"] for row in study.rows()} == {4, 5}

@@ -6,15 +6,17 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from kpbench.cell import cell_id
+from kpbench.cell import cell_id, network_id
 from kpbench.engine.evaluate import Labelled
+from kpbench.engine.events import Notice
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import SealedFaces
 from kpbench.report.search.page import render
 from kpbench.report.search.reader import read_report_input
-from kpbench.store.files import READINGS, RESULT, SESSIONS, read_json, read_lines
-from kpbench.store.study import Reading, Session
+from kpbench.store.files import LATENCY, READINGS, RESULT, SESSIONS, read_json, read_lines
+from kpbench.store.plan import read_plan
+from kpbench.store.study import Latency, Reading, Session
 from kpbench.studies.floor import floors
 from kpbench.studies.score import score_model
 from kpbench.studies.search import dry_run, search
@@ -200,6 +202,13 @@ def test_a_study_in_which_everything_fails_ends_and_says_so(asked, tmp_path):
         ({"space": "cnn_tune", "sampler": "grid"}, "needs a finite space"),
         ({"data": "nowhere/faces.zip"}, "nowhere"),
         ({"name": "../up"}, "plain folder name"),
+        ({"objective": ("score", "size")}, "unknown objective 'size'"),
+        ({"objective": ("params",)}, "write --objective score,params"),
+        ({"objective": ("score", "params", "params")}, "names params twice"),
+        ({"objective": ("score", "params"), "warm_start": "other"}, "--warm-start shows the sampler scores alone"),
+        ({"max_params": 10.0}, "no cell of search space 'tiny' keeps --max-params 10"),
+        ({"max_latency_ms": 1e-9}, "keeps --max-latency-ms 1e-09"),
+        ({"max_latency_ms": float("nan")}, "--max-latency-ms must be a positive number, got nan"),
     ],
 )
 def test_bad_requests_are_refused_before_anything_is_written(asked, more, says):
@@ -265,3 +274,105 @@ def test_the_page_of_a_study_under_way_says_what_there_is(asked):
     assert found.trials == {"complete": 3, "pruned": 0, "failed": 0}
     assert found.best is not None
     assert "Best so far" in render(found) or "best so far" in render(found)
+
+
+WIDE = SPACE.replace("[2, 3]", "[1, 2, 3]").replace("width = 4", "width = [2, 4]", 1)
+
+
+@pytest.fixture
+def several(asked, tmp_path):
+    """A small request with two objectives, a limit, and early stopping at epoch 2 of 4."""
+    (tmp_path / "wide.toml").write_text(WIDE)
+    return {
+        **asked, "space": str(tmp_path / "wide.toml"), "objective": ("score", "params"), "max_params": 140_000.0,
+        "n_trials": 9, "epochs": 4, "scheduler": "asha_half", "final_cells": 2,
+    }  # fmt: skip
+
+
+def table(folder):
+    return [(r.role, r.cell, r.seed, r.state, r.epochs, r.val_mse, r.test_mse) for r in rows(folder)]
+
+
+def test_a_search_for_two_objectives_prunes_has_a_front_and_ends_alike_after_a_kill(several, tmp_path):
+    whole = run(several, out=tmp_path / "whole")
+    result = read_json(whole / RESULT)
+    trials = {r.cell: r for r in rows(whole) if r.role == "trial"}
+    assert result["trials"]["pruned"] > 0 and result["trials"]["failed"] == 0
+    assert all(r.parameters <= 140_000 for r in trials.values())
+    assert sum(result["trials"].values()) == len(trials) < 12  # the limit leaves some cells out
+    front = result["pareto"]
+    complete = [r for r in trials.values() if r.state == "complete"]
+    assert [one["cell_id"] for one in front] == [
+        r.cell
+        for r in sorted(complete, key=lambda r: -r.val_score)
+        if not any(o.val_score >= r.val_score and o.parameters < r.parameters for o in complete)
+    ]
+    assert front[0]["score"] == pytest.approx(max(r.val_score for r in complete))
+    assert front[0]["test"] is not None
+    finals = {r.cell for r in rows(whole) if r.role == "final"}
+    assert len(finals) == 2 and front[0]["cell_id"] in finals  # the highest score, and the other end
+    assert len(front) == 1 or front[-1]["cell_id"] in finals
+
+    class Killed(BaseException):
+        """Comes as a kill does: nothing is settled on the way out."""
+
+    def killed_after(events):
+        count = iter(range(events))
+
+        def notify(event):
+            if next(count, None) is None:
+                raise Killed
+
+        return notify
+
+    for events in (4, 9, 25, 40):
+        with pytest.raises(Killed):
+            search(prepare_search(SearchRequest(**{**several, "out": tmp_path / "cut"})), killed_after(events), quiet)
+    cut = run(several, out=tmp_path / "cut")
+    assert table(cut) == table(whole)
+    assert read_json(cut / RESULT)["pareto"] == front
+    page = render(read_report_input(cut))
+    assert all(one["cell_id"] in page for one in front) and 'id="pareto"' in page
+
+
+def test_latency_is_measured_once_a_network_and_remembered(several, monkeypatch):
+    asked = {**several, "objective": ("score", "latency"), "n_trials": 3, "max_params": None, "final_cells": 0}
+    folder = run(asked, name="l")
+    lines = read_lines(folder / LATENCY, Latency)
+    told = {network_id(r.params): r.costs["latency"] for r in rows(folder)}
+    assert told == {one.network: one.median for one in lines} and len(lines) == 3
+    assert {r.costs.keys() == {"latency"} for r in rows(folder)} == {True}
+    monkeypatch.setattr("kpbench.studies.costs.latency", lambda params, device: (777.0, 777.0, 777.0))
+    run({**asked, "n_trials": 4}, name="l")
+    assert read_lines(folder / LATENCY, Latency)[:3] == lines
+    assert [r.costs["latency"] for r in rows(folder)][3:] == [777.0]
+    says = []
+    run({**asked, "n_trials": 4}, name="l")
+    (folder / LATENCY).write_text((folder / LATENCY).read_text().replace(lines[0].device, "another one"))
+    search(prepare_search(SearchRequest(**{**asked, "n_trials": 4, "name": "l"})), says.append, quiet)
+    assert any(isinstance(one, Notice) and "another one" in one.text for one in says)
+
+
+def test_objectives_and_constraints_are_part_of_the_plan_and_the_default_is_not(asked):
+    named = {**asked, "name": "mine", "n_trials": 1, "final_cells": 0}
+    folder = run(named)
+    assert not {"objectives", "constraints"} & read_plan(folder).identity().keys()
+    with pytest.raises(UsageError, match=r"objectives None -> \['score', 'params'\]"):
+        run(named, objective=("score", "params"))
+    with pytest.raises(UsageError, match=r"constraints None -> {'params': 900000.0}"):
+        run(named, max_params=9e5)
+    one = prepare_search(SearchRequest(**{**asked, "objective": ("score", "flops", "params")})).objectives
+    assert one == prepare_search(SearchRequest(**{**asked, "objective": ("score", "params", "flops")})).objectives
+
+
+def test_a_dry_run_says_which_cells_a_constraint_leaves_out(several):
+    said = dry_run(prepare_search(SearchRequest(**several)), quiet)
+    assert said["objectives"] == "score, params"
+    assert (
+        said["constraints"].startswith("--max-params 140,000: ")
+        and "of 12 cells are never trained: depth=1" in said["constraints"]
+    )
+    assert said["cells"] < 12
+    kept = dry_run(prepare_search(SearchRequest(**{**several, "max_params": 4e6})), quiet)
+    assert kept["constraints"] == "--max-params 4,000,000: kept by every cell"
+    assert not several["out"].exists()

@@ -7,10 +7,12 @@ from kpbench.plots.drawing import Drawing, Marks
 from kpbench.plots.search.leaderboard import draw_leaderboard
 from kpbench.plots.search.learning_curves import draw_learning_curves
 from kpbench.plots.search.parallel_coordinates import draw_parallel_coordinates
+from kpbench.plots.search.pareto import draw_pareto
 from kpbench.plots.search.score_by_factor import draw_score_by_factor
 
 PLOTS: dict[str, Callable[[Sequence[RunResult], Marks], Drawing]] = {
     "leaderboard": draw_leaderboard,
+    "pareto": draw_pareto,
     "learning_curves": draw_learning_curves,
     "score_by_factor": draw_score_by_factor,
     "parallel_coordinates": draw_parallel_coordinates,

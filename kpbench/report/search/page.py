@@ -21,7 +21,14 @@ from kpbench.store.files import no_collection
 def render(study: ReportInput) -> str:
     """The whole page as text, offline and self-contained."""
     chosen = study.best.cell if study.best else None
-    marks = Marks(study.pass_mark, study.floor, chosen=chosen, train_faces=study.train_faces)
+    marks = Marks(
+        study.pass_mark,
+        study.floor,
+        chosen=chosen,
+        train_faces=study.train_faces,
+        objectives=study.objectives,
+        most=study.most,
+    )
     drawings = {name: draw(study.rows, marks) for name, draw in PLOTS.items()}
     lines = tables.leader_lines(study.rows, marks)
     return whole_page(
@@ -34,6 +41,8 @@ def render(study: ReportInput) -> str:
         finals=sum(row.role == "final" for row in study.rows),
         lines=lines,
         unlisted=tables.unlisted(study.rows, lines),
+        front=tables.front_table(study),
+        measured=tables.latency_sentence(study),
         names=tables.parameter_names(study.rows),
         faces=face_groups(study.examples) if study.examples is not None else (),
         failures=failure_lines(study.rows),

@@ -11,10 +11,11 @@ from kpbench.analysis.search import best_of
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.report.search.study_input import Best, Examples, ReportInput
-from kpbench.store.files import EXAMPLES, FLOOR, READINGS, ROWS, SESSIONS, no_collection, read_json, read_lines
+from kpbench.store.files import EXAMPLES, FLOOR, LATENCY, READINGS, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import read_plan
-from kpbench.store.study import Reading, Session
+from kpbench.store.study import Latency, Reading, Session
 from kpbench.task.benchmark import parse_benchmark
+from kpbench.task.objectives import SCORE
 
 
 @no_collection()
@@ -32,11 +33,12 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
     shown = plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts"})
     sessions, readings = read_sessions_and_readings(folder)
     examples = _examples(folder / EXAMPLES) if faces else None
+    benchmark = parse_benchmark(plan.benchmark_text, str(folder))
     return ReportInput(
         name=folder.name,
         title=f"{plan.space_name} on {plan.data_name}",
         rows=rows,
-        pass_mark=parse_benchmark(plan.benchmark_text, str(folder)).scorer.pass_mark,
+        pass_mark=benchmark.scorer.pass_mark,
         floor=read_json(folder / FLOOR) or {},
         best=_best(best_of(rows)),
         trials=trial_counts(rows),
@@ -44,6 +46,9 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         train_faces=plan.data_sizes["train"],
         sessions=sessions,
         readings=readings,
+        objectives=plan.objectives or SCORE,
+        most={"params": benchmark.rules.max_parameters, **(plan.constraints or {})},
+        latency={one.network: one for one in read_lines(folder / LATENCY, Latency)},
         examples=examples,
         examples_note="" if faces else "Faces are left out of this page on purpose.",
     )

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import RunResult, Scalar
+from kpbench.store.study import Latency
+from kpbench.task.objectives import SCORE
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ class ReportInput:
         plan: what was asked, in the order to show it; a value may be a text, a number, a list or a mapping.
         sessions: one mapping a session, by column (`when`, `command`, `versions`, `device`, ...).
         readings: one mapping for each opening of the sealed test (`when`, `command`, `model`).
+        objectives: of the search, the score first.
+        most: what a cell may have at most, by the objective's name.
+        latency: network -> how its latency was measured.
         examples: predicted keypoints on faces, or None.
         examples_note: why there are none, or what else to say about them.
     """
@@ -97,5 +102,8 @@ class ReportInput:
     plan: Mapping[str, object] = field(default_factory=dict)
     sessions: Sequence[Mapping[str, object]] = ()
     readings: Sequence[Mapping[str, object]] = ()
+    objectives: tuple[str, ...] = SCORE
+    most: Mapping[str, float] = field(default_factory=dict)
+    latency: Mapping[str, Latency] = field(default_factory=dict)
     examples: Examples | None = None
     examples_note: str = ""

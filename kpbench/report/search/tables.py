@@ -4,13 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kpbench.cell import RunResult
+from kpbench.analysis.search import pareto
+from kpbench.cell import Params, RunResult, network_id
 from kpbench.plots.drawing import Marks
-from kpbench.plots.factors import Factor, show_level, trials_of, varying
+from kpbench.plots.factors import Factor, describe, show_level, trials_of, varying
 from kpbench.plots.scores import geometric_mean, show_score
 from kpbench.plots.search.leaderboard import leaderboard_lines
 from kpbench.plots.search.standings import Standing, standings
+from kpbench.report.search.study_input import ReportInput
+from kpbench.report.tables import Cell, Kind, Table
 from kpbench.statistics.words import plural, short_count, short_names
+from kpbench.task.objectives import OBJECTIVES
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,45 @@ def _cell_line(place: int, cell: Standing, factors: Sequence[Factor], marks: Mar
         parameters="" if cell.parameters is None else f"{cell.parameters:,}",
         state=f"complete, {state}" if state and cell.tuning else state or "complete",
         chosen=cell.cell == marks.chosen,
+    )
+
+
+def front_table(study: ReportInput) -> Table:
+    """The Pareto set of a search with several objectives, highest score first."""
+    found = pareto(study.rows, study.objectives) if len(study.objectives) > 1 else []
+    factors = varying(trials_of(study.rows))
+    titles = {name: OBJECTIVES[name].title.capitalize() for name in study.objectives}
+    kinds: dict[str, Kind] = dict.fromkeys(titles.values(), "n")
+    kinds |= {"Validation, fresh": "n", "Sealed test": "n", "What": "", "Cell": "mono"}
+    return Table(
+        "The Pareto set",
+        kinds,
+        [
+            (
+                *(Cell(OBJECTIVES[name].show(one[name]), _spread(study, name, one["cell"])) for name in titles),
+                *(show_score(one[name]) for name in ("fresh", "test")),
+                describe(one["cell"], factors),
+                one["cell_id"],
+            )
+            for one in found
+        ],
+    )
+
+
+def _spread(study: ReportInput, name: str, params: Params) -> str:
+    found = study.latency.get(network_id(params)) if name == "latency" else None
+    return "" if found is None else f"{found.low:.3g} to {found.high:.3g}"
+
+
+def latency_sentence(study: ReportInput) -> str:
+    """How latency was measured, and where; empty where it was not."""
+    if not study.latency:
+        return ""
+    devices = " and ".join(sorted({one.device for one in study.latency.values()}))
+    repeats = next(iter(study.latency.values())).repeats
+    return (
+        f"Latency: one face, a batch of one, in fp32, the median of {repeats} passes with the middle half of them, "
+        f"on {devices}; on a CPU the processor time of the thread. Each network was measured once."
     )
 
 

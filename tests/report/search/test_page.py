@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from kpbench.analysis.search import pareto
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.search.page import render, write
 from kpbench.report.search.study_input import Best
@@ -93,7 +94,7 @@ def test_figures_and_their_places_match(full):
     figures = json.loads(full.script("figures"))
     places = [attrs["id"] for tag, attrs in full.tags if attrs.get("class") == "plot"]
     assert sorted(figures) == sorted(places)
-    assert {place.split("-")[1] for place in places} == set(PLOTS)
+    assert {place.split("-")[1] for place in places} == set(PLOTS) - {"pareto"}  # it has one objective
     assert all("template" not in figure["layout"] for figure in figures.values())
 
 
@@ -190,3 +191,15 @@ def test_the_page_needs_neither_torch_nor_optuna_nor_ray():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "plotly" in done.stdout.split()
     assert not {"torch", "optuna", "ray", "timm"} & set(done.stdout.split())
+
+
+def test_several_objectives_have_their_set_drawn_and_listed():
+    found = replace(study(grid_rows()), objectives=("score", "params"), most={"params": 4_999_999})
+    html = render(found)
+    page = Page(html)
+    assert "plot-pareto-0" in html and "at most 4,999,999" in page.words
+    front = pareto(found.rows, found.objectives)
+    section = html[html.index('<section id="pareto">') : html.index('<section id="curves">')]
+    assert section.count('<th scope="row"') == len(front) < 36
+    assert all(f"{one['params']:,.0f}" in section and one["cell_id"] in section for one in front)
+    assert "Pareto" not in render(study(grid_rows()))
