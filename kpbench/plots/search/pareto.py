@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
-from kpbench.analysis.ranking import complete_cells, pareto
+from kpbench.analysis.ranking import complete_cells
+from kpbench.analysis.search import pareto
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout, tick_layout
 from kpbench.plots.factors import describe, trials_of, varying
