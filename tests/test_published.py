@@ -11,6 +11,7 @@ import pytest
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.verify import as_json, read_verification
 from kpbench.cell import RunResult
+from kpbench.report.verify.page import render_verify
 from kpbench.statistics.words import detectable_text
 from kpbench.store.files import ROWS, read_lines
 from kpbench.studies.ablation import TYPICAL_NOISE
@@ -304,3 +305,20 @@ def test_published_rows_name_no_place_of_a_machine():
     for file in (file for folder in (VERIFICATION, SEARCH, *STUDIES) for file in folder.glob("**/*.json*")):
         text = file.read_text(encoding="utf-8")
         assert not re.search(r'"(/|[A-Z]:\\)', text), file
+
+
+HEADS = ROOT / "reports" / "verify-heads"
+
+
+def test_the_verification_of_the_heads_is_that_of_the_rows():
+    found = as_json(read_verification(HEADS))
+    agreement = found["agreement"]
+    low, high = agreement["interval"]
+    assert f"{agreement['tau']:.2f}, 95 % interval {low:.2f} to {high:.2f}" in FINDINGS
+    assert said("heads: what two sides of one order would reach with this noise", f"{agreement['ceiling']['tau']:.2f}")
+    assert said("heads: cells ranked apart by more than noise explains", str(sum(c["apart"] for c in found["ranks"])))
+    assert "kendall" in render_verify(read_verification(HEADS)).lower()  # a design of two factors is drawn too
+    transfer = found["transfer"]
+    assert (
+        f"heads: best cell, all cells | {transfer['best']['score']:.1f}, {transfer['cells']['score']:.1f} |" in FINDINGS
+    )

@@ -159,8 +159,8 @@ def _write(figure: go.Figure, text: str, *, role: str = "ink", yanchor: str = "m
 
 
 def _marker(design: Design, one: CellAgreement, *, size: int = 0) -> dict[str, Any]:
-    """Colour by the first factor, symbol by the second, open at the third's second level."""
-    first, second, third = (design.factors[name].index(one.cell[name]) for name in design.asked)
+    """Colour by the first factor; where there are so many, symbol by the second, open at the third's second level."""
+    first, second, third = (*(design.factors[name].index(one.cell[name]) for name in design.asked), 0, 0)[:3]
     colour, symbol = light(level_look(first)[0]), SYMBOLS[second % len(SYMBOLS)][0]
     if third == 1 and len(design.factors[design.asked[2]]) == 2:
         symbol += "-open"
