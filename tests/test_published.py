@@ -307,17 +307,17 @@ def test_published_rows_name_no_place_of_a_machine():
         assert not re.search(r'"(/|[A-Z]:\\)', text), file
 
 
-HEADS = ROOT / "reports" / "verify-heads"
+HEADS_VERIFIED = ROOT / "reports" / "verify-heads"
 
 
 def test_the_verification_of_the_heads_is_that_of_the_rows():
-    found = as_json(read_verification(HEADS))
+    found = as_json(read_verification(HEADS_VERIFIED))
     agreement = found["agreement"]
     low, high = agreement["interval"]
     assert f"{agreement['tau']:.2f}, 95 % interval {low:.2f} to {high:.2f}" in FINDINGS
     assert said("heads: what two sides of one order would reach with this noise", f"{agreement['ceiling']['tau']:.2f}")
     assert said("heads: cells ranked apart by more than noise explains", str(sum(c["apart"] for c in found["ranks"])))
-    assert "kendall" in render_verify(read_verification(HEADS)).lower()  # a design of two factors is drawn too
+    assert "kendall" in render_verify(read_verification(HEADS_VERIFIED)).lower()  # a design of two factors is drawn too
     transfer = found["transfer"]
     assert (
         f"heads: best cell, all cells | {transfer['best']['score']:.1f}, {transfer['cells']['score']:.1f} |" in FINDINGS
