@@ -75,6 +75,11 @@ class Cluster:
             return fitting(self.resources, self.nodes(), gpus)
         return self.resources.here
 
+    def broken(self) -> bool:
+        """Whether a process of this machine's own Ray has died, so that what fails now says nothing of its trial."""
+        node = ray._private.worker._global_node  # no public question tells it before Ray itself has noticed
+        return self.resources.address is None and node is not None and bool(node.dead_processes())
+
     def put(self, value: object) -> Any:
         """A reference to a value on the node, where it is put once however often one asks for it."""
         self.scratch()

@@ -31,6 +31,7 @@ from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import Staged, own_versions, prepare, step_memory, work
 from kpbench.engine.jobs import Failure, Job, Progress, Queue
 from kpbench.engine.resources import share_of_card
+from kpbench.errors import UsageError
 from kpbench.training.device import find_device
 from kpbench.whole_file import write_whole
 
@@ -112,9 +113,10 @@ class _Asks(Searcher):  # type: ignore[misc]
     An error of the queue's own (a full disk) would reach the caller wrapped in Tune's words; it is kept here.
     """
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, cluster: Cluster) -> None:
         super().__init__(metric="epoch", mode="max")
         self._queue = queue
+        self._cluster = cluster
         self._jobs: dict[str, Job] = {}
         self.failures: dict[str, Failure] = {}
         self.error: Exception | None = None
@@ -153,6 +155,8 @@ class _Asks(Searcher):  # type: ignore[misc]
         crash = Failure(reason="crash", detail=f"its worker process died {RETRIES + 1} times")
         if job is not None:
             with self._keeping_errors():
+                if error and self._cluster.broken():
+                    raise UsageError("Ray's own processes died; what was finished is kept, the same command continues")
                 self._queue.tell(job, self.failures.get(trial_id, crash) if error else None)
 
     def save(self, checkpoint_path: str) -> None:
@@ -253,7 +257,7 @@ def _gpus(staged: Staged, cluster: Cluster) -> float:
 
 def _fit(queue: Queue, staged: Staged, cluster: Cluster, workers: int, gpus: float) -> None:
     asked = cluster.resources
-    asks, clock = _Asks(queue), _Clock(asked.trial_timeout)
+    asks, clock = _Asks(queue, cluster), _Clock(asked.trial_timeout)
     given = {
         "ref": cluster.put(staged),
         "versions": own_versions(),

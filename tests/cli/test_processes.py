@@ -188,8 +188,12 @@ def test_a_wheel_outside_the_checkout_lists_the_same_spaces_and_searches(tmp_pat
     assert (away / result["report"]).exists()
 
 
-MANY = SPACE.replace("width = 4", "width = [2, 3, 4, 5]").replace("batch_size = 8", "batch_size = [6, 8]")
-"""48 cells: enough for a kill between any two rows."""
+MANY = (
+    SPACE.replace("width = 4", 'width = [2, 3, 4, 5]\ndropout = ["none", "spatial"]')
+    .replace("batch_size = 8", "batch_size = [4, 6, 8, 12]")
+)  # fmt: skip
+CELLS = 192
+"""Of `MANY`: so many that the study does not end before the kills do."""
 
 
 def of_the_study(driver, what):
@@ -218,11 +222,11 @@ def kill(one):
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-def test_twenty_kills_of_drivers_workers_and_nodes_change_nothing(tmp_path, course):
-    """In each life of a driver a worker dies, then the driver or its node (raylet); the last life ends the study."""
+def test_twenty_kills_of_drivers_and_workers_change_nothing(tmp_path, course):
+    """In each life of a driver a worker dies, then the driver; the last life ends the study."""
     chance, killed = random.Random(7), []
-    arguments = words(tmp_path, course, "--epochs", "2", "--workers", "2")
-    arguments[arguments.index("--n-trials") + 1] = "48"
+    arguments = words(tmp_path, course, "--epochs", "30", "--workers", "2")
+    arguments[arguments.index("--n-trials") + 1] = str(CELLS)
     (tmp_path / "tiny.toml").write_text(MANY)
     rows = tmp_path / "reports" / "s" / ROWS
 
@@ -241,22 +245,17 @@ def test_twenty_kills_of_drivers_workers_and_nodes_change_nothing(tmp_path, cour
         one_more_row(process, so_far())
         if (workers := of_the_study(process.pid, "Trainable")) and kill(chance.choice(workers)):
             killed.append("worker")
-        one_more_row(process, so_far())
-        time.sleep(chance.random() / 4)
-        if chance.random() < 0.5 and (nodes := of_the_study(process.pid, "raylet/raylet")) and kill(nodes[0]):
-            killed.append("node")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=60)
+        time.sleep(chance.random() / 2)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         killed += ["driver"] * (process.returncode == -signal.SIGKILL)
-        assert so_far() < 48, f"the study ended after {len(killed)} kills"
+        assert so_far() < CELLS, f"the study ended after {len(killed)} kills"
     process = start(tmp_path, arguments)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert json.loads(out)["trials"] == {"complete": 48, "pruned": 0, "failed": 0}
-    assert set(killed) == {"worker", "node", "driver"}
+    assert json.loads(out)["trials"] == {"complete": CELLS, "pruned": 0, "failed": 0}
+    assert set(killed) == {"worker", "driver"}
 
     alone = tmp_path / "alone"
     alone.mkdir()
