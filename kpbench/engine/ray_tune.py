@@ -9,6 +9,7 @@ import faulthandler
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,7 +111,9 @@ def _told(staged: Staged, versions: dict[str, str]) -> str:
 class _Asks(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the queue for each trial, hands it each epoch and tells it the end.
 
-    An error of the queue's own (a full disk) would reach the caller wrapped in Tune's words; it is kept here.
+    A job whose process died is begun again here, `RETRIES` times. Tune's own retries would miss a process that dies
+    while it takes the next trial: Tune ends such a trial at once. An error of the queue's own (a full disk) would reach
+    the caller wrapped in Tune's words; it is kept here.
     """
 
     def __init__(self, queue: Queue, cluster: Cluster) -> None:
@@ -118,6 +121,9 @@ class _Asks(Searcher):  # type: ignore[misc]
         self._queue = queue
         self._cluster = cluster
         self._jobs: dict[str, Job] = {}
+        self._lost: list[Job] = []
+        self._losses: Counter[int] = Counter()
+        self._exhausted = False
         self.failures: dict[str, Failure] = {}
         self.error: Exception | None = None
 
@@ -130,11 +136,12 @@ class _Asks(Searcher):  # type: ignore[misc]
             raise
 
     def suggest(self, trial_id: str) -> Any:
-        """The next job as Tune's configuration, or the word that there is none."""
+        """The next job as Tune's configuration; None while one under way may be lost, then the word that it is over."""
         with self._keeping_errors():
-            job = self._queue.ask()
+            job = self._lost.pop(0) if self._lost else None if self._exhausted else self._queue.ask()
         if job is None:
-            return Searcher.FINISHED
+            self._exhausted = True
+            return None if self._jobs else Searcher.FINISHED
         self._jobs[trial_id] = job
         return {"job": job.model_dump_json()}
 
@@ -150,14 +157,22 @@ class _Asks(Searcher):  # type: ignore[misc]
             return self._queue.report(job, Progress.model_validate_json(result["progress"]))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tells the queue; a trial that ended in an error lost its process."""
+        """Tells the queue; a trial that ended in an error lost its process, and is begun again before it is told."""
         job = self._jobs.pop(trial_id, None)
+        if job is None:
+            return
+        with self._keeping_errors():
+            self._queue.tell(job) if not error else self._died(job, self.failures.get(trial_id))
+
+    def _died(self, job: Job, why: Failure | None) -> None:
+        if self._cluster.broken():
+            raise UsageError("Ray's own processes died; what was finished is kept, the same command continues")
+        self._losses[job.number] += 1
+        if why is None and self._losses[job.number] <= RETRIES:
+            self._lost.append(job)
+            return
         crash = Failure(reason="crash", detail=f"its worker process died {RETRIES + 1} times")
-        if job is not None:
-            with self._keeping_errors():
-                if error and self._cluster.broken():
-                    raise UsageError("Ray's own processes died; what was finished is kept, the same command continues")
-                self._queue.tell(job, self.failures.get(trial_id, crash) if error else None)
+        self._queue.tell(job, why or crash)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal is the state."""
@@ -188,7 +203,7 @@ class _Stops(FIFOScheduler):  # type: ignore[misc]
             self._asks.report(trial.trial_id, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """A trial whose process died for good: why, where that is known; the searcher's method is called after this."""
+        """A trial whose process died: why, where that is known; the searcher's method is called after this."""
         if self._clock.overdue(trial):
             detail = f"longer than --trial-timeout, {self._clock.timeout:g} s"
             self._asks.failures[trial.trial_id] = Failure(reason="timeout", detail=detail)
@@ -198,26 +213,15 @@ class _Stops(FIFOScheduler):  # type: ignore[misc]
 
 
 class _Clock(tune.Callback):  # type: ignore[misc]
-    """Knows since when a trial runs; one that is overdue is not begun again once its worker has ended itself."""
+    """Knows since when a worker has a trial."""
 
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
         self._begun: dict[str, float] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker takes the trial, for the first time or again."""
+        """A worker takes the trial."""
         self._begun[trial.trial_id] = time.monotonic()
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """It needs no watching any more."""
-        self._begun.pop(trial.trial_id, None)
-
-    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Ten times a second."""
-        if self.timeout is not None:
-            for trial in trials:
-                if self.overdue(trial):
-                    trial.max_failures = 0
 
     def overdue(self, trial: Any) -> bool:
         """Whether a trial under way has had its time."""
@@ -277,7 +281,6 @@ def _fit(queue: Queue, staged: Staged, cluster: Cluster, workers: int, gpus: flo
         run_config=tune.RunConfig(
             storage_path=str(cluster.scratch() / "tune"),
             verbose=0,
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[clock],
         ),

@@ -186,3 +186,82 @@ def test_a_wheel_outside_the_checkout_lists_the_same_spaces_and_searches(tmp_pat
     result = json.loads(run(*words(away, course, "--epochs", "1", "--workers", "0", "-q")))
     assert result["trials"]["complete"] == 6
     assert (away / result["report"]).exists()
+
+
+MANY = (
+    SPACE.replace("width = 4", 'width = [2, 3, 4, 5]\ndropout = ["none", "spatial"]')
+    .replace("batch_size = 8", "batch_size = [4, 6, 8, 12]")
+)  # fmt: skip
+CELLS = 192
+"""Of `MANY`: so many that the study does not end before the kills do."""
+
+
+def of_the_study(driver, what):
+    """The ids of processes below a driver whose command line has `what` in it."""
+    parents, lines = {}, {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            lines[int(process.name)] = (process / "cmdline").read_bytes().decode(errors="replace")
+
+    def below(one):
+        while one in parents and one != driver:
+            one = parents[one]
+        return one == driver
+
+    return [one for one, line in lines.items() if what in line and below(one)]
+
+
+def kill(one):
+    """Kills a process that may have ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(one, signal.SIGKILL)
+        return True
+    return False
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+def test_twenty_kills_of_drivers_workers_and_nodes_change_nothing(tmp_path, course):
+    """In each life of a driver a worker or its node (raylet) dies, then the driver; the last life ends the study."""
+    chance, killed = random.Random(7), []
+    arguments = words(tmp_path, course, "--epochs", "30", "--workers", "2")
+    arguments[arguments.index("--n-trials") + 1] = str(CELLS)
+    (tmp_path / "tiny.toml").write_text(MANY)
+    rows = tmp_path / "reports" / "s" / ROWS
+
+    def one_more_row(process, seen):
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and process.poll() is None:
+            if rows.exists() and rows.read_bytes().count(b"\n") > seen:
+                return
+            time.sleep(0.02)
+
+    def so_far():
+        return rows.read_bytes().count(b"\n") if rows.exists() else 0
+
+    while len(killed) < 20:
+        process = start(tmp_path, arguments)
+        one_more_row(process, so_far())
+        victim, name = chance.choice([("worker", "Trainable"), ("node", "raylet/raylet")])
+        if (found := of_the_study(process.pid, name)) and kill(chance.choice(found)):
+            killed.append(victim)
+        time.sleep(chance.random() / 2)  # without its node a worker lives on for a while
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        killed += ["driver"] * (process.returncode == -signal.SIGKILL)
+        assert so_far() < CELLS, f"the study ended after {len(killed)} kills"
+    process = start(tmp_path, arguments)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert json.loads(out)["trials"] == {"complete": CELLS, "pruned": 0, "failed": 0}
+    assert set(killed) == {"worker", "node", "driver"}
+
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    serial = [*arguments[: arguments.index("--workers")], "--workers", "0"]
+    process = start(alone, [str(tmp_path / word) if word == "tiny.toml" else word for word in serial])
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert table(tmp_path / "reports" / "s") == table(alone / "reports" / "s")

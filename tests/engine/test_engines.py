@@ -12,6 +12,7 @@ from kpbench.engine.cluster import cluster
 from kpbench.engine.evaluate import Staged, known_parameters
 from kpbench.engine.jobs import Failure, Job
 from kpbench.engine.resources import Resources
+from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
@@ -137,3 +138,44 @@ def _kill_one_worker():
                 os.kill(int(process.name), signal.SIGKILL)
                 return
     raise AssertionError("no worker found")
+
+
+class Healthy:
+    """A cluster, as far as it is asked whether Ray's own processes live."""
+
+    def __init__(self, broken=False):
+        self.broken = lambda: broken
+
+
+def test_a_job_whose_process_died_comes_again_even_after_the_last_was_asked_for():
+    queue = Listed([job(0), job(1)])
+    asks = ray_tune._Asks(queue, Healthy())
+    first, _ = asks.suggest("a"), asks.suggest("b")
+    assert asks.suggest("c") is None  # not over: what is under way may be lost
+    asks.on_trial_complete("a", error=True)
+    assert queue.told == {}
+    assert asks.suggest("d") == first
+    asks.on_trial_complete("b")
+    asks.on_trial_complete("d", error=True)
+    assert queue.told[1] is None
+    assert queue.told[0].detail == "its worker process died 2 times"
+    assert asks.suggest("e") == ray_tune.Searcher.FINISHED
+
+
+def test_a_known_reason_is_told_at_once():
+    queue = Listed([job(0)])
+    asks = ray_tune._Asks(queue, Healthy())
+    asks.suggest("a")
+    asks.failures["a"] = Failure(reason="timeout", detail="longer")
+    asks.on_trial_complete("a", error=True)
+    assert queue.told[0].reason == "timeout"
+
+
+def test_where_ray_itself_died_nothing_is_told_of_a_job():
+    queue = Listed([job(0)])
+    asks = ray_tune._Asks(queue, Healthy(broken=True))
+    asks.suggest("a")
+    with pytest.raises(UsageError, match="Ray's own processes died"):
+        asks.on_trial_complete("a", error=True)
+    assert queue.told == {}
+    assert "Ray's own" in str(asks.error)
