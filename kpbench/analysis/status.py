@@ -122,7 +122,7 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
     plan, sessions = read_plan(folder), read_lines(folder / SESSIONS, Session)
     rows = _once(read_lines(folder / ROWS, RunResult))
     design = plan.design
-    parts = _search_parts(rows, sessions) if design is None else _ablation_parts(rows, design, planned)
+    parts = _search_parts(rows, sessions, plan) if design is None else _ablation_parts(rows, design, planned)
     standing = _standing(held, driver, sessions, rows, complete=_complete(folder, parts, plan))
     running = driver.running if driver is not None and standing in (*WORKED_ON, "killed") else ()
     factors = factors_in(plan.space_text) if design is None else dict.fromkeys(design.factors)
@@ -163,13 +163,16 @@ def _once(rows: Sequence[RunResult]) -> list[RunResult]:
     return list({(row.role, row.trial, row.cell, row.seed): row for row in rows}.values())
 
 
-def _search_parts(rows: Sequence[RunResult], sessions: Sequence[Session]) -> tuple[Part, ...]:
+def _search_parts(rows: Sequence[RunResult], sessions: Sequence[Session], plan: Plan) -> tuple[Part, ...]:
     totals = (sessions[-1].totals if sessions else None) or {}
     finals = [row for row in rows if row.role == "final" and row.state == "complete"]
     trials = Part(TRIALS, len({row.trial for row in rows if row.role == "trial"}), totals.get("trials"))
     cells = totals.get("final cells")
     if cells is not None and trials.total is not None and not trials.left:
         cells = min(cells, len(ranked(rows)))  # where fewer trials are complete, fewer are trained again
+    if cells is not None and not plan.objectives:  # a cell that was best once, and is no more, needs no final runs
+        chosen = {cell for cell, _ in ranked(rows)[:cells]}
+        finals = [row for row in finals if row.cell in chosen]
     wanted = None if cells is None else cells * totals["final seeds"]
     return trials, Part("final runs", len(finals), wanted)
 

@@ -7,7 +7,10 @@ from kpbench.engine.jobs import Failure, Job, Progress, Queue
 
 @dataclass
 class Again:
-    """Passes a queue's jobs on, but holds those back that ran out of memory, until `again`; then hands out these."""
+    """Passes a queue's jobs on, but holds those back that ran out of memory, until `again`; then hands out these.
+
+    They are under way already: limits of time and failures let them end.
+    """
 
     queue: Queue
     held: list[Job] = field(default_factory=list)

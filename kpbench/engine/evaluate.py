@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from kpbench.cell import EpochRecord, Params, network_id
 from kpbench.engine.jobs import Failure, Job, Progress, model_name
+from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults
@@ -174,9 +175,16 @@ def _resplit(ready: Ready, seed: int) -> Ready:
 
 
 def epoch_seconds(cell: Params, staged: Staged) -> float:
-    """Seconds of one epoch of a cell over the whole training split, from the second epoch over 128 faces."""
+    """Seconds of one epoch of a cell over the whole training split, from the second epoch over 128 faces.
+
+    Raises:
+        UsageError: it cannot be trained here.
+    """
     n = min(TIMED_FACES, len(staged.train_images))
-    seconds = [record.seconds for record in _short(cell, staged, n) if isinstance(record, EpochRecord)]
+    found = _short(cell, staged, n)
+    seconds = [record.seconds for record in found if isinstance(record, EpochRecord)]
+    if not seconds:
+        raise UsageError(f"an epoch cannot be timed here: {next(o.detail for o in found if isinstance(o, Failure))}")
     return min(seconds) * len(staged.train_images) / n
 
 

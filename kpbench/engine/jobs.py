@@ -71,6 +71,13 @@ class Queue(Protocol):
         """Takes the end of a job: finished, stopped as asked, or lost with its process (`crash`)."""
 
 
+class Counted(Queue, Protocol):
+    """A queue that knows how much is left of it."""
+
+    def left(self) -> int:
+        """How many jobs are still to come."""
+
+
 def model_name(params: Params, seed: int) -> str:
     """The stem of a model file: cell and seed."""
     return f"{cell_id(params)}-seed{seed}"

@@ -19,11 +19,13 @@ class Limits:
     Attributes:
         seconds: after which no job is begun; None without end.
         failures: after so many failed jobs none is begun; one that diverged has an outcome and does not count.
+        broken: the jobs of the command that failed so far, in all its queues.
     """
 
     seconds: float | None = None
     failures: int | None = None
     begun: float = field(default_factory=time.monotonic)
+    broken: set[tuple[str, str, tuple[int, ...]]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Refuses what would begin nothing.
@@ -45,7 +47,6 @@ class Limited:
     limits: Limits
     folder: Path
     ended: str | None = None
-    broken: set[int] = field(default_factory=set)
 
     def ask(self) -> Job | None:
         """The next job, or None from the moment a limit is reached.
@@ -66,21 +67,24 @@ class Limited:
         limits = self.limits
         if limits.seconds is not None and time.monotonic() - limits.begun >= limits.seconds:
             return f"the time budget of {spoken_seconds(limits.seconds)} is used"
-        if limits.failures is not None and len(self.broken) >= limits.failures:
-            return f"{len(self.broken)} failed, as many as --max-failures allows"
+        if limits.failures is not None and len(limits.broken) >= limits.failures:
+            return f"{len(limits.broken)} failed, as many as --max-failures allows"
         return None
 
     def report(self, job: Job, progress: Progress) -> bool:
         """Hands an epoch on."""
         if any(isinstance(seed, Failure) and seed.reason != "nan" for seed in progress.seeds):
-            self.broken.add(job.number)
+            self._failed(job)
         return self.queue.report(job, progress)
 
     def tell(self, job: Job, crash: Failure | None = None) -> None:
         """Hands the end of a job on."""
         if crash is not None:
-            self.broken.add(job.number)
+            self._failed(job)
         self.queue.tell(job, crash)
+
+    def _failed(self, job: Job) -> None:
+        self.limits.broken.add((job.role, job.cell, job.seeds))
 
 
 def spoken_seconds(seconds: float) -> str:

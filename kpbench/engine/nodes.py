@@ -18,6 +18,10 @@ PATIENCE = 120
 """Seconds that a node has for its answer; it may have to start a process and to import torch."""
 
 
+LEAST = 0.001
+"""Part of a card that a node's answer takes where nobody said how much a trial does: it has to see the card."""
+
+
 @dataclass(frozen=True)
 class Found:
     """A node's answer: its versions by package, and the device that trains there."""
@@ -40,7 +44,8 @@ def check_nodes(cluster: Cluster, device: str = "auto") -> Device:
             first, or gives no answer; or no node has room for a trial.
     """
     asked = cluster.resources
-    gpus = asked.gpus or 0.0
+    cards = device != "cpu" and any(node.get("GPU") for node in cluster.nodes())
+    gpus = (LEAST if cards else 0.0) if asked.gpus is None else asked.gpus  # `auto` is settled once the faces are there
     cluster.workers(gpus)  # refuses what no node can hold
     answers = {}
     for node in ray.nodes():

@@ -19,6 +19,10 @@ class Planned:
     settle: Callable[[RunResult], RunResult]
     live: dict[int, Live] = field(default_factory=dict)
 
+    def left(self) -> int:
+        """How many jobs are still to come."""
+        return len(self.jobs)
+
     def ask(self) -> Job | None:
         """The next job of the plan."""
         if not self.jobs:

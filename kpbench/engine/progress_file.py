@@ -21,7 +21,7 @@ def progress_file(study: Study) -> Iterator[Notify]:
 
     def write(driver: Driver) -> Driver:
         with suppress(OSError):
-            study.write(PROGRESS, driver.model_dump_json() + "\n")
+            study.write(PROGRESS, driver.model_dump_json() + "\n", lasting=False)
         return driver
 
     def notify(event: Event) -> None:
@@ -33,7 +33,7 @@ def progress_file(study: Study) -> Iterator[Notify]:
             case Started(job):
                 running[job.number] = _begun(job)
             case Advanced(job, epoch, score):
-                known, when = running[job.number], now()
+                known, when = running.get(job.number, _begun(job)), now()
                 change = {"epoch": epoch, "score": score, "first": known.first or when, "last": when}
                 running[job.number] = known.model_copy(update=change)
             case Ended(job):

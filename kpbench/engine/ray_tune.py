@@ -31,7 +31,7 @@ from kpbench.engine.again import Again
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import Staged, own_versions, prepare, step_memory, work
 from kpbench.engine.jobs import Failure, Job, Progress, Queue
-from kpbench.engine.resources import share_of_card
+from kpbench.engine.resources import room, share_of_card
 from kpbench.errors import UsageError
 from kpbench.training.device import find_device
 from kpbench.whole_file import write_whole
@@ -39,7 +39,7 @@ from kpbench.whole_file import write_whole
 RETRIES = 1
 """How often a job whose process died is begun again on another."""
 
-GRACE = 1.0
+GRACE = 5.0
 """Seconds by which a worker's clock runs longer than the driver's, which must know first that a job is overdue."""
 
 _ready: dict[str, Any] = {}  # in a worker process: the data on its device, copied once
@@ -247,14 +247,19 @@ def run(queue: Queue, staged: Staged, cluster: Cluster) -> None:
     if first.held:
         first.again()
         whole = max(1.0, gpus) if gpus else 0.0
-        _fit(first, staged, cluster, min(workers, cluster.workers(whole)) if whole else 1, whole)
+        alone = room(cluster.nodes(), cluster.resources.cpus, whole) if whole else 1
+        _fit(first, staged, cluster, min(workers, alone), whole)
 
 
 def _gpus(staged: Staged, cluster: Cluster) -> float:
-    """Cards of a trial: as asked, none where training is on CPUs, else by the memory of its heaviest cell's step."""
+    """Cards of a trial: as asked; else none on CPUs, and on cards by the memory of the heaviest cell's step."""
     asked = cluster.resources.gpus
-    if asked is not None or staged.device.kind != "cuda" or staged.heaviest is None:
-        return asked or float(staged.device.kind == "cuda")
+    if asked is not None:
+        return asked
+    if staged.device.kind != "cuda":
+        return 0.0
+    if staged.heaviest is None:
+        return 1.0
     measured = ray.remote(num_gpus=1, max_retries=0)(step_memory).remote(staged.heaviest, cluster.put(staged))
     return share_of_card(*ray.get(measured))
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from kpbench.engine import inline, ray_tune
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import Staged
-from kpbench.engine.jobs import Queue
+from kpbench.engine.jobs import Counted
 from kpbench.engine.limits import Limited, Limits
 
 
-def run_queue(queue: Queue, staged: Staged, cluster: Cluster | None, limits: Limits, folder: Path) -> str | None:
+def run_queue(queue: Counted, staged: Staged, cluster: Cluster | None, limits: Limits, folder: Path) -> str | None:
     """Works through a queue: in this process without a cluster, else with its workers.
 
     Returns:
@@ -23,4 +23,4 @@ def run_queue(queue: Queue, staged: Staged, cluster: Cluster | None, limits: Lim
         inline.run(limited, staged)
     else:
         ray_tune.run(limited, staged, cluster)
-    return limited.ended
+    return limited.ended if queue.left() else None

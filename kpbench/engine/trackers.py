@@ -169,8 +169,10 @@ def _follow(begin: Begin, events: Iterator[Event]) -> None:
             case Started(job):
                 runs[job.number] = begin(job)
             case Advanced(job, epoch, score):
-                runs[job.number].epoch(epoch, score)
+                if run := runs.get(job.number):
+                    run.epoch(epoch, score)
             case Ended(job, state, score, detail):
-                runs.pop(job.number).end(state, score, detail)
-    for run in runs.values():
-        run.end("interrupted", None, None)
+                if run := runs.pop(job.number, None):  # one that was lost too often is settled without a start
+                    run.end(state, score, detail)
+    for left in runs.values():
+        left.end("interrupted", None, None)

@@ -13,6 +13,9 @@ from kpbench.errors import UsageError
 from kpbench.space.design import Design
 from kpbench.store.files import PLAN, newer_version
 
+VERSIONED = {"synthetic": "synthetic@2"}
+"""Data sets that were others once, with the name of those that earlier studies have."""
+
 MOST_LISTED = 6
 """A list that is longer is not printed whole where two plans differ."""
 
@@ -103,6 +106,11 @@ def read_plan(folder: Path) -> Plan:
         raise UsageError(f"{path}: not a plan of this version of kpbench: {error.errors()[0]['msg']}") from error
 
 
+def bare(data_name: str) -> str:
+    """The name of a data set without its version (`synthetic@2`), as in the names of studies of that version."""
+    return data_name.partition("@")[0]
+
+
 def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
     """Refuses a plan that differs from the study's own, naming each difference.
 
@@ -111,6 +119,11 @@ def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
     """
     differences = list(_changes(old.identity(), new.identity()))
     if len(differences) == 1 and old.data != new.data and old.data_name == new.data_name:
+        if new.data_name in VERSIONED:
+            raise UsageError(
+                f"study {folder} has faces of an earlier version of {new.data_name} ({differences[0]}): continue it "
+                f"with --data {VERSIONED[new.data_name]}, or give another --name"
+            )
         raise UsageError(
             f"the faces of {new.data_name} have changed since study {folder} began ({differences[0]}): put the files "
             "back to continue it, or give another --name"

@@ -159,9 +159,9 @@ class Study:
             with suppress(OSError):  # it holds runs that were cut
                 folder.rmdir()
 
-    def write(self, file: str, content: str | bytes) -> Path:
+    def write(self, file: str, content: str | bytes, *, lasting: bool = True) -> Path:
         """Writes a file of the study whole or not at all."""
-        return write_whole(self.folder / file, content)
+        return write_whole(self.folder / file, content, lasting=lasting)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from kpbench.cell import cell_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notice, Notify, Stage
-from kpbench.engine.jobs import Queue
+from kpbench.engine.jobs import Counted
 from kpbench.engine.running import run_queue
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
@@ -77,7 +77,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         for line in _too_few(design):
             notify(Notice(line))
 
-        def ended(queue: Queue) -> bool:
+        def ended(queue: Counted) -> bool:
             """Works through a queue; whether a limit of the request ended it."""
             why = run_queue(queue, staged, cluster, request.limits, study.folder)
             if why:

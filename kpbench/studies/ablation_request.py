@@ -24,7 +24,7 @@ from kpbench.space.design import (
 )
 from kpbench.space.recipes import plan_tuning
 from kpbench.statistics.looks import check_looks
-from kpbench.store.plan import Plan
+from kpbench.store.plan import Plan, bare
 from kpbench.store.study import find_study, now
 from kpbench.studies.matching import MATCH, size_matched
 from kpbench.studies.measures import SHIFTS, under_shifts
@@ -113,7 +113,7 @@ class Ablate:
     def folder(self, plan: Plan) -> Path:
         """The study's folder: as named, or after factors, data and plan, so that the same request finds it again."""
         factors = "-".join(name.rpartition(".")[2] for name in self.design.factors)
-        return self.request.out / (self.request.name or f"ablate-{factors}-{plan.data_name}-{plan.digest[:6]}")
+        return self.request.out / (self.request.name or f"ablate-{factors}-{bare(plan.data_name)}-{plan.digest[:6]}")
 
 
 def prepare_ablation(request: AblationRequest) -> Ablate:

@@ -1,5 +1,6 @@
 """What the cells of a search cost before they are trained, and which of them keep its constraints."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -52,11 +53,12 @@ class Costing:
         return {name: cost for name, cost in self.of(params).items() if name != "params"} or None
 
     def legal(self, cell: Params) -> bool:
-        """Whether a cell keeps the rules and the constraints; what is counted comes before what is measured."""
+        """Whether a cell keeps the rules and the constraints, and what it costs can be counted."""
         params = self.task.complete(cell)
         try:
+            counted = [name for name in self.asked if name in self.constraints or name != "latency"]
             return self.task.legal(cell) and all(
-                self._cost(name, params) <= most for name, most in self.constraints.items()
+                self._cost(name, params) <= self.constraints.get(name, math.inf) for name in counted
             )
         except UsageError:
             return False

@@ -13,7 +13,7 @@ from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
 from kpbench.store.files import LATENCY, read_lines
-from kpbench.store.plan import Plan, read_plan
+from kpbench.store.plan import Plan, bare, read_plan
 from kpbench.store.study import Latency, find_study
 from kpbench.studies.costs import Costing
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
@@ -120,7 +120,7 @@ class Search:
 
     def folder(self, plan: Plan) -> Path:
         """The study's folder: as named, or after space, data and plan, so that the same request finds it again."""
-        name = self.request.name or f"{plan.space_name}-{plan.data_name}-{plan.digest[:6]}"
+        name = self.request.name or f"{plan.space_name}-{bare(plan.data_name)}-{plan.digest[:6]}"
         return self.request.out / name
 
 
@@ -144,6 +144,8 @@ def prepare_search(request: SearchRequest) -> Search:
         if not 0 < most < math.inf:
             raise UsageError(f"{OBJECTIVES[name].constraint} must be a positive number, got {most:g}")
     objectives = objectives_asked(request.objective)
+    if isinstance(request.device, Device) and "latency" in {*objectives, *request.constraints}:
+        raise UsageError("latency is measured on this machine, where nothing is trained with --address: leave one out")
     if request.warm_start is not None and objectives != SCORE:
         raise UsageError("--warm-start shows the sampler scores alone; leave it out, or search for the score alone")
     check_name(request.name)

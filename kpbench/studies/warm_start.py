@@ -41,6 +41,8 @@ def known_cells(folder: Path, task: Task, plan: Plan) -> list[Known]:
                 f"--warm-start {folder}: its scores are on another scale, {name} is {there} there and {here} here; "
                 "name a study of the same faces, benchmark and epochs"
             )
+    if other.design is not None and other.design.resplit:
+        raise UsageError(f"--warm-start {folder}: its blocks are judged on faces of their own; name another study")
     found: dict[str, list[RunResult]] = {}
     for row in read_lines(folder / ROWS, RunResult):
         if row.state == "complete" and row.val_mse is not None:

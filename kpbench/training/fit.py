@@ -147,7 +147,8 @@ def fit(
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     begun = time.perf_counter()
     there = f"{setting.device.kind} {setting.device.precision} {torch.__version__} {RECIPE}"
-    identity = setting.network and f"{setting.network} {there}"
+    like = f"{torch.get_num_threads()} {train.image_divisor} {train.centre} {train.scale}"
+    identity = setting.network and f"{setting.network} {there} {like}"
     pretrained(pretrain, network, identity, setting.seed, partial(_on_other_faces, train, setting.device))
     spent = time.perf_counter() - begun if pretrain != "none" else 0.0
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]

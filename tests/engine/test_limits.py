@@ -5,10 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from kpbench.cell import EpochRecord
+from kpbench.engine import inline, ray_tune
 from kpbench.engine import limits as module
 from kpbench.engine.again import Again
 from kpbench.engine.jobs import Failure, Job, Progress
 from kpbench.engine.limits import Limited, Limits, spoken_seconds
+from kpbench.engine.planned import Planned
+from kpbench.engine.resources import Resources, fitting
+from kpbench.engine.running import run_queue
 from kpbench.errors import UsageError
 
 RECORD = EpochRecord(epoch=1, train_mse=1.0, val_mse=1.0, val_score=0.5, seconds=0.1)
@@ -18,7 +22,7 @@ class Listed:
     """Jobs 0 to n-1; what is reported and told."""
 
     def __init__(self, n):
-        self.jobs = [Job(number=k, role="trial", params={}, seeds=(0,), epochs=2) for k in range(n)]
+        self.jobs = [Job(number=k, role="trial", params={"k": k}, seeds=(0,), epochs=2) for k in range(n)]
         self.reported, self.told = [], []
 
     def ask(self):
@@ -59,6 +63,7 @@ def test_failures_count_by_job_and_divergence_does_not(tmp_path):
         limited.tell(job)
     assert limited.ended is None
     assert limited.ask() is None
+    assert Limited(Listed(1), limited.limits, tmp_path).ask() is None  # a command's next queue knows of them
     assert limited.ended == "2 failed, as many as --max-failures allows"
 
 
@@ -106,3 +111,38 @@ def test_what_ran_out_of_memory_is_tried_once_more_at_the_end():
     again.tell(jobs[2], Failure(reason="oom", detail="killed"))
     assert queue.told == [(1, None), (0, None), (2, "oom")]
     assert again.held == []
+
+
+@pytest.mark.parametrize(("jobs", "begun"), [(0, 0), (1, 1)])
+def test_a_queue_that_is_done_was_ended_by_no_limit(tmp_path, monkeypatch, jobs, begun):
+    """The last ask, which finds nothing left, may come after the time is used."""
+    queue = Planned(Listed(jobs).jobs, facts=None, notify=lambda _: None, settle=lambda row: row)
+    monkeypatch.setattr(inline, "run", lambda limited, staged: limited.ask())
+    ended = run_queue(queue, None, None, Limits(seconds=1, begun=-1e9), tmp_path)
+    assert ended == ("the time budget of 1s is used" if begun else None)
+
+
+def test_out_of_memory_beside_others_is_tried_again_with_fewer_workers_than_asked_for(monkeypatch):
+    """One card, four asked for: alone there is room for one, which is no reason to refuse."""
+
+    class OneCard:
+        resources = Resources(workers=4, gpus=0.25)
+
+        def workers(self, gpus):
+            return fitting(self.resources, self.nodes(), gpus)
+
+        def nodes(self):
+            return [{"CPU": 8.0, "GPU": 1.0}]
+
+    fits = []
+
+    def fit(queue, staged, cluster, workers, gpus):
+        fits.append((workers, gpus))
+        while (job := queue.ask()) is not None:
+            queue.report(job, progress("oom"))
+            queue.tell(job)
+
+    monkeypatch.setattr(ray_tune, "_fit", fit)
+    ray_tune.run(queue := Listed(1), None, OneCard())
+    assert fits == [(4, 0.25), (1, 1.0)]
+    assert queue.told == [(0, None)]
