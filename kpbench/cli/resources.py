@@ -34,7 +34,8 @@ TrialTimeout = Annotated[
     str | None, typer.Option(help="End a trial that takes longer (90s, 30m, 2h), and tell it as failed.")
 ]
 TimeBudget = Annotated[
-    str | None, typer.Option(help="Begin no trial after this time (30m, 2h); the same command continues later.")
+    str | None,
+    typer.Option(help="Begin no trial after this time of training (30m, 2h); the same command continues later."),
 ]
 MaxFailures = Annotated[
     int | None, typer.Option(help="Begin no trial after so many failed; divergence is an outcome and does not count.")
@@ -53,7 +54,7 @@ def resources_of(options: Mapping[str, Any]) -> Resources:
     return Resources(
         workers=None if workers == "auto" else _whole(workers, "--workers must be auto or a number"),
         cpus=options.get("cpus_per_trial", 1),
-        gpus=None if gpus == "auto" else _number(gpus, "--gpus-per-trial must be auto, 0.25 or 1"),
+        gpus=None if gpus == "auto" else _number(gpus, "--gpus-per-trial must be auto or a number such as 0.25 or 1"),
         address=options.get("address"),
         any_version=options.get("any_version", False),
         trial_timeout=seconds_of(options.get("trial_timeout"), option="--trial-timeout"),
@@ -61,7 +62,7 @@ def resources_of(options: Mapping[str, Any]) -> Resources:
 
 
 def limits_of(time_budget: str | None, max_failures: int | None) -> Limits:
-    """The options as a value; the time runs from here.
+    """The options as a value; the time runs from the first job.
 
     Raises:
         UsageError: one is not what it must be.

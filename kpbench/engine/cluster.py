@@ -127,10 +127,11 @@ class Cluster:
         asked = self.resources
         quiet = {"log_to_driver": False, "logging_level": "CRITICAL"}
         if asked.address is not None:
-            if asked.address != "auto":  # Ray would try for minutes, and print that it does
-                host, port = asked.address.split(":")
-                socket.create_connection((host, int(port)), timeout=REACHED).close()
-            ray.init(address=asked.address, **quiet)
+            # What `auto` finds may have ended since. Ray would try for minutes, and print that it does.
+            address = ray._private.services.canonicalize_bootstrap_address_or_die(asked.address)
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=REACHED).close()
+            ray.init(address=address, **quiet)
             return
         # Ray would replace 127.0.0.1 by the address on the network, and listen there; there is no public switch.
         ray._private.services.resolve_ip_for_localhost = lambda host: host

@@ -12,19 +12,19 @@ FREE = 100_000_000
 """Bytes that must be free where a study is kept before another job begins: rows, models and the report fit in it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Limits:
-    """What a person allows a command, from its start.
+    """What a person allows a command, and what of it is used.
 
     Attributes:
-        seconds: after which no job is begun; None without end.
+        seconds: after which no job is begun, from the first; so each command begins one. None without end.
         failures: after so many failed jobs none is begun; one that diverged has an outcome and does not count.
         broken: the jobs of the command that failed so far, in all its queues.
     """
 
     seconds: float | None = None
     failures: int | None = None
-    begun: float = field(default_factory=time.monotonic)
+    begun: float | None = None
     broken: set[tuple[str, str, tuple[int, ...]]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -64,8 +64,9 @@ class Limited:
         return None if self.ended else self.queue.ask()
 
     def _reached(self) -> str | None:
-        limits = self.limits
-        if limits.seconds is not None and time.monotonic() - limits.begun >= limits.seconds:
+        limits, now = self.limits, time.monotonic()
+        limits.begun = now if limits.begun is None else limits.begun
+        if limits.seconds is not None and now - limits.begun >= limits.seconds:
             return f"the time budget of {spoken_seconds(limits.seconds)} is used"
         if limits.failures is not None and len(limits.broken) >= limits.failures:
             return f"{len(limits.broken)} failed, as many as --max-failures allows"

@@ -47,6 +47,8 @@ class Resources:
             raise UsageError(f"--workers must be auto, 0 or more, got {self.workers}")
         if self.cpus < 1:
             raise UsageError(f"--cpus-per-trial must be at least 1, got {self.cpus}")
+        if self.address is None and self.cpus > own_cpus():
+            raise UsageError(f"--cpus-per-trial {self.cpus}: this machine has {own_cpus()}; lower it")
         if self.gpus is not None and (self.gpus < 0 or (self.gpus > 1 and self.gpus != int(self.gpus))):
             raise UsageError(f"--gpus-per-trial must be auto, a part of one card or whole cards, got {self.gpus:g}")
         if self.workers == 0 and self.address is not None:
@@ -54,10 +56,10 @@ class Resources:
         if self.workers == 0 and self.trial_timeout is not None:
             raise UsageError("--trial-timeout ends a worker's process; it needs --workers 1 or more")
         if self.address not in (None, "auto") and not re.fullmatch(r"[^/:\s]+:\d{1,5}", str(self.address)):
-            raise UsageError(
-                f"--address must be auto or HOST:PORT of the cluster's head, got '{self.address}'; instead of a "
-                "client's ray:// run kpbench on a node of the cluster, or with `ray job submit`"
+            way = "; run kpbench on a node of the cluster, or with `ray job submit`" * str(self.address).startswith(
+                "ray:"
             )
+            raise UsageError(f"--address must be auto or HOST:PORT of the cluster's head, got '{self.address}'{way}")
 
     @property
     def here(self) -> int:

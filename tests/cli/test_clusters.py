@@ -131,12 +131,19 @@ def test_two_started_nodes_with_a_token_of_their_own(tmp_path, course):
     assert table(tmp_path / "reports" / "s") == table(alone / "reports" / "s")
 
 
-def test_no_cluster_at_the_address_is_one_line(tmp_path, course):
-    process = start(tmp_path, words(tmp_path, course, "--address", f"127.0.0.1:{free_port()}"))
+@pytest.mark.parametrize("auto", [False, True])
+def test_no_cluster_at_the_address_is_one_line(tmp_path, course, auto):
+    """`auto` goes by what Ray was told or remembers, here of a cluster that has ended."""
+    gone = f"127.0.0.1:{free_port()}"
+    process = start(
+        tmp_path,
+        words(tmp_path, course, "--address", "auto" if auto else gone),
+        env=os.environ | ({"RAY_ADDRESS": gone} if auto else {}),
+    )
     out, err = process.communicate(timeout=200)
     assert (process.returncode, out) == (2, "")
     assert err.count("\n") == 1
-    assert "no Ray cluster at --address 127.0.0.1" in err
+    assert f"no Ray cluster at --address {'auto' if auto else gone}" in err
     assert not (tmp_path / "reports").exists()
 
 

@@ -32,7 +32,10 @@ def test_the_options_as_a_value():
         ({"workers": "many"}, "--workers must be auto or a number, got 'many'"),
         ({"workers": "1.5"}, "--workers must be auto or a number, got '1.5'"),
         ({"workers": "inf"}, "--workers must be auto or a number, got 'inf'"),
-        ({"workers": "1", "gpus_per_trial": "half"}, "--gpus-per-trial must be auto, 0.25 or 1, got 'half'"),
+        (
+            {"workers": "1", "gpus_per_trial": "half"},
+            "--gpus-per-trial must be auto or a number such as 0.25 or 1, got 'half'",
+        ),
     ],
 )
 def test_words_that_are_none(words, said):

@@ -43,7 +43,7 @@ def progress(reason=None):
 def test_after_the_time_nothing_is_begun_and_what_runs_is_told(tmp_path, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
-    limited = Limited(queue := Listed(3), Limits(seconds=1800, begun=100.0), tmp_path)
+    limited = Limited(queue := Listed(3), Limits(seconds=1800), tmp_path)
     first = limited.ask()
     clock[0] = 1901.0
     assert limited.ask() is None

@@ -36,7 +36,12 @@ def test_as_many_workers_as_asked_for_or_as_fit():
 @pytest.mark.parametrize(
     ("asked", "nodes", "gpus", "said"),
     [
-        (Resources(cpus=9), [PLAIN, CARDS], 0, r"9 CPU\(s\) and 0 card\(s\): the largest of 2 has 8 and 2; lower"),
+        (
+            Resources(cpus=9, address="auto"),
+            [PLAIN, CARDS],
+            0,
+            r"9 CPU\(s\) and 0 card\(s\): the largest of 2 has 8 and 2; lower",
+        ),
         (Resources(), [PLAIN], 1, r"1 CPU\(s\) and 1 card\(s\): the largest of 1 has 4 and 0; lower"),
         (Resources(), [], 0, "the largest of 0 has 0 and 0"),
         (Resources(workers=5), [PLAIN], 0, "4 trials at once and --workers asks for 5"),
@@ -70,7 +75,8 @@ def test_workers_of_this_machine(monkeypatch):
     monkeypatch.setattr("kpbench.engine.resources.own_cpus", lambda: 8)
     assert Resources().here == 8
     assert Resources(cpus=3).here == 2
-    assert Resources(cpus=16).here == 1
+    with pytest.raises(UsageError, match="--cpus-per-trial 9: this machine has 8; lower it"):
+        Resources(cpus=9)
     assert Resources(workers=5).here == 5
 
 

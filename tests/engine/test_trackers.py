@@ -197,3 +197,19 @@ def test_a_package_that_cannot_be_imported_is_an_error_of_its_own(tmp_path, monk
         notify(Started(DONE))
     assert len(told) == 1
     assert "has no attribute 'init'" in told[0].text
+
+
+def test_a_job_that_is_settled_without_a_start_ends_no_tracker():
+    """A cell that was lost with its driver too often is told as failed without another run."""
+    seen = []
+
+    class Seen:
+        def epoch(self, epoch, score):
+            seen.append(epoch)
+
+        def end(self, state, score, detail):
+            seen.append(state)
+
+    events = [Ended(job(0), "failed", None), Started(job(1)), Advanced(job(1), 1, 2.0), Ended(job(1), "complete", 2.0)]
+    trackers._follow(lambda job: Seen(), iter(events))
+    assert seen == [1, "complete"]

@@ -11,7 +11,7 @@ from kpbench.cell import EpochRecord, RunResult
 from kpbench.errors import UsageError
 from kpbench.store.files import ASKED, MODELS, READINGS, ROWS, SESSIONS, read_lines
 from kpbench.store.files import PLAN as PLAN_FILE
-from kpbench.store.plan import Plan, read_plan
+from kpbench.store.plan import Plan, bare, read_plan
 from kpbench.store.study import (
     Reading,
     Session,
@@ -275,6 +275,15 @@ def test_changed_faces_are_told_as_that(tmp_path):
         check_folder(tmp_path / "s", changed.model_copy(update={"data_name": "other"}))
     with pytest.raises(UsageError, match="exists with another plan"):
         check_folder(tmp_path / "s", changed.model_copy(update={"epochs": 9}))
+
+
+def test_a_study_of_an_earlier_version_of_the_faces_says_their_name(tmp_path):
+    old = PLAN.model_copy(update={"data_name": "synthetic"})
+    with open_study(tmp_path / "s", old):
+        pass
+    with pytest.raises(UsageError, match=r"earlier version of synthetic .*--data synthetic@2"):
+        open_study(tmp_path / "s", old.model_copy(update={"data": "ee"})).__enter__()
+    assert bare("synthetic@2") == bare("synthetic") == "synthetic"  # and so the study's folder is found
 
 
 def test_an_error_of_the_disk_names_the_file(tmp_path):
