@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from copy import copy
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -22,7 +23,7 @@ KNOWN = "known"
 """Attribute of a trial: values of objectives that were known before it started."""
 
 LIVES = 5
-"""How often a cell may be lost with its driver before it counts as failed."""
+"""How often a cell may be lost with its driver, no other trial ending meanwhile, before it counts as failed."""
 
 
 class Journal:
@@ -136,8 +137,14 @@ class Journal:
         self._live[trial.number] = Trial(self._study, trial._trial_id)
 
     def lives_spent(self, trial: FrozenTrial) -> bool:
-        """Whether the cell of a running trial was lost `LIVES` times: then it probably is what kills the driver."""
-        lost = [t for t in self._trials() if t.user_attrs.get(INTERRUPTED) == LOST]
+        """Whether the cell of a running trial was lost `LIVES` times in a row: then it probably kills the driver.
+
+        In a row: no trial ended between. A study whose driver is killed from outside (a preempted machine) goes
+        on as long as each life of a driver ends one trial; it is no fault of the cells under way.
+        """
+        ends = [(end, t) for t in self._trials() if (end := t.datetime_complete)]
+        last = max((end for end, t in ends if INTERRUPTED not in t.user_attrs), default=datetime.min)
+        lost = [t for end, t in ends if t.user_attrs.get(INTERRUPTED) == LOST and end > last]
         return sum(self._cell(t) == self._cell(trial) for t in lost) + 1 >= LIVES
 
     def interrupt(self, trial: FrozenTrial, how: str = LOST) -> None:

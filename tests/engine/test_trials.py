@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from optuna.trial import TrialState
 
+from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.engine.events import Ended
 from kpbench.engine.jobs import Failure, Progress
@@ -225,6 +226,22 @@ def test_a_cell_that_kills_its_driver_again_and_again_is_given_up(study):
     assert counts(queue)["FAIL"] == 1
     play(queue, quality)
     assert len(study.rows()) == 2
+
+
+def test_a_cell_under_way_at_each_of_many_kills_is_not_given_up_while_others_end(study):
+    """A machine that is preempted again and again: each driver ends one trial and loses the other."""
+    cut = set()
+    for _ in range(LIVES + 2):
+        queue = trials(study, n_trials=LIVES + 4)
+        lost, other = queue.ask(), queue.ask()
+        cut.add(cell_id(lost.params))
+        for epoch in range(1, 5):
+            queue.report(other, Progress(epoch=epoch, seeds=(record(epoch, quality(other, other.seeds[0], epoch)),)))
+        queue.tell(other)
+    assert len(cut) == 1  # a cell that was cut comes again first
+    queue = trials(study, n_trials=LIVES + 4)
+    play(queue, quality)
+    assert counts(queue) == {"COMPLETE": LIVES + 4}
 
 
 def test_stopping_it_again_and_again_is_no_failure(study):
