@@ -75,6 +75,8 @@ class RunResult(Value):
         test_mse, test_score: official, of final runs and of ablations that are judged on the test or confirmed there.
         face_mse: MSE of each face of the split that the run is judged on, in the same units, in the order of the split.
         keypoint_px: root mean squared coordinate error of each of the 15 keypoints over these faces, in pixels.
+        metrics: what else these errors are summed up in, by name (`statistics.keypoint_errors.SCALARS`); None in rows
+            of earlier versions, and where a prediction is not finite.
         measures: MSE on other faces than these, by what they are (`shift 4`, `val of DATA`).
         costs: what a search asks of the network before training: `flops` of one face, its `latency` in ms.
         parameters: number of trainable values.
@@ -100,6 +102,7 @@ class RunResult(Value):
     test_score: float | None = None
     face_mse: list[float] | None = None
     keypoint_px: list[float] | None = None
+    metrics: dict[str, float] | None = None
     measures: dict[str, float] | None = None
     costs: dict[str, float] | None = None
     parameters: int | None = None

@@ -48,8 +48,8 @@ def geometric_mean(scores: Iterable[float]) -> float:
     return math.exp(math.fsum(math.log(value) for value in values) / len(values))
 
 
-def error_pixels(score: float) -> float:
-    """The root mean squared coordinate error in pixels behind a score: infinite for a score of 0."""
+def score_rmse_px(score: float) -> float:
+    """The RMSE of a coordinate in pixels behind a score: infinite for a score of 0."""
     return rmse_px(math.inf if score == 0 else 1 / (2 * score))
 
 

@@ -27,15 +27,15 @@ class FacePicture:
 
     Attributes:
         image: data URI of a grey PNG.
-        error: root mean squared coordinate error in pixels, as given.
-        distance: mean distance between true and predicted keypoints in pixels; NaN where none is known.
+        rmse_px: root mean squared coordinate error in pixels, as given.
+        radial_px: mean radial error of its keypoints in pixels; NaN where none is known.
     """
 
     label: str
     image: str
     points: tuple[Point, ...]
-    error: float
-    distance: float
+    rmse_px: float
+    radial_px: float
 
 
 def png(grey: NDArray[np.uint8]) -> bytes:
@@ -65,8 +65,8 @@ def face_pictures(examples: Examples) -> tuple[FacePicture, ...]:
                 Point(_place(truth), _place(predicted))
                 for truth, predicted in zip(examples.truth[at], examples.predicted[at], strict=True)
             ),
-            error=float(examples.error[at]),
-            distance=_distance(examples.truth[at], examples.predicted[at]),
+            rmse_px=float(examples.error[at]),
+            radial_px=_radial(examples.truth[at], examples.predicted[at]),
         )
         for at in range(len(examples.images))
     )
@@ -89,7 +89,7 @@ def _place(point: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]
     return (round(x + 0.5, 2), round(y + 0.5, 2)) if math.isfinite(x) and math.isfinite(y) else None
 
 
-def _distance(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
+def _radial(truth: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
     distance = np.hypot(*(np.asarray(predicted, dtype=np.float64) - truth).T)
     known = distance[np.isfinite(distance)]
     return float(known.mean()) if len(known) else math.nan

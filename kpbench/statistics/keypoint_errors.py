@@ -5,7 +5,7 @@ RMSE^2), and the radial error, the distance between the predicted and the true p
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -127,8 +127,8 @@ class Metrics:
         return {name: value for name in SCALARS if (value := getattr(self, name)) is not None}
 
     def as_json(self) -> dict[str, Any]:
-        """Plain numbers, strings, mappings and lists; a score without an end (no error at all) is None."""
-        found = asdict(self)
+        """Plain numbers, strings, mappings and lists, an interval as two ends; a score without an end is None."""
+        found: dict[str, Any] = asdict(self, dict_factory=_object)
         return found | {"score": self.score if math.isfinite(self.score) else None}
 
 
@@ -183,6 +183,11 @@ def keypoint_metrics(
         sides=_sides(radial, people, confidence),
         conditions=error_by_condition(of_faces, conditions, people) if conditions and of_faces.all() else (),
     )
+
+
+def _object(items: Sequence[tuple[str, Any]]) -> Any:
+    found = dict(items)
+    return [found["low"], found["high"]] if set(found) == {"low", "high", "confidence"} else found
 
 
 def _differences(predicted: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,17 +5,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kpbench.cell import RunResult
-from kpbench.engine.evaluate import Labelled, threads
+from kpbench.engine.evaluate import Labelled, predict, threads
 from kpbench.engine.events import Notify, Stage
 from kpbench.engine.jobs import model_name
-from kpbench.faces.faces import Splits
+from kpbench.faces.faces import Faces, Splits
 from kpbench.space.design import Split
+from kpbench.statistics.keypoint_errors import keypoint_metrics
 from kpbench.store.files import FLOOR, MODELS, read_json
 from kpbench.store.study import Study
 from kpbench.studies.floor import floors
-from kpbench.studies.measures import Measure, squared_errors
+from kpbench.studies.measures import Measure
 from kpbench.studies.preflight import Task
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import evaluate_model, official_mse
@@ -34,9 +36,9 @@ def score_row(
 ) -> RunResult:
     """The row of a run whose model was kept, with its official score on val and, where it is judged there, on the test.
 
-    Beside them stand the errors of single faces and keypoints of the split it is judged on, from one pass in batches,
-    and what `measures` find. The reading of the test is written down before it happens. A run that did not complete has
-    nothing to score.
+    Beside them stand the errors of single faces and keypoints of the split it is judged on and their metrics, from one
+    pass in batches, and what `measures` find. The reading of the test is written down before it happens. A run that did
+    not complete has nothing to score.
     """
     if row.state != "complete":
         return row
@@ -49,8 +51,9 @@ def score_row(
         if judged == "test":
             faces = splits.test.open(study.test_reading(command, file.as_posix()))
             found["test_mse"] = official_mse(network, Labelled(faces, coordinates))
-        squares = squared_errors(network, faces, coordinates)
+        predicted = predict(network, faces, coordinates).astype(np.float64)
         extra = {name: mse for measure in measures for name, mse in measure(network, faces).items()}
+    squares = np.square((predicted - faces.keypoints) / coordinates.scale)
     scores = {name.replace("mse", "score"): score_from_mse(mse) for name, mse in found.items()}
     return row.model_copy(
         update={
@@ -58,6 +61,7 @@ def score_row(
             **scores,
             "face_mse": [_short(value) for value in squares.mean(axis=(1, 2))],
             "keypoint_px": [_short(value) for value in np.sqrt(squares.mean(axis=(0, 2))) * coordinates.scale],
+            "metrics": _metrics(predicted, faces),
             "measures": {name: _short(mse) for name, mse in extra.items()} or None,
             "model": file.as_posix(),
         }
@@ -96,6 +100,13 @@ def score_floor(
             scores[name]["test"] = evaluate_model(model, Labelled(faces, coordinates))
     study.write(FLOOR, json.dumps(scores, indent=2) + "\n")
     return scores
+
+
+def _metrics(predicted: NDArray[np.float64], faces: Faces) -> dict[str, float] | None:
+    """What a row keeps of the errors; None where a prediction is not finite."""
+    if not np.isfinite(predicted).all():
+        return None
+    return {name: _short(value) for name, value in keypoint_metrics(predicted, faces.keypoints).scalars().items()}
 
 
 def _short(value: float) -> float:

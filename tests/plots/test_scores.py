@@ -7,10 +7,10 @@ from kpbench.plots.drawing import score_layout
 from kpbench.plots.scores import (
     counts,
     drawable,
-    error_pixels,
     geometric_mean,
     outcomes,
     score_axis,
+    score_rmse_px,
     show_score,
     thinned,
     val_score,
@@ -67,10 +67,10 @@ def test_runs_without_a_usable_score_are_counted():
 
 
 def test_a_score_in_pixels():
-    assert error_pixels(100.0) == pytest.approx(3.394, abs=1e-3)
-    assert error_pixels(703.0) == pytest.approx(1.28, abs=1e-2)
-    assert error_pixels(0.0) == math.inf
-    assert error_pixels(math.inf) == 0.0
+    assert score_rmse_px(100.0) == pytest.approx(3.394, abs=1e-3)
+    assert score_rmse_px(703.0) == pytest.approx(1.28, abs=1e-2)
+    assert score_rmse_px(0.0) == math.inf
+    assert score_rmse_px(math.inf) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def test_the_distance_is_the_mean_over_known_keypoints():
     predicted[0, 0], predicted[0, 1], predicted[0, 2] = (13, 14), (20, 21), (np.inf, 1)
     images = np.zeros((1, 1, 96, 96), dtype=np.uint8)
     (face,) = face_pictures(Examples(images, truth, predicted, np.array([2.5]), ["best"]))
-    assert face.distance == pytest.approx(3.0)
-    assert face.error == 2.5
+    assert face.radial_px == pytest.approx(3.0)
+    assert face.rmse_px == 2.5
     assert face.points[2].truth is None and face.points[2].predicted is None
 
 
@@ -39,7 +39,7 @@ def test_no_known_keypoint_has_no_distance():
     nothing = np.full((1, 15, 2), np.nan)
     images = np.zeros((1, 1, 96, 96), dtype=np.uint8)
     (face,) = face_pictures(Examples(images, nothing, nothing, np.array([np.nan]), ["worst"]))
-    assert math.isnan(face.distance)
+    assert math.isnan(face.radial_px)
 
 
 def test_faces_are_grouped_only_where_a_label_comes_twice():

@@ -84,7 +84,7 @@ def best_errors(rows: Sequence[RunResult], cell: str) -> tuple[tuple[int, float,
 
 
 def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
-    """Validation score by images seen, the five leading cells in colour; training and validation error of the best."""
+    """Validation score by images seen, the five leading cells in colour; training and validation RMSE of the best."""
     curves, leaders, others = learning_curves(rows)
     if not curves:
         return Drawing(notes=("No run has a learning curve yet.",))
@@ -165,16 +165,16 @@ def _error_panel(errors: Sequence[tuple[int, float, float]], along: EpochAxis) -
             line=line_style(role, 2.5, dash),
             name=name,
             text=along.hover([row[0] for row in errors]),
-            hovertemplate="%{text}: %{y:.2f} px<extra>" + name + "</extra>",
+            hovertemplate="%{text}: RMSE %{y:.2f} px<extra>" + name + "</extra>",
         )
     both = [error for _, *pair in errors for error in pair]
     figure.update_layout(hovermode="x unified")
     along.set_on(figure, [row[0] for row in errors])
     log = max(both) > 4 * min(both) > 0
-    title = {"text": f"error, RMSE in pixels{' (log scale)' if log else ''}", "standoff": 8}
+    title = {"text": f"RMSE in pixels{' (log scale)' if log else ''}", "standoff": 8}
     figure.update_yaxes(title=title, **({"type": "log", "dtick": "D2"} if log else {"rangemode": "tozero"}))
     last = errors[-1]
-    alt = f"Error of the best cell by {along.what}: after epoch {last[0]} {last[1]:.2f} px on the training faces "
+    alt = f"RMSE of the best cell by {along.what}: after epoch {last[0]} {last[1]:.2f} px on the training faces "
     alt += f"and {last[2]:.2f} px on the validation faces."
     keys = tuple(Key(f"{name} faces", role, "line", dash) for _, name, role, dash in looks)
-    return Panel("Error of the best cell, mean of its runs", figure, alt, key=keys)
+    return Panel("RMSE of the best cell, mean of its runs", figure, alt, key=keys)

@@ -5,7 +5,7 @@ import numpy as np
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import contrast_name, factor_names
 from kpbench.plots.factors import show_level
-from kpbench.plots.scores import drawable, error_pixels, show_score
+from kpbench.plots.scores import drawable, score_rmse_px, show_score
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
 from kpbench.statistics.words import coverage, interval_text, number, p_text, plural
 
@@ -64,7 +64,7 @@ def floor_sentence(found: Analysis) -> str:
     """What is reached without a network on the faces that judge; says so where it was not measured."""
     scores = {name: split.get(found.split) for name, split in found.floor.items()}
     named = [
-        f"{name} {show_score(score)} ({error_pixels(score):.2f} px)"
+        f"{name} {show_score(score)} (RMSE {score_rmse_px(score):.2f} px)"
         for name, score in scores.items()
         if score is not None and drawable(score)
     ]

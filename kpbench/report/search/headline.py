@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kpbench.plots.factors import describe, trials_of, varying
-from kpbench.plots.scores import counts, error_pixels, geometric_mean, show_score
+from kpbench.plots.scores import counts, geometric_mean, score_rmse_px, show_score
 from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
 from kpbench.statistics.words import plural
@@ -84,7 +84,7 @@ def _with_finals(study: ReportInput, best: Best, score: float) -> Headline:
         text += f": below the pass mark of {show_score(study.pass_mark)}."
     more = [_seeds(best, study.pass_mark)]
     if math.isfinite(score) and score > 0:
-        more[0] += f" That is an error of {error_pixels(score):.2f} px (RMSE of a coordinate)."
+        more[0] += f" That is an RMSE of {score_rmse_px(score):.2f} px in a coordinate."
     more += [what, _against(score, study.pass_mark, floors, "sealed test")]
     tone: Tone = "bad" if beaten or not passed else "good"
     if not beaten and best.test_interval and best.test_interval[0] < study.pass_mark < best.test_interval[1]:
