@@ -96,6 +96,7 @@ def _level(level: Level) -> dict[str, Any]:
         "measures": {
             one.name: {**_score(one.interval), "n": one.interval.n, **picked(one, "ratio ci")} for one in level.measures
         },
+        "metrics": plain(level.metrics),
         "cost": cost
         and {
             **picked(cost, "parameters megabytes flops step_megabytes images flagged"),

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.analysis.ablation.details import Grid
+from kpbench.analysis.metrics import MetricMean, metric_means
 from kpbench.cell import RunResult, Scalar
 from kpbench.space.design import Design
 from kpbench.statistics.blocks import BlockTable
@@ -71,6 +72,7 @@ class Level:
         iqm: interquartile mean of the runs' scores; None without a run.
         interval: geometric-mean score over complete blocks; None without one.
         measures: those that a block of the level has.
+        metrics: of the errors on the faces that judge, over the runs that have them.
     """
 
     factor: str
@@ -84,6 +86,7 @@ class Level:
     interval: ScoreInterval | None
     cost: Cost | None
     measures: tuple[Measured, ...] = ()
+    metrics: Mapping[str, MetricMean] = field(default_factory=dict)
 
 
 def level_summaries(
@@ -121,6 +124,7 @@ def level_summaries(
                     interval=score_interval(np.exp(blocks).tolist()) if blocks.size else None,
                     cost=cost,
                     measures=_measures(logs, mine, first, design.alpha),
+                    metrics=metric_means(runs),
                 )
             )
     return tuple(found)

@@ -53,6 +53,7 @@ def render_ablation(
         tuning=runs.tuning(found),
         tuning_note=runs.tuning_sentence(found),
         costs=runs.costs(found),
+        metrics=runs.metrics(found),
         measures=runs.measures(found),
         without_faces=words.without_faces(found),
         keypoints_note=words.keypoints_note(found),

@@ -9,6 +9,7 @@ from kpbench.cell import Scalar
 from kpbench.plots.ablation.names import cell_name, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
+from kpbench.report.metrics import COMPACT, metric_cells, metric_columns
 from kpbench.report.tables import REASONS, Cell, Kind, Table
 from kpbench.statistics.intervals import ScoreInterval
 from kpbench.statistics.words import MINUS, interval_text, number, p_text, short_count, short_names
@@ -83,6 +84,17 @@ def measures(found: Analysis) -> Table:
         for level in found.levels
     ]
     return Table("Score of each level by measure", columns, rows if names else ())
+
+
+def metrics(found: Analysis) -> Table:
+    """Every level with a few metrics of the errors on the faces that judge; empty where no row has any."""
+    columns: dict[str, Kind] = {"Level": "", "Runs": "n", **metric_columns(COMPACT)}
+    rows: list[tuple[str | Cell, ...]] = [
+        (_level(found, level), str(max(one.n for one in level.metrics.values())), *metric_cells(level.metrics, COMPACT))
+        for level in found.levels
+        if level.metrics
+    ]
+    return Table("Metrics of each level", columns, rows)
 
 
 def _measured(one: Measured | None) -> Cell:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kpbench.analysis.metrics import metric_means
 from kpbench.analysis.search import pareto
 from kpbench.cell import Params, RunResult, network_id
 from kpbench.plots.drawing import Marks
@@ -11,6 +12,7 @@ from kpbench.plots.factors import Factor, describe, show_level, trials_of, varyi
 from kpbench.plots.scores import geometric_mean, show_score
 from kpbench.plots.search.leaderboard import leaderboard_lines
 from kpbench.plots.search.standings import Standing, standings
+from kpbench.report.metrics import metric_cells, metric_columns
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.tables import Cell, Kind, Table
 from kpbench.statistics.words import plural, short_count, short_names
@@ -106,6 +108,19 @@ def front_table(study: ReportInput) -> Table:
             for one in found
         ],
     )
+
+
+def metrics_table(study: ReportInput) -> Table:
+    """The metrics of every cell with final runs, in the leaderboard's order; empty where no row has any."""
+    factors = varying(trials_of(study.rows))
+    kinds: dict[str, Kind] = {"What": "", "Cell": "mono", "Fresh seeds": "n", **metric_columns()}
+    found: list[tuple[str | Cell, ...]] = []
+    for cell in standings(study.rows):
+        rows = [row for row in study.rows if row.role == "final" and row.cell == cell.cell]
+        if means := metric_means(rows):
+            runs = max(one.n for one in means.values())
+            found.append((describe(cell.params, factors) or "the cell", cell.cell, str(runs), *metric_cells(means)))
+    return Table("Metrics of the final runs", kinds, found)
 
 
 def _spread(study: ReportInput, name: str, params: Params) -> str:
