@@ -12,6 +12,7 @@ from kpbench.space.design import Design, blocks_of, factorial
 from kpbench.store.files import COSTS, FLOOR, READINGS, ROWS, SESSIONS
 from kpbench.store.plan import Plan
 from kpbench.store.study import Reading, Session, open_study
+from tests.study_rows import some_metrics
 
 NORM: dict[str, tuple[Scalar, ...]] = {"network.norm": ("none", "batch", "spatial_batch")}
 CROSSED: dict[str, tuple[Scalar, ...]] = {**NORM, "network.dropout": ("none", "standard", "spatial")}
@@ -189,6 +190,7 @@ def _details(cell: Mapping[str, Scalar], seed: int, mse: float, noise: float) ->
     return {
         "face_mse": [mse * value * FACES / sum(faces) for value in faces],
         "keypoint_px": [48 * math.sqrt(mse * value) for value in keypoints],
+        "metrics": some_metrics(48 * math.sqrt(mse)),
         "measures": {f"shift {shift}": mse * math.exp(growth * shift) for shift in SHIFTS}
         | {f"val of {OTHER_DATA}": mse * 1.4 * math.exp(luck.gauss(0, noise))},
     }

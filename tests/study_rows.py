@@ -9,6 +9,7 @@ import numpy as np
 
 from kpbench.cell import EpochRecord, RunResult, Scalar, State, cell_id
 from kpbench.report.search.study_input import Best, Examples, ReportInput
+from kpbench.statistics.keypoint_errors import SCALARS
 
 NORM_GAIN = {"none": 0.0, "batch": 0.14, "spatial_batch": 0.3}
 DROPOUT_GAIN = {"none": 0.0, "standard": -0.07, "spatial": 0.06}
@@ -34,6 +35,7 @@ def row(
     reason: str | None = None,
     detail: str | None = None,
     noise: random.Random | None = None,
+    metrics: dict[str, float] | None = None,
 ) -> RunResult:
     """One row, a final run for `trial=None`; its curve climbs to `score` where that is positive and finite."""
     wobble = noise or random.Random(0)
@@ -62,6 +64,7 @@ def row(
             "val_score": score,
             "test_mse": None if not test else 1 / (2 * test),
             "test_score": test,
+            "metrics": metrics,
             "parameters": 40_000 * (1 + len(str(params)) % 7),
             "megabytes": 0.4,
             "seconds": 12.5,
@@ -138,6 +141,14 @@ def tuned_rows(count: int, *, epochs: int = 12, finals: int = 3) -> list[RunResu
             )
         )
     return rows
+
+
+def some_metrics(rmse: float) -> dict[str, float]:
+    """The metrics of a run whose RMSE is `rmse` px, plausible beside it."""
+    px = {"rmse_px": rmse, "radial_mean_px": 1.2 * rmse, "radial_median_px": rmse, "radial_p90_px": 2.2 * rmse}
+    shares = {"nme": 0.035 * rmse, "nme_outer": 0.025 * rmse, "auc_08": 0.2, "failure_08": 0.3, "pck_05": 0.4}
+    rest = {"radial_p99_px": 4 * rmse, "pck_10": 0.8, "bias_x_px": -0.125, "bias_y_px": 0.25}
+    return {name: {**px, **shares, **rest}[name] for name in SCALARS}
 
 
 def _cnn(depth: int, norm: str, dropout: str, lr: float) -> dict[str, Scalar]:

@@ -16,6 +16,7 @@ from kpbench.engine.planned import Planned
 from kpbench.errors import UsageError
 from kpbench.studies.preflight import prepare_task
 from kpbench.training.model_files import load_model
+from tests.ablation_rows import study_folder
 
 NAMES = ("build", "evaluate_model", "fit", "load_faces", "read_rows", "read_space")
 
@@ -94,6 +95,14 @@ def test_rows_are_a_frame_with_one_line_a_run():
     assert (frame.test_score - 1 / (2 * frame.test_mse)).abs().max() < 1e-9
     assert np.allclose(frame.face_mse.map(np.mean), frame.test_mse, rtol=1e-4)
     assert {len(points) for points in frame.keypoint_px} == {15}
+    assert not [name for name in frame if name.startswith("metrics")]  # rows of an earlier version
+
+
+def test_metrics_are_columns_of_the_frame(tmp_path):
+    study_folder(tmp_path / "mine")
+    frame = kpbench.read_rows(tmp_path / "mine")
+    assert np.allclose(frame["metrics.rmse_px"], 48 * np.sqrt(frame.test_mse)) and "metrics" not in frame
+    assert frame["metrics.nme"].between(0, 1).all() and "measures.shift 2" in frame
 
 
 @pytest.mark.parametrize(

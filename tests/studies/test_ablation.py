@@ -19,6 +19,7 @@ from kpbench.report.ablation.page import render_ablation
 from kpbench.report.ablation.verdicts import conclusion
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.seeds import derive
+from kpbench.statistics.keypoint_errors import SCALARS
 from kpbench.statistics.power import seeds_for
 from kpbench.store.files import MODELS, READINGS, read_lines
 from kpbench.store.plan import read_plan
@@ -218,6 +219,10 @@ def test_a_real_ablation_trains_and_scores_on_the_split_it_is_judged_on(asked, s
         mse = getattr(row, f"{split}_mse")
         assert np.mean(row.face_mse) == pytest.approx(mse, rel=1e-4)
         assert np.mean(np.square(row.keypoint_px)) == pytest.approx(48**2 * mse, rel=1e-4)
+        assert list(row.metrics) == list(SCALARS) and row.metrics["rmse_px"] == pytest.approx(48 * mse**0.5, rel=1e-4)
+        assert row.metrics["rmse_px"] <= row.metrics["radial_mean_px"] * 2 and 0 <= row.metrics["pck_10"] <= 1
+    level = as_json(analyse(folder))["levels"][0]
+    assert level["metrics"]["nme"]["n"] == 2 and level["metrics"]["nme"]["low"] <= level["metrics"]["nme"]["mean"]
     assert analyse(folder).split == split and set(analyse(folder).floor["mean face"]) == {"val", split}
     assert as_json(analyse(folder))["levels"][0]["cost"]["flops"] > 1e5
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from kpbench.cell import cell_id, network_id
-from kpbench.engine.evaluate import Labelled
+from kpbench.engine.evaluate import Labelled, predict
 from kpbench.engine.events import Notice
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import SealedFaces
 from kpbench.report.search.page import render
 from kpbench.report.search.reader import read_report_input
+from kpbench.statistics.keypoint_errors import keypoint_metrics
 from kpbench.store.files import LATENCY, READINGS, RESULT, SESSIONS, read_json, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Latency, Reading, Session
@@ -80,6 +81,10 @@ def test_a_search_leaves_a_whole_study(asked, course):
     mean = 1 / (2 * np.exp(np.mean(np.log([r.test_mse for r in finals]))))
     assert best["test_mean"] == pytest.approx(mean)
     assert best["test_interval"][0] < mean < best["test_interval"][1]
+    # The metrics of a final run are those of the file on the sealed test, in six digits; trials have none.
+    metrics = keypoint_metrics(predict(network, test, coordinates), test.keypoints).scalars()
+    assert kept.metrics == {name: float(f"{value:.6g}") for name, value in metrics.items()}
+    assert all(r.metrics is None for r in trials) and all(r.metrics for r in finals)
     # The floor is that of the same faces.
     models = dict(floors(splits.train, splits.val, coordinates))
     assert result["floor"] == {name: evaluate_model(m, Labelled(test, coordinates)) for name, m in models.items()}
@@ -91,7 +96,8 @@ def test_a_search_leaves_a_whole_study(asked, course):
     )
     (session,) = read_lines(folder / SESSIONS, Session)
     assert session.versions["torch"]
-    assert render(read_report_input(folder)).count("<html") == 1
+    page = render(read_report_input(folder))
+    assert page.count("<html") == 1 and 'id="metrics"' in page
 
 
 def test_the_same_request_again_does_nothing_twice_and_a_larger_one_adds(asked):

@@ -20,8 +20,8 @@ from tests.report.search.test_page import Page
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{ 7*7 }}"
 
 SECTIONS = (
-    "verdicts", "conclusion", "effects", "means", "keypoints", "pairs", "seeds", "curves", "measures", "interactions",
-    "variance", "ranks", "cost", "diagnostics", "failures", "methods", "plan", "again",
+    "verdicts", "conclusion", "effects", "means", "metrics", "keypoints", "pairs", "seeds", "curves", "measures",
+    "interactions", "variance", "ranks", "cost", "diagnostics", "failures", "methods", "plan", "again",
 )  # fmt: skip
 
 STUDIES = {
@@ -64,8 +64,8 @@ def test_the_page_asks_for_nothing_and_shows_no_picture(pages, name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_section_is_there_in_order_with_something_in_it(pages, name):
-    parts = [part for part in SECTIONS if part != "measures" or name not in WITHOUT_MEASURES]
-    assert ('id="measures"' in pages[name]) == ("measures" in parts)
+    parts = [part for part in SECTIONS if part not in ("measures", "metrics") or name not in WITHOUT_MEASURES]
+    assert ('id="measures"' in pages[name]) == ('id="metrics"' in pages[name]) == ("measures" in parts)
     order = [re.search(rf'<section[^>]* id="{part}"', pages[name]).start() for part in parts]
     assert order == sorted(order)
     for part in re.findall(r"<section .*?</section>", pages[name], flags=re.S):
@@ -170,6 +170,24 @@ def test_measures_have_a_line_a_level_and_a_column_each(tmp_path):
     assert batch["shifted 2 px"].text == f"{one.interval.score:.0f}"
     assert batch["shifted 2 px"].detail.endswith(f"× {one.ratio:.3g} ({interval_text(one.ci)})")
     assert not runs.measures(analysis(tmp_path / "b", details=False))
+
+
+def test_metrics_have_a_line_a_level_with_the_range_of_its_runs(tmp_path):
+    found = analysis(tmp_path / "a")
+    table = runs.metrics(found)
+    assert list(table.columns) == [
+        "Level", "Runs", "RMSE, px", "Median, px", "99 % below, px", "NME, %", "Failure@0.08, %", "PCK@0.1, %",
+    ]  # fmt: skip
+    none, batch, _ = table.records()
+    assert none["Level"].tag == "baseline" and none["Runs"] == batch["Runs"] == "8"
+    mine = [row.metrics for row in found.rows if row.role == "ablation" and row.params["network.norm"] == "batch"]
+    for name, heading, unit in (("rmse_px", "RMSE, px", 1), ("nme", "NME, %", 100)):
+        values = [unit * one[name] for one in mine]
+        assert len(values) == 8 and float(batch[heading].text) == pytest.approx(sum(values) / 8, abs=0.006)
+        assert batch[heading].detail == f"{min(values):.2f} to {max(values):.2f}"
+    crossed = runs.metrics(analysis(tmp_path / "c", factors=CROSSED, crossed=True, asked=["network.norm"]))
+    assert [line["Runs"] for line in crossed.records()] == ["24"] * 6  # averaged over what a level is crossed with
+    assert not runs.metrics(analysis(tmp_path / "b", details=False))
 
 
 def test_runs_without_an_outcome_are_named_with_their_reason(pages, tmp_path):

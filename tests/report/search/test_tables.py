@@ -1,9 +1,12 @@
 import math
 
 from kpbench.plots.drawing import Marks
-from kpbench.report.search.tables import leader_lines, pruned_sentence, unlisted
-from kpbench.report.tables import columns, failure_lines, fixed_parameters, show
-from tests.study_rows import FLOOR, grid_rows, row, tuned_rows
+from kpbench.report.metrics import HEADINGS
+from kpbench.report.search.page import render
+from kpbench.report.search.tables import leader_lines, metrics_table, pruned_sentence, unlisted
+from kpbench.report.tables import Cell, columns, failure_lines, fixed_parameters, show
+from kpbench.statistics.keypoint_errors import SCALARS
+from tests.study_rows import FLOOR, grid_rows, row, some_metrics, study, tuned_rows
 
 
 def test_the_pass_mark_stands_between_the_cells_above_and_below_it():
@@ -18,6 +21,32 @@ def test_the_pass_mark_stands_between_the_cells_above_and_below_it():
         "mean face",
         "4",
     ]
+
+
+def test_the_metrics_of_final_runs_are_means_over_seeds_in_the_leaderboards_order():
+    rows = [row({"a": value}, trial=value, score=score) for value, score in ((1, 90.0), (2, 120.0), (3, 130.0))]
+    for value, rmses in ((1, [3.0]), (2, [2.5, 2.0, 3.0])):
+        rows += [
+            row({"a": value}, trial=None, seed=seed, score=90.0, test=90.0, metrics=some_metrics(rmse))
+            for seed, rmse in enumerate(rmses)
+        ]
+    rows.append(row({"a": 2}, trial=None, seed=9, score=90.0, test=90.0))  # of an earlier version
+    table = metrics_table(study(rows))
+    two, one = table.records()
+    assert (two["What"], two["Fresh seeds"], one["What"], one["Fresh seeds"]) == ("a 2", "3", "a 1", "1")
+    assert two["RMSE, px"] == Cell("2.50", detail="2.00 to 3.00") and one["RMSE, px"] == Cell("3.00")
+    assert two["NME, %"] == Cell("8.75", detail="7.00 to 10.50")
+    assert two["Bias right, px"] == Cell("−0.12", detail="−0.12 to −0.12") and one["Bias down, px"] == Cell("+0.25")
+    assert list(table.columns)[3:] == list(HEADINGS.values()) and list(HEADINGS) == list(SCALARS)
+    assert not metrics_table(study(grid_rows()))
+    assert 'id="metrics"' not in render(study(grid_rows())) and 'id="metrics"' in render(study(rows))
+
+
+def test_a_metric_that_no_run_has_is_a_dash():
+    bare = {name: value for name, value in some_metrics(2.0).items() if name != "nme"}
+    rows = [row({"a": 1}), row({"a": 1}, trial=None, test=90.0, metrics=bare)]
+    (line,) = metrics_table(study(rows)).records()
+    assert line["NME, %"] == Cell("–") and line["RMSE, px"] == Cell("2.00") and line["What"] == "the cell"
 
 
 def test_the_pass_mark_is_last_when_every_cell_passes():
