@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def test_the_cluster_files_are_well_formed():
     subprocess.run(["bash", "-n", CLUSTER / "slurm.sh"], check=True)
     script = (CLUSTER / "slurm.sh").read_text().splitlines()
     test_a_command_of_the_readme_is_one(next(line for line in script if line.startswith("kpbench ")))
+
+
+def test_the_metrics_of_the_page_run_and_all_are_told():
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    rmse, nme, interval = done.stdout.split(maxsplit=2)
+    assert float(rmse) == pytest.approx(1.5) and float(nme) > 0 and interval.startswith("Interval(low=2.1")
+    for word in ("score", "RMSE", "NME", "AUC@0.08", "failure@0.08", "PCK@0.05", "p99", "bias", "left against right"):
+        assert f"| {word}" in page or f", {word}" in page, word
 
 
 def test_the_readmes_make_targets_exist():
