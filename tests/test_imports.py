@@ -16,7 +16,7 @@ DOORS = {
     "timm": {"networks/timm_backbone.py", "training/recipe.py"},
     "plotly": {"plots/", "report/shell.py"},
     "torch": {
-        "networks/", "training/", "task/scorer.py", "engine/evaluate.py", "engine/nodes.py",
+        "networks/", "training/", "models/", "task/scorer.py", "engine/evaluate.py", "engine/nodes.py",
         "studies/bench.py", "studies/course_loop.py", "studies/floor.py",
         "studies/measures.py", "studies/official.py", "studies/score.py", "notebook.py",
     },
@@ -32,7 +32,7 @@ LAYERS = [
     {"space", "faces", "task"},
     {"store", "statistics", "networks", "sampling"},
     {"analysis", "training"},
-    {"plots", "engine"},
+    {"plots", "engine", "models"},
     {"report", "studies"},
     {"cli", "notebook"},
 ]

@@ -11,60 +11,99 @@ from kpbench.cli.options import command_line, own_prints_aside
 
 def score(
     model: Annotated[
-        str, typer.Argument(help="A model file (.safetensors, its .json beside it), or FILE.py:NAME with --weights.")
+        str,
+        typer.Argument(
+            help="A model file (safetensors, TorchScript, ONNX), a study (its best model), predictions (.npz, .csv), "
+            "or FILE.py:NAME with --weights."
+        ),
     ],
     data: Annotated[str, typer.Option(help="Faces: a name, or the path of a folder, zip or csv.")] = "synthetic",
     split: Annotated[
         str, typer.Option(help="val or test; reading the sealed test is written down in the study.")
     ] = "val",
     weights: Annotated[
-        Path | None, typer.Option(help="Weights of FILE.py:NAME: a state dict by torch.save, or a .safetensors file.")
+        Path | None, typer.Option(help="Weights of FILE.py:NAME: a state dict, a hand-in, or .safetensors.")
     ] = None,
     param: Annotated[list[str] | None, typer.Option(help="A parameter of FILE.py:NAME, width=32; repeatable.")] = None,
     trust_code: Annotated[
         bool, typer.Option(help="Run the Python file kept beside the model; only for code that you trust.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    metrics: Annotated[
+        bool, typer.Option(help="Also NME, AUC, PCK, error by keypoint, sides (docs/metrics.md).")
+    ] = False,
     by_condition: Annotated[
         bool, typer.Option(help="Also the error by light, pose, glasses ... where the faces carry them.")
     ] = False,
+    on: Annotated[str | None, typer.Option(help="Also on the val faces of other data.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Keep the result as a JSON file, for kpbench leaderboard.")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name in the result, instead of the file's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     require_pass: Annotated[
         bool, typer.Option(help="Leave with code 3 unless the score and the rules are met.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> int:
-    """Score a model officially: one image at a time, 1 / (2 * mean MSE)."""
+    """Score a model or predictions officially: one image at a time, 1 / (2 * mean MSE)."""
+    from kpbench.cli.metrics_text import metric_lines
     from kpbench.cli.progress import View
-    from kpbench.networks.own import WRITTEN
-    from kpbench.studies.score import score_model, score_own
+    from kpbench.studies.score import Request, score, write_result
 
+    request = Request(
+        model=model,
+        data=data,
+        split=split,
+        command=command_line(),
+        weights=weights,
+        parameters=param or (),
+        trust_code=trust_code,
+        by_condition=by_condition,
+        metrics=metrics,
+        shifted=metrics or to is not None,
+        elsewhere=on,
+        name=name,
+    )
     with own_prints_aside(), View(quiet=quiet) as view:
-        if weights is None and not param and not WRITTEN.fullmatch(model):
-            result = score_model(
-                Path(model),
-                data,
-                split,
-                command=command_line(),
-                say=view.say,
-                by_condition=by_condition,
-                trust_code=trust_code,
-            )
-        else:
-            result = score_own(model, weights, param or (), data, split, say=view.say, by_condition=by_condition)
+        result, found = score(request, view.say)
+    text = json.dumps(result)
+    if to is not None:
+        write_result(to, text + "\n")
     if as_json:
-        typer.echo(json.dumps(result))
+        typer.echo(text)
     else:
-        for note in result["notes"]:
-            typer.echo(f"note     {note}", err=True)
-        verdict = "passes" if result["pass"] else "does not pass"
-        typer.echo(
-            f"score    {result['score']:.2f} on {result['faces']} {split} faces ({result['rmse_px']:.2f} px RMSE)"
-        )
-        typer.echo(f"rules    {result['parameters']:,} parameters, {result['megabytes']:.2f} MB file")
-        typer.echo(f"verdict  {verdict} (pass mark {result['pass_mark']:g})")
+        for line in score_lines(result):
+            typer.echo(line)
+        if found is not None:
+            typer.echo("\n".join(["", *metric_lines(found)]))
         for line in condition_lines(result.get("conditions", [])):
             typer.echo(line)
+        for note in result["notes"]:
+            typer.echo(f"note     {note}", err=True)
+        if to is not None:
+            typer.echo(f"kept     {to}", err=True)
     return 3 if require_pass and not result["pass"] else 0
+
+
+def score_lines(result: dict[str, Any]) -> list[str]:
+    """The result for a person: whether it passes and why not, the floor on the same faces, the rules."""
+    reasons = result["why_not"]
+    floor = ", ".join(f"{name} {score:.1f}" for name, score in result["floor"].items())
+    lines = [
+        ("no pass  " if reasons else "PASS     ")
+        + f"{result['score']:.2f} on {result['faces']} {result['split']} faces of {result['data']}"
+    ]
+    lines += [f"why      {reason}" for reason in reasons]
+    lines += [
+        f"floor    {floor}",
+        f"mark     {result['pass_mark']:g}",
+        f"error    {result['rmse_px']:.2f} px RMSE of a coordinate",
+    ]
+    if result["parameters"] is None:
+        lines.append("rules    not checked: predictions come without a model")
+    else:
+        lines.append(f"rules    {result['parameters']:,} parameters, {result['megabytes']:.2f} MB")
+    for what, mse in result.get("measures", {}).items():
+        lines.append(f"{what:8} {1 / (2 * mse):.2f}" if len(what) < 9 else f"{what}  {1 / (2 * mse):.2f}")
+    return lines
 
 
 def condition_lines(conditions: list[dict[str, Any]], *, shown: int = 12) -> list[str]:

@@ -142,6 +142,6 @@ class MirrorAverage(nn.Module):
         out: Tensor = self.network(x)
         if self.training:
             return out
-        points = self.network(x.flip(-1)).view(len(x), POINTS, 2)[:, list(mirrored_order())]
+        points = self.network(x.flip(-1)).unflatten(1, (POINTS, 2))[:, list(mirrored_order())]
         x_axis = -points[..., :1] - 2 / SIZE  # pixel k becomes 95 - k, (k - 48) / 48 becomes -((k - 48) / 48) - 1 / 48
         return (out + torch.cat([x_axis, points[..., 1:]], dim=2).flatten(1)) / 2

@@ -116,6 +116,17 @@ def resolve(name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def takes_hparams(name: str) -> bool:
+    """Whether it is made from a dict of hyperparameters, as the course's `KeypointModel(hparams)` is.
+
+    Raises:
+        UsageError: as `resolve`.
+    """
+    make = resolve(name)
+    with told(name):
+        return "hparams" in inspect.signature(make).parameters
+
+
 def knows_layout(network: nn.Module) -> bool:
     """Whether all modules are of packages that take maps in channels_last order; `x.view(len(x), -1)` does not."""
     packages = {type(module).__module__.partition(".")[0] for module in network.modules()}

@@ -1,154 +1,206 @@
-"""`kpbench score`: the official score of a model file on val or on the sealed test."""
+"""`kpbench score`: the official score of a model, or of predictions, on val or on the sealed test."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from kpbench.cell import Scalar
-from kpbench.engine.evaluate import Labelled
-from kpbench.errors import UsageError, lookup
+from kpbench.engine.evaluate import Labelled, predict
+from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces, Splits
-from kpbench.networks.families import PREFIX, check_output, count_parameters, family_defaults
-from kpbench.networks.own import WRITTEN, OwnFile, admit
-from kpbench.space.space import complete
+from kpbench.models.predictions import SUFFIXES, Predictions, read_predictions
+from kpbench.models.reading import Model
 from kpbench.statistics.conditions import error_by_condition
-from kpbench.store.files import MODELS, PLAN
+from kpbench.statistics.keypoint_errors import Metrics, keypoint_metrics
+from kpbench.store.files import FLOOR, MODELS, PLAN, read_json
 from kpbench.store.study import Study
-from kpbench.studies.measures import squared_errors
+from kpbench.studies.floor import floors
+from kpbench.studies.measures import elsewhere, squared_errors, under_shifts
+from kpbench.studies.models import open_model
 from kpbench.studies.preflight import Say
-from kpbench.studies.spaces import open_space
-from kpbench.task.benchmark import Benchmark, Coordinates, SplitShares, read_benchmark
+from kpbench.task.benchmark import Benchmark, Coordinates, Rules, SplitShares, read_benchmark
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import official_mse
-from kpbench.training.model_files import ModelCard, load_model, with_weights
+from kpbench.whole_file import write_whole
+
+KIND = "kpbench score"
+"""What a result file says it is; `kpbench leaderboard` looks for it."""
+
+SHIFT = 4
+"""Pixels by which the faces of a hand-in are moved, for the leaderboard's second column."""
 
 
-def score_model(
-    model: Path,
-    data: str,
-    split: str,
-    *,
-    command: str,
-    say: Say,
-    by_condition: bool = False,
-    trust_code: bool = False,
-) -> dict[str, Any]:
-    """The official score of a model file, as `kpbench score --json` prints it.
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to score, on what, and what else to find out.
 
-    The code of a network that is a person's own lies beside the model and may be anybody's: it runs with `trust_code`
-    alone, and only if it is, byte for byte, the file that the model was trained with.
+    Attributes:
+        model: a file, a study, `FILE.py:NAME`, or predictions (`.npz`, `.csv`).
+        parameters: `name=value` of `FILE.py:NAME`.
+        shifted: also the MSE on faces moved by `SHIFT` pixels.
+        elsewhere: other faces to measure on.
+    """
 
-    With `by_condition` also the error by what is known of each face (`statistics.conditions`).
+    model: str
+    data: str
+    split: str
+    command: str
+    weights: Path | None = None
+    parameters: Sequence[str] = ()
+    trust_code: bool = False
+    by_condition: bool = False
+    metrics: bool = False
+    shifted: bool = False
+    elsewhere: str | None = None
+    name: str | None = None
+
+
+def score(request: Request, say: Say) -> tuple[dict[str, Any], Metrics | None]:
+    """The official score as `kpbench score --json` prints it, and the metrics where they are asked.
 
     Where the model lies in a study and the split is the sealed test, the reading is written down there first.
 
     Raises:
-        UsageError: an unknown split, a model or data that cannot be read.
+        UsageError: an unknown split; a model, predictions or data that cannot be used.
     """
-    _check_split(split)
-    if trust_code:
-        admit(OwnFile(file.name, file.read_bytes().decode(errors="replace")) for file in model.parent.glob("*.py"))
-    network, card = load_model(model)
+    if request.split not in ("val", "test"):
+        raise UsageError(f"unknown split '{request.split}'. Known: val, test")
+    predictions = Path(request.model).suffix in SUFFIXES
+    if predictions and (request.weights or request.parameters or request.elsewhere):
+        raise UsageError("predictions are points alone: --weights, --param and --on are for models")
+    model = None
+    if not predictions:
+        model = open_model(
+            request.model, weights=request.weights, parameters=request.parameters, trust_code=request.trust_code
+        )
+    elif not Path(request.model).is_file():
+        raise UsageError(f"no file {request.model}")
     benchmark = read_benchmark()
-    splits = _splits_of(card, data, benchmark.splits, say)
+    splits = _splits_of(model, request.data, benchmark.splits, say)
+    notes, study = _provenance(model, splits, benchmark, request.split)
+    record = study.test_reading(request.command, f"{MODELS}/{model.file.name}") if study and model else lambda: None
+    faces = splits.val if request.split == "val" else splits.test.open(record)
+    if model is None:
+        points = read_predictions(Path(request.model), faces)
+        network: nn.Module = Predictions(points, benchmark.coordinates)
+    else:
+        network = model.network
+    coordinates = benchmark.coordinates
+    mse = official_mse(network, Labelled(faces, coordinates))
+    if not math.isfinite(score_from_mse(mse)):
+        raise UsageError(f"{request.model} has no finite score on these faces: {score_from_mse(mse)}")
+    floor = _floor(study, splits, faces, request.split, coordinates, say)
+    result = {
+        "kind": KIND,
+        "model": request.name or (model.name if model else request.model),
+        "faces": len(faces),
+        "score": score_from_mse(mse),
+        "mse": mse,
+        "rmse_px": math.sqrt(mse) * coordinates.scale,
+        "parameters": model.parameters if model else None,
+        "megabytes": model.file.stat().st_size / 1e6 if model else None,
+        "pass_mark": benchmark.scorer.pass_mark,
+        "floor": floor,
+        "data": splits.name,
+        "data_digest": splits.digest(),
+        "split": request.split,
+        "benchmark": benchmark.digest,
+        "rules": benchmark.rules.model_dump(),
+        "scorer_version": benchmark.scorer.version,
+    }
+    result["why_not"] = why_not(result, benchmark.rules)
+    result["pass"] = not result["why_not"]
+    if measures := _measures(request, network, faces, benchmark, say) if model else {}:
+        result["measures"] = measures
+    if request.by_condition:
+        result["conditions"] = _by_condition(network, faces, coordinates)
+    found = None
+    if request.metrics:
+        found = keypoint_metrics(
+            predict(network, faces, coordinates), faces.keypoints, faces.subjects, conditions=faces.conditions
+        )
+        result["metrics"] = asdict(found)
+    return {**result, "notes": [*(model.notes if model else ()), *notes]}, found
+
+
+def why_not(result: dict[str, Any], rules: Rules) -> list[str]:
+    """The reasons for which a result does not pass; none where it does."""
+    score, floor = result["score"], result["floor"]
+    reasons = []
+    if score < result["pass_mark"]:
+        reasons.append(f"the score is below the pass mark {result['pass_mark']:g}")
+    if score < floor["mean face"]:
+        reasons.append(f"it is worse than the mean face, {floor['mean face']:.1f}, which looks at no picture")
+    if (parameters := result["parameters"]) is not None and parameters > rules.max_parameters:
+        reasons.append(f"{parameters:,} parameters, the rules allow {rules.max_parameters:,}")
+    if (size := result["megabytes"]) is not None and size > rules.max_model_megabytes:
+        reasons.append(f"a file of {size:.1f} MB, the rules allow {rules.max_model_megabytes:g}")
+    return reasons
+
+
+def _provenance(
+    model: Model | None, splits: Splits, benchmark: Benchmark, split: str
+) -> tuple[list[str], Study | None]:
+    """What is to be noted of where a model is from, and the study that its reading of the test belongs to."""
     notes = []
-    if card.data != splits.digest():
+    card = model.card if model else None
+    if card and card.data != splits.digest():
         notes.append(f"the model was trained on other faces ({card.data}) than these ({splits.digest()})")
-    if card.benchmark != benchmark.digest:
+    if card and card.benchmark != benchmark.digest:
         notes.append(f"the model was trained for another version of the benchmark ({card.benchmark})")
-    folder = model.absolute().parent.parent
-    in_study = (folder / PLAN).is_file()
-    known = in_study and card.data == splits.digest()
-    if split == "test" and not known:
+    folder = model.file.absolute().parent.parent if model else Path()
+    in_study = card is not None and (folder / PLAN).is_file()
+    if in_study and card and card.data == splits.digest():
+        return notes, Study(folder)
+    if split == "test":
         where = "these are not its study's faces" if in_study else "the model lies in no study"
         notes.append(f"{where}, so this reading of the sealed test is written down nowhere")
-    record = Study(folder).test_reading(command, f"{MODELS}/{model.stem}.safetensors") if known else lambda: None
-    faces = splits.val if split == "val" else splits.test.open(record)
-    scored = _scored(network, str(model), model.with_suffix(".safetensors"), faces, benchmark, by_condition)
-    return {**scored, "data": splits.name, "data_digest": splits.digest(), "split": split, "notes": notes}
+    return notes, None
 
 
-def score_own(
-    word: str, weights: Path | None, words: Sequence[str], data: str, split: str, *, say: Say, by_condition: bool
-) -> dict[str, Any]:
-    """The official score of `FILE.py:NAME` with weights from a file, as `score_model` gives it.
+def _floor(
+    study: Study | None, splits: Splits, faces: Faces, split: str, coordinates: Coordinates, say: Say
+) -> dict[str, float]:
+    """The scores of mean face and ridge on these faces, of the study where it has them."""
+    known = read_json(study.folder / FLOOR) if study else None
+    if known and all(split in scores for scores in known.values()):
+        return {name: scores[split] for name, scores in known.items()}
+    say("scoring the floor: mean face, ridge on pixels", 0.0)
+    labelled = Labelled(faces, coordinates)
+    found = {
+        name: score_from_mse(official_mse(model, labelled))
+        for name, model in floors(splits.train, splits.val, coordinates)
+    }
+    say("scoring the floor: mean face, ridge on pixels", 1.0)
+    return found
 
-    Args:
-        word: a path in it is relative to the working directory.
-        weights: a state dict, written by torch.save or as safetensors.
-        words: `name=value` for each parameter that is not at its default.
+
+def _measures(request: Request, network: nn.Module, faces: Faces, benchmark: Benchmark, say: Say) -> dict[str, float]:
+    found: dict[str, float] = {}
+    if request.shifted:
+        found |= under_shifts((SHIFT,), benchmark.coordinates)(network, faces)
+    if request.elsewhere:
+        other = load(request.elsewhere, **benchmark.splits.model_dump(), labels="complete", progress=say)
+        found |= elsewhere(other.name, other.val, benchmark.coordinates)(network, faces)
+    return found
+
+
+def write_result(path: Path, text: str) -> None:
+    """Keeps a result as a file for the leaderboard; another result is not replaced.
 
     Raises:
-        UsageError: code, weights or data that cannot be used, or an unknown parameter or split.
+        UsageError: the path is no `.json`, or holds something else.
     """
-    _check_split(split)
-    if weights is None:
-        raise UsageError(f"{word} has no weights to score; give --weights")
-    if not WRITTEN.fullmatch(word):
-        raise UsageError(f"--weights and --param are for a network of your own, FILE.py:NAME, not for '{word}'")
-    opened = open_space(word)
-    (cell,) = opened.space.cells()
-    params = complete({**cell, **_chosen(words, family_defaults(str(cell["family"])))}, opened.defaults)
-    check_output(params)
-    network = with_weights(params, weights)
-    benchmark = read_benchmark()
-    splits = load(data, **benchmark.splits.model_dump(), labels="complete", progress=say)
-    notes = ["what these weights were trained on is not known"]
-    if split == "test":
-        notes.append("the model lies in no study, so this reading of the sealed test is written down nowhere")
-    faces = splits.val if split == "val" else splits.test.open(lambda: None)
-    scored = _scored(network, word, weights, faces, benchmark, by_condition)
-    return {**scored, "data": splits.name, "data_digest": splits.digest(), "split": split, "notes": notes}
-
-
-def _check_split(split: str) -> None:
-    if split not in ("val", "test"):
-        raise UsageError(f"unknown split '{split}'. Known: val, test")
-
-
-def _chosen(words: Sequence[str], defaults: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """`width=32` by dotted name, in the type of the parameter's default."""
-    chosen: dict[str, Scalar] = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        default = lookup(defaults, PREFIX + name, "parameter")
-        try:
-            chosen[PREFIX + name] = (
-                {"true": True, "false": False}[value] if default is True or default is False else (type(default)(value))
-            )
-        except (ValueError, KeyError):
-            raise UsageError(f"--param {name} must be of the kind of its default, {default!r}, got '{value}'") from None
-    return chosen
-
-
-def _scored(
-    network: nn.Module, name: str, file: Path, faces: Faces, benchmark: Benchmark, by_condition: bool
-) -> dict[str, Any]:
-    mse = official_mse(network, Labelled(faces, benchmark.coordinates))
-    parameters = count_parameters(network)
-    megabytes = file.stat().st_size / 1e6
-    rules = benchmark.rules
-    score = score_from_mse(mse)
-    if not math.isfinite(score):
-        raise UsageError(f"{name} has no finite score on these faces: {score}")
-    return {
-        "model": name,
-        "faces": len(faces),
-        "score": score,
-        "mse": mse,
-        "rmse_px": math.sqrt(mse) * benchmark.coordinates.scale,
-        "parameters": parameters,
-        "megabytes": megabytes,
-        "pass_mark": benchmark.scorer.pass_mark,
-        "pass": score >= benchmark.scorer.pass_mark
-        and parameters <= rules.max_parameters
-        and megabytes <= rules.max_model_megabytes,
-        **({"conditions": _by_condition(network, faces, benchmark.coordinates)} if by_condition else {}),
-    }
+    if path.suffix != ".json":
+        raise UsageError(f"--to keeps the result as JSON, so it ends in .json, not {path.name}")
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise UsageError(f"{path} is there already; choose another --to, or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text)
 
 
 def _by_condition(network: nn.Module, faces: Faces, coordinates: Coordinates) -> list[dict[str, Any]]:
@@ -167,17 +219,17 @@ def _by_condition(network: nn.Module, faces: Faces, coordinates: Coordinates) ->
     ]
 
 
-def _splits_of(card: ModelCard, data: str, shares: SplitShares, say: Say) -> Splits:
+def _splits_of(model: Model | None, data: str, shares: SplitShares, say: Say) -> Splits:
     """The data as the model was trained on it, with complete or with partial labels; else with complete ones."""
 
     def read(labels: str) -> Splits:
         return load(data, **shares.model_dump(), labels=labels, progress=say)
 
     complete = read("complete")
-    if complete.digest() == card.data:
+    if model is None or model.card is None or complete.digest() == model.card.data:
         return complete
     try:
         partial = read("partial")
     except UsageError:  # there are no partial labels
         return complete
-    return partial if partial.digest() == card.data else complete
+    return partial if partial.digest() == model.card.data else complete

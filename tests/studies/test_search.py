@@ -19,7 +19,7 @@ from kpbench.store.files import LATENCY, READINGS, RESULT, SESSIONS, read_json, 
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Latency, Reading, Session
 from kpbench.studies.floor import floors
-from kpbench.studies.score import score_model
+from kpbench.studies import score
 from kpbench.studies.search import dry_run, search
 from kpbench.studies.search_request import SearchRequest, prepare_search
 from kpbench.task.scorer import evaluate_model
@@ -161,24 +161,29 @@ def test_the_test_split_is_opened_only_after_the_last_trial(asked, monkeypatch):
     assert opened[2:] == [1, 2]
 
 
+def scored(model, data, split):
+    request = score.Request(model=str(model), data=str(data), split=split, command="kpbench score")
+    return score.score(request, quiet)[0]
+
+
 def test_score_of_a_kept_model_is_the_studys_and_is_written_down(asked, course):
     folder = run(asked)
     best = read_json(folder / RESULT)["best"]
     for split in ("val", "test"):
-        result = score_model(folder / best["model"], str(course), split, command="kpbench score", say=quiet)
+        result = scored(folder / best["model"], course, split)
         assert result["score"] == best[f"{split}_score"]
         assert result["notes"] == []
     readings = read_lines(folder / READINGS, Reading)
     assert [r.command for r in readings].count("kpbench score") == 1
     with pytest.raises(UsageError, match="Known: val, test"):
-        score_model(folder / best["model"], str(course), "train", command="", say=quiet)
+        scored(folder / best["model"], course, "train")
 
 
 def test_a_model_scored_on_other_faces_says_so(asked, tmp_path):
     folder = run(asked)
     write_course(tmp_path / "others", train=6, val=4, test=4, seed=9)
     model = folder / read_json(folder / RESULT)["best"]["model"]
-    assert "other faces" in score_model(model, str(tmp_path / "others"), "val", command="", say=quiet)["notes"][0]
+    assert "other faces" in scored(model, tmp_path / "others", "val")["notes"][0]
 
 
 def test_a_study_in_which_everything_fails_ends_and_says_so(asked, tmp_path):

@@ -1,0 +1,37 @@
+"""`kpbench export`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    study: Annotated[str, typer.Argument(help="A study: its folder, or its name.")],
+    cell: Annotated[str | None, typer.Argument(help="A cell's id, or the beginning of one; else the best.")] = None,
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="safetensors, torchscript, onnx, or course: the exercise's hand-in.")
+    ] = "safetensors",
+    to: Annotated[Path | None, typer.Option(help="A file, or a folder; the working directory otherwise.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The model of this seed; else the best on val.")] = None,
+    out: Annotated[Path, typer.Option(help="Where studies lie.")] = Path("reports"),
+    force: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print files and facts as one JSON object.")] = False,
+) -> None:
+    """Write a trained model in a form that other programs read; it says where it is from and what it scored."""
+    from kpbench.models.course import loading_lines
+    from kpbench.studies.export import export_model
+
+    files, about = export_model(study, cell, format=format, to=to, seed=seed, out=out, force=force)
+    if as_json:
+        typer.echo(json.dumps({"files": [str(file) for file in files], **about.model_dump(mode="json")}))
+        return
+    for file in files:
+        typer.echo(f"wrote    {file} ({file.stat().st_size / 1e6:.2f} MB)")
+    for line in about.lines():
+        typer.echo(line)
+    if format == "course":
+        typer.echo("loads without kpbench, in the folder of both files:")
+        for line in loading_lines(files[0]):
+            typer.echo(f"    {line}")

@@ -1,0 +1,1 @@
+"""Models as files: formats in which they leave kpbench, and those that it reads."""

@@ -1,0 +1,46 @@
+"""What an exported model says of itself: where it is from, its scores, the floor, the data, the rules."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from kpbench.cell import Scalar, Value
+from kpbench.networks.families import describe
+
+
+class About(Value):
+    """Travels inside each exported file, as JSON under the key `kpbench`.
+
+    Attributes:
+        score: official scores of this very model, by split.
+        floor: official scores of the mean face and of ridge, name -> split -> score.
+        data: name of the faces; `data_digest` is that of their three splits.
+        rules_kept: whether its parameters and megabytes keep the benchmark's rules.
+    """
+
+    kind: Literal["kpbench model"] = "kpbench model"
+    study: str
+    params: dict[str, Scalar]
+    seed: int
+    epochs: int
+    device: str
+    score: dict[str, float]
+    floor: Mapping[str, Mapping[str, float]] = {}
+    data: str
+    data_digest: str
+    benchmark: str
+    parameters: int
+    megabytes: float
+    rules_kept: bool
+    kpbench: str
+
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        scores = ", ".join(f"{split} {score:.1f}" for split, score in self.score.items())
+        floor = ", ".join(f"{name} {scores['val']:.1f}" for name, scores in self.floor.items() if "val" in scores)
+        return [
+            f"model    {describe(self.params)}",
+            f"from     {self.study}, seed {self.seed}, {self.epochs} epochs on {self.data} ({self.data_digest})",
+            f"score    {scores}" + (f" (floor on val: {floor})" if floor else ""),
+            f"rules    {self.parameters:,} parameters, {self.megabytes:.2f} MB: "
+            + ("kept" if self.rules_kept else "not kept"),
+        ]

@@ -1,0 +1,164 @@
+"""A network in a file, whoever wrote it: safetensors with a card, TorchScript, ONNX, or code with weights."""
+
+import inspect
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import nn
+
+from kpbench.errors import UsageError
+from kpbench.faces.faces import SIZE
+from kpbench.models.course import SOURCE
+from kpbench.models.onnx import read_onnx
+from kpbench.models.pickled import read_pickle, state_of
+from kpbench.models.torchscript import read_torchscript
+from kpbench.networks.checks import first_line
+from kpbench.networks.families import count_parameters
+from kpbench.networks.heads import OUTPUTS
+from kpbench.networks.own import told
+from kpbench.training.model_files import ModelCard, load_model
+
+PIXELS = 4.0
+"""A network whose points lie this far out, in (k - 48) / 48 units, answers in pixels."""
+
+LONGEST = 300
+"""Characters of torch's own message; its first line says nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network opened to be scored or to predict, on the CPU in eval mode.
+
+    Attributes:
+        file: whose size counts as the model's.
+        parameters: trainable values; of an ONNX graph all its stored values.
+        card: what kpbench wrote beside or into the file; None of a foreign one.
+    """
+
+    network: nn.Module
+    name: str
+    file: Path
+    parameters: int
+    card: ModelCard | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_model(path: Path) -> Model:
+    """The network that a file holds by itself, told by its content.
+
+    Raises:
+        UsageError: it holds none, is torn, or gives something else than 30 numbers a face; weights alone name the way.
+    """
+    if not path.is_file():
+        raise UsageError(f"no model file {path}")
+    if path.suffix in (".safetensors", ".json"):
+        return _safetensors(path)
+    if path.suffix == ".onnx":
+        network, about, values = read_onnx(path)
+        return _foreign(network, path, values, about)
+    if _is_torchscript(path):
+        network, about = read_torchscript(path)
+        return _foreign(network, path, count_parameters(network), about)
+    state_of(read_pickle(path), path)
+    source = SOURCE if path.with_name(SOURCE).is_file() else "FILE.py"
+    raise UsageError(f"{path} holds weights and no network; name its source: {source}:KeypointModel --weights {path}")
+
+
+def read_own_weights(name: str, make: Callable[..., nn.Module], path: Path) -> Model:
+    """A network of a person's own with weights from a file; no code in that file is run.
+
+    Args:
+        name: for messages.
+        make: makes the network; called with `hparams` where it takes them, the file's own or none.
+        path: `.safetensors`, or a state dict by `torch.save` or `pickle.dump`, alone or as the course's hand-in.
+
+    Raises:
+        UsageError: the file cannot be read, or its tensors are not this network's.
+    """
+    if path.suffix == ".safetensors":
+        try:
+            state, hparams = load_file(path), None
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror or first_line(error)}") from error
+        except SafetensorError as error:
+            raise UsageError(f"{path}: torn, or no safetensors: {first_line(error)}") from error
+    else:
+        state, hparams = state_of(read_pickle(path), path)
+    with told(name):
+        takes = "hparams" in inspect.signature(make).parameters
+        network = make(hparams=hparams or {}) if takes else make()
+    if not isinstance(network, nn.Module):
+        raise UsageError(f"{name} made a {type(network).__name__}, not a torch.nn.Module")
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        why = " ".join(str(error).split())[:LONGEST]
+        raise UsageError(f"{path}: not a state dict of {name}: {why}") from error
+    _check_answer(network, name)
+    return Model(network.eval(), name, path, count_parameters(network))
+
+
+def card_model(path: Path) -> Model:
+    """The network of a `.safetensors` file with its card beside it, checked.
+
+    Raises:
+        UsageError: as `load_model`, or it gives no finite numbers.
+    """
+    network, card = load_model(path)
+    _check_answer(network, str(path))
+    return Model(network, str(path), path.with_suffix(".safetensors"), count_parameters(network), card)
+
+
+def _safetensors(path: Path) -> Model:
+    if path.suffix == ".json" or path.with_suffix(".json").is_file():
+        return card_model(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            written = "kpbench" in (file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"{path}: torn, or no safetensors: {first_line(error)}") from error
+    if written:
+        raise UsageError(f"{path}: the card {path.with_suffix('.json').name}, exported with it, is not beside it")
+    raise UsageError(f"{path} holds weights and no network; name its source: FILE.py:NAME --weights {path}")
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as file:
+            return any(name.endswith("/constants.pkl") for name in file.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _foreign(network: nn.Module, path: Path, parameters: int, about: dict[str, Any]) -> Model:
+    notes = _check_answer(network, str(path))
+    if about.get("kind") == "kpbench model":
+        return Model(network, str(path), path, int(about.get("parameters", parameters)), None, notes)
+    return Model(network, str(path), path, parameters, None, (*notes, "what it was trained on is not known"))
+
+
+def _check_answer(network: nn.Module, name: str) -> tuple[str, ...]:
+    """Asks the network for one face, as the scorer does.
+
+    Raises:
+        UsageError: a weight or an answer is NaN, or it fails or does not give 30 numbers.
+    """
+    for key, tensor in network.state_dict().items():
+        if tensor.isnan().any():
+            raise UsageError(f"{name}: its weight '{key}' holds NaN")
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(), told(name):
+        output = network.eval()(torch.rand(1, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)))
+    shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if not isinstance(output, torch.Tensor) or output.numel() != OUTPUTS or shape[:1] != (1,):
+        raise UsageError(f"{name}: returned {shape} for a face (1, 1, {SIZE}, {SIZE}), not (1, {OUTPUTS})")
+    if output.isnan().any():
+        raise UsageError(f"{name}: its answer to a face holds NaN")
+    if output.abs().median() > PIXELS:
+        return ("its points lie far outside the picture: are they in pixels? a network gives (k - 48) / 48",)
+    return ()

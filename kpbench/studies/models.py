@@ -1,0 +1,121 @@
+"""Models by the words in which a person names them: a file, a study, a network of their own with weights."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from kpbench.cell import RunResult, Scalar
+from kpbench.errors import UsageError, lookup, nearest
+from kpbench.models.reading import Model, read_model, read_own_weights
+from kpbench.networks.families import PREFIX, build, family_defaults
+from kpbench.networks.own import WRITTEN, OwnFile, admit, read_own, resolve, takes_hparams
+from kpbench.space.space import complete
+from kpbench.store.files import RESULT, ROWS, read_json, read_lines
+from kpbench.store.study import every_study, find_study, studies_named
+from kpbench.studies.spaces import open_space
+
+FILES = (".safetensors", ".json", ".ts", ".pt", ".pth", ".onnx", ".p", ".pkl", ".model")
+"""What a word that names a file ends in; any other file is told by its content too."""
+
+
+def open_model(
+    word: str,
+    *,
+    weights: Path | None = None,
+    parameters: Sequence[str] = (),
+    trust_code: bool = False,
+    out: Path = Path("reports"),
+) -> Model:
+    """The network that a word names, on the CPU in eval mode.
+
+    Args:
+        word: a file (`models.reading`), a study by path or name (its best model), or `FILE.py:NAME` with weights.
+        parameters: `name=value` of `FILE.py:NAME`, where it is not at its default.
+        trust_code: runs the person's own code that lies beside a model, if it is the file it was trained with.
+        out: where studies are looked for.
+
+    Raises:
+        UsageError: there is none, or it cannot be used; the message names thing and remedy.
+    """
+    if WRITTEN.fullmatch(word):
+        return _own(word, weights, parameters)
+    if weights is not None or parameters:
+        raise UsageError(f"--weights and --param are for a network of your own, FILE.py:NAME, not for '{word}'")
+    path = Path(word)
+    if not path.is_file() and (path.is_dir() or path.suffix not in FILES):
+        path = _of_study(word, out)
+    if trust_code:
+        admit(OwnFile(file.name, file.read_bytes().decode(errors="replace")) for file in path.parent.glob("*.py"))
+    return read_model(path)
+
+
+def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
+    """The row of a study whose model is kept: of its best cell, or of a cell by its id or the beginning of one.
+
+    Raises:
+        UsageError: there is none; what there is, is named.
+    """
+    kept = [row for row in read_lines(folder / ROWS, RunResult) if row.state == "complete" and _file(folder, row)]
+    if not kept:
+        raise UsageError(f"{folder} keeps no models; they come with its final runs")
+    if cell is None:
+        best = ((read_json(folder / RESULT) or {}).get("best") or {}).get("model")
+        chosen = [row for row in kept if row.model == best]
+        if not chosen:
+            raise UsageError(f"{folder} names no best model; name a cell: {', '.join(_cells(kept))}")
+    else:
+        chosen = [row for row in kept if row.cell.startswith(cell)]
+        if len({row.cell for row in chosen}) != 1:
+            raise UsageError(f"{folder} keeps {'no model' if not chosen else 'several'} of cell '{cell}': "
+                             f"{nearest(cell, _cells(kept))}")  # fmt: skip
+    if seed is not None:
+        same_cell = [row for row in kept if row.cell == chosen[0].cell]
+        chosen = [row for row in same_cell if row.seed == seed]
+        if not chosen:
+            raise UsageError(f"no model of seed {seed}; seeds: {', '.join(str(row.seed) for row in same_cell)}")
+    return max(chosen, key=lambda row: -(row.val_mse or 0.0))
+
+
+def _of_study(word: str, out: Path) -> Path:
+    if not studies_named(word, out):
+        names = [folder.relative_to(out).as_posix() for folder in every_study(out)]
+        raise UsageError(f"no model file or study '{word}': {nearest(word, names)}")
+    folder = find_study(word, out)
+    return folder / str(stored_run(folder, None, None).model)
+
+
+def _file(folder: Path, row: RunResult) -> bool:
+    return row.model is not None and (folder / row.model).is_file()
+
+
+def _cells(rows: Sequence[RunResult]) -> list[str]:
+    return list(dict.fromkeys(row.cell for row in rows))
+
+
+def _own(word: str, weights: Path | None, words: Sequence[str]) -> Model:
+    if weights is None:
+        raise UsageError(f"{word} has no weights to score; give --weights")
+    name, _ = read_own(word, Path())
+    if takes_hparams(name):
+        if words:
+            raise UsageError(f"{word} takes its hparams from {weights}; --param is for keyword parameters")
+        return read_own_weights(word, resolve(name), weights)
+    opened = open_space(word)
+    (cell,) = opened.space.cells()
+    params = complete({**cell, **_chosen(words, family_defaults(str(cell["family"])))}, opened.defaults)
+    return read_own_weights(word, partial(build, params), weights)
+
+
+def _chosen(words: Sequence[str], defaults: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """`width=32` by dotted name, in the type of the parameter's default."""
+    chosen: dict[str, Scalar] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        default = lookup(defaults, PREFIX + name, "parameter")
+        try:
+            chosen[PREFIX + name] = (
+                {"true": True, "false": False}[value] if default is True or default is False else (type(default)(value))
+            )
+        except (ValueError, KeyError):
+            raise UsageError(f"--param {name} must be of the kind of its default, {default!r}, got '{value}'") from None
+    return chosen
