@@ -145,7 +145,7 @@ def test_weights_of_ones_own_are_scored(kpbench, refused, course, tmp_path, unwa
     torch.save(torch.nn.ReLU(), tmp_path / "code.pt")
     for given, says in (
         ([], "my_nets.py:make has no weights to score; give --weights"),
-        (["--weights", "w.pt"], "w.pt: not a state dict of my_nets.py:make: size mismatch for conv.weight"),
+        (["--weights", "w.pt"], "w.pt: not a state dict of my_nets.py:make: .*size mismatch for conv.weight"),
         (["--weights", "w.pt", "--param", "widht=6"], "unknown parameter 'network.widht': did you mean"),
         (["--weights", "w.pt", "--param", "width=six"], "--param width must be of the kind of its default, 4"),
         (["--weights", "bad.pt"], "bad.pt: holds no weights alone"),
