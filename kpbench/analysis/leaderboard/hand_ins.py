@@ -20,7 +20,7 @@ CLOSE = 1e-6
 """A score and what its MSE gives agree within this share."""
 
 LONGEST = 80
-"""Characters that are kept of a name or a note."""
+"""Characters that are kept of a name; of a note four times as many."""
 
 
 class _Loose(Value):
@@ -82,7 +82,8 @@ def read_hand_in(path: Path) -> tuple[str, HandIn] | None:
     except ValidationError as error:
         if error.errors()[0]["loc"] == ("kind",):
             return None
-        raise UsageError(f"{path} is a damaged hand-in: {first_problem(error)}; score the model again") from error
+        why = first_problem(error).removeprefix(": ")  # no key is wrong where it is no JSON
+        raise UsageError(f"{path} is a damaged hand-in: {why}; score the model again") from error
     score = score_from_mse(found.mse)
     if not math.isclose(found.score, score, rel_tol=CLOSE):
         raise UsageError(f"{path} is a damaged hand-in: it says score {found.score:g}, its MSE gives {score:g}")
@@ -112,14 +113,14 @@ def hand_in_entry(digest: str, found: HandIn, files: Sequence[str], *, anonymous
         ),
         file="" if anonymous else files[0],
         marks=tuple(marks),
-        notes=() if anonymous else tuple(map(shown, found.notes)),
+        notes=() if anonymous else tuple(shown(note, most=4 * LONGEST) for note in found.notes),
         ranks=ranks,
     )
     task = Task(found.data_digest, found.split, found.benchmark, *limits, found.scorer_version)
     return task, Facts(shown(found.data), None, found.faces, found.pass_mark, known_floor(found.floor or {})), entry
 
 
-def shown(text: str) -> str:
+def shown(text: str, *, most: int = LONGEST) -> str:
     """A foreign text on one line, without what could steer a terminal, its middle left out where it is long."""
     clean = "".join(sign if sign.isprintable() else " " for sign in text).strip()
-    return clean if len(clean) <= LONGEST else f"{clean[: LONGEST // 2]}…{clean[1 - LONGEST // 2 :]}"
+    return clean if len(clean) <= most else f"{clean[: most // 2]}…{clean[1 - most // 2 :]}"

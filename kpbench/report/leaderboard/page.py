@@ -22,7 +22,7 @@ class Bar:
 def leaderboard_page(found: Leaderboard) -> str:
     """The page as text."""
     return TEMPLATES.get_template("leaderboard.html").render(
-        tables=[(table, [(line, bar(table, line)) for line in table.lines]) for table in found.tables],
+        tables=[(one, [(line, bar(line, most(one))) for line in one.lines], most(one)) for one in found.tables],
         left_out=list(words.left_out(found)),
         words=words,
         colours=COLOURS,
@@ -30,8 +30,12 @@ def leaderboard_page(found: Leaderboard) -> str:
     )
 
 
-def bar(table: Table, line: Entry) -> Bar:
-    """The places of a line on the axis from 0 to the highest end of the table."""
-    most = max(one.ends[1] for one in table.lines)
+def most(table: Table) -> float:
+    """The highest score of a table, or the highest end of an interval."""
+    return max(one.ends[1] for one in table.lines)
+
+
+def bar(line: Entry, most: float) -> Bar:
+    """The places of a line on the axis from 0 to `most`."""
     low, high = line.ends
     return Bar(*(round(100 * value / most, 1) for value in (low, line.score, high)))

@@ -2,16 +2,19 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
-from textwrap import shorten, wrap
+from textwrap import wrap
 
-from kpbench.analysis.leaderboard.entries import Elsewhere, Entry
+from kpbench.analysis.leaderboard.entries import OTHER, Elsewhere, Entry
 from kpbench.analysis.leaderboard.leaderboard import Leaderboard, Table
 from kpbench.cell import spoken
 from kpbench.plots.factors import clipped, show_level
 from kpbench.statistics.words import MINUS, plural, short_count, short_names
 
 COLUMNS = 60
+
+NONE = "–"
 
 MOST_OTHERS = 3
 """Other data sets shown beside an entry; JSON and CSV have all."""
@@ -44,23 +47,32 @@ def notes(table: Table) -> Iterator[str]:
     entries = [line for line in table.lines if line.rank]
     if any(line.overlaps_first for line in entries):
         yield (
-            "~ The interval overlaps that of the first: the two are not separable here. Overlap is no test; "
-            "`kpbench compare A B` is, for two studies."
+            "~ The interval overlaps that of the first: the two are not separable here. Overlap is no test; for two "
+            "studies kpbench compare A B is one."
         )
     if any(line.low is not None for line in entries):
         yield "Scores are geometric means over seeds, with a 95 % interval; a study's cell was chosen on validation."
     if any(line.kind == "hand-in" for line in table.lines):
         yield "A hand-in is one model, without an interval; its file is taken at its word."
+    said = Counter(note for line in table.lines for note in dict.fromkeys(line.notes))
+    for note, count in said.items():
+        yield f"{plural(count, 'hand-in')}: {note}."
     measured = [one for line in table.lines for one in line.elsewhere]
     if measured:
+        on_val = any(one.on != table.task.split for one in measured)
         yield (
-            "Shifted: faces moved by 4 px; other: another data set's validation faces. The percentage is the MSE there "
-            "against the MSE on clean faces" + (_on_val() if any(one.on == "val" for one in measured) else "") + "."
+            f"Shifted: faces moved by 4 px; other: {_faces_of(table)}. The percentage is the MSE there against the MSE "
+            f"on clean faces{', of validation where a study was judged on it' * on_val}."
         )
 
 
-def _on_val() -> str:
-    return ", of validation where a study was judged on it"
+def _other_data(table: Table) -> list[str]:
+    return sorted({one.name.removeprefix(OTHER) for line in table.lines for one in line.others})
+
+
+def _faces_of(table: Table) -> str:
+    names = _other_data(table)
+    return f"validation faces of {names[0]}" if len(names) == 1 else "validation faces of other data sets"
 
 
 def left_out(found: Leaderboard) -> Iterator[str]:
@@ -72,7 +84,7 @@ def left_out(found: Leaderboard) -> Iterator[str]:
 
 def show(score: float | None) -> str:
     """A score with one decimal, from 1,000 on with none: near scores that have different ranks differ in print."""
-    return "-" if score is None else f"{score:,.0f}" if score >= 1000 else f"{score:.1f}"
+    return NONE if score is None else f"{score:,.0f}" if score >= 1000 else f"{score:.1f}"
 
 
 def interval_text(line: Entry) -> str:
@@ -83,9 +95,11 @@ def interval_text(line: Entry) -> str:
 def change_text(one: Elsewhere | None) -> str:
     """The change of MSE against clean faces: `+153 %`; a dash where it is not measured."""
     if one is None:
-        return "-"
+        return NONE
     size = abs(one.change)
-    text = f"{size:.1f}" if size < 10 else f"{size:.0f}" if size < 10_000 else "> 9999"
+    if size >= 10_000:
+        return "> +9999 %"
+    text = f"{size:.1f}" if size < 10 else f"{size:.0f}"
     return f"{MINUS if one.change < 0 else '+'}{text} %"
 
 
@@ -100,7 +114,7 @@ def cell_words(line: Entry) -> str:
 
 def megabytes(line: Entry) -> str:
     """The size of an entry's model file, one decimal."""
-    return "-" if line.megabytes is None else f"{line.megabytes:.1f}"
+    return NONE if line.megabytes is None else f"{line.megabytes:.1f}"
 
 
 def text(found: Leaderboard) -> Iterator[str]:
@@ -111,8 +125,9 @@ def text(found: Leaderboard) -> Iterator[str]:
         yield ""
         yield "  #  name"
         yield NUMBERS.format("score", "95 % interval", "seeds", "params", "MB", "shifted", "other")
+        one_other = len(_other_data(table)) < 2
         for line in table.lines:
-            yield from _lines(line)
+            yield from _lines(line, one_other=one_other)
         yield ""
         for note in notes(table):
             yield from _wrapped(note)
@@ -121,25 +136,24 @@ def text(found: Leaderboard) -> Iterator[str]:
         yield from _wrapped(note)
 
 
-def _lines(line: Entry) -> Iterator[str]:
+def _lines(line: Entry, *, one_other: bool) -> Iterator[str]:
     if line.kind in ("floor", "pass mark"):
         yield f"{show(line.score):>12} {line.name}"
         return
     what = cell_words(line) or (line.file and f"hand-in {line.file}")
-    yield clipped(f"{line.rank or '-':>3}{'~' if line.overlaps_first else ' '} {line.name}", length=COLUMNS)
+    yield clipped(f"{line.rank or NONE:>3}{'~' if line.overlaps_first else ' '} {line.name}", length=COLUMNS)
     if what:
-        yield "     " + shorten(what, COLUMNS - 5, placeholder=" …")
-    others = line.others[:MOST_OTHERS]
+        yield from wrap(what, COLUMNS, initial_indent=" " * 5, subsequent_indent=" " * 5, max_lines=2, placeholder=" …")
     yield NUMBERS.format(
         show(line.score),
-        interval_text(line) or "-",
-        "-" if line.seeds is None else line.seeds,
-        "-" if line.parameters is None else short_count(line.parameters),
+        interval_text(line) or NONE,
+        NONE if line.seeds is None else line.seeds,
+        NONE if line.parameters is None else short_count(line.parameters),
         megabytes(line),
         change_text(line.shifted),
-        change_text(others[0] if others else None),
+        change_text(line.others[0] if line.others else None) if one_other or not line.others else "below",
     ).rstrip()
-    for one in others[1:]:
+    for one in () if one_other else line.others[:MOST_OTHERS]:
         yield clipped(f"     {one.name}: {show(one.score)}, {change_text(one)}", length=COLUMNS)
     for mark in line.marks:
         yield from _wrapped(mark, indent=5)
