@@ -16,6 +16,9 @@ COLUMNS = 60
 
 NONE = "–"
 
+LONG_CELL = 100
+"""A cell in more characters than that is folded up on the page."""
+
 MOST_OTHERS = 3
 """Other data sets shown beside an entry; JSON and CSV have all."""
 
