@@ -43,13 +43,14 @@ def test_a_command_of_the_readme_is_one(line):
 CLUSTER = ROOT / "examples" / "cluster"
 ELSEWHERE = [
     line.partition("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8"), flags=re.S)
+    for page in ("cluster", "leaderboard")
+    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), flags=re.S)
     for line in block.splitlines()
 ] + [yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"]]
 
 
 @pytest.mark.parametrize("line", [line for line in ELSEWHERE if line.startswith("kpbench ")])
-def test_a_command_for_a_cluster_is_one(line):
+def test_a_command_of_the_docs_is_one(line):
     test_a_command_of_the_readme_is_one(line)
 
 

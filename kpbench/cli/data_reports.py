@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kpbench.cli.pages import refuse_place, write_file
+
 if TYPE_CHECKING:
     from kpbench.faces.checks.pool import Pool
     from kpbench.faces.parts import Progress
@@ -35,14 +37,14 @@ def check(
     from kpbench.faces.checks.checks import has_errors, run_checks
     from kpbench.report.data.words import CHECKED, check_lines, count_by_severity, split_counts
 
-    _refuse_folder(to)
+    refuse_place(to)
     with View(quiet=quiet) as view:
         shown, pool, notes = _read(name, view.say)
         findings = run_checks(pool, view.say)
     if to is not None:
         from kpbench.report.data.page import check_page
 
-        _write(to, check_page(shown, findings, pool, notes).encode())
+        write_file(to, check_page(shown, findings, pool, notes).encode())
     if as_json:
         found = {
             "data": shown,
@@ -79,8 +81,8 @@ def show(
     from kpbench.faces.checks.overview import overview, sample
     from kpbench.report.data.words import SHOWN, show_lines
 
-    _refuse_folder(sheet)
-    _refuse_folder(to)
+    refuse_place(sheet)
+    refuse_place(to)
     with View(quiet=quiet) as view:
         shown, pool, notes = _read(name, view.say)
     found = overview(shown, pool, notes)
@@ -88,11 +90,11 @@ def show(
     if sheet is not None:
         from kpbench.report.data.contact_sheet import contact_sheet, png_bytes
 
-        _write(sheet, png_bytes(contact_sheet(pool.images[rows], pool.keypoints[rows])))
+        write_file(sheet, png_bytes(contact_sheet(pool.images[rows], pool.keypoints[rows])))
     if to is not None:
         from kpbench.report.data.page import show_page
 
-        _write(to, show_page(found, pool, rows, seed=seed).encode())
+        write_file(to, show_page(found, pool, rows, seed=seed).encode())
     written = {"sheet": sheet, "page": to}
     if as_json:
         files = {what: None if path is None else str(path) for what, path in written.items()}
@@ -121,23 +123,3 @@ def _read(source: str, say: "Progress") -> "tuple[str, Pool, tuple[str, ...]]":
         made = " and ".join(part for part in ("val", "test") if part in pool.made)
         notes = (*notes, f"no {made} in the data: split off train {how}, as a search does")
     return name, pool, notes
-
-
-def _refuse_folder(path: Path | None) -> None:
-    """UsageError where a file could not be written, before the work is done."""
-    from kpbench.errors import UsageError
-
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise UsageError(
-            f"cannot write {path}: {'it is a folder' if path.is_dir() else 'there is no such folder'}; name a file"
-        )
-
-
-def _write(path: Path, content: bytes) -> None:
-    from kpbench.errors import UsageError
-    from kpbench.whole_file import write_whole
-
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error

@@ -5,7 +5,21 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from kpbench.cli import ablate, bench, compare, data, export, ls, power, report, score, search, status, verify
+from kpbench.cli import (
+    ablate,
+    bench,
+    compare,
+    data,
+    export,
+    leaderboard,
+    ls,
+    power,
+    report,
+    score,
+    search,
+    status,
+    verify,
+)
 from kpbench.cli.options import command_line
 from kpbench.errors import UsageError
 from kpbench.version import __version__
@@ -32,6 +46,7 @@ app.command("ablate")(ablate.ablate)
 app.command("compare")(compare.compare)
 app.command("score")(score.score)
 app.command("export")(export.export)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("power")(power.power)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)

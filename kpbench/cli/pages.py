@@ -1,4 +1,4 @@
-"""Writes the pages that several commands write."""
+"""Writes the pages and files that several commands write."""
 
 from pathlib import Path
 
@@ -25,3 +25,28 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another --to") from error
     return path
+
+
+def refuse_place(path: Path | None) -> None:
+    """UsageError where a file could not be written, before the work is done."""
+    from kpbench.errors import UsageError
+
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise UsageError(
+            f"cannot write {path}: {'it is a folder' if path.is_dir() else 'there is no such folder'}; name a file"
+        )
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Puts a file in its place whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    from kpbench.errors import UsageError
+    from kpbench.whole_file import write_whole
+
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another place") from error

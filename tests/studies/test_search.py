@@ -18,8 +18,8 @@ from kpbench.statistics.keypoint_errors import keypoint_metrics
 from kpbench.store.files import LATENCY, READINGS, RESULT, SESSIONS, read_json, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Latency, Reading, Session
-from kpbench.studies.floor import floors
 from kpbench.studies import score
+from kpbench.studies.floor import floors
 from kpbench.studies.search import dry_run, search
 from kpbench.studies.search_request import SearchRequest, prepare_search
 from kpbench.task.scorer import evaluate_model

@@ -1,0 +1,1 @@
+"""Studies and hand-ins ranked where they did the same task."""

@@ -1,0 +1,1 @@
+"""The page, the lines and the CSV of a leaderboard."""
