@@ -87,14 +87,10 @@ def score_lines(result: dict[str, Any]) -> list[str]:
     """The result for a person: whether it passes and why not, the floor on the same faces, the rules."""
     reasons = result["why_not"]
     floor = ", ".join(f"{name} {score:.1f}" for name, score in result["floor"].items())
-    lines = [
-        ("no pass  " if reasons else "PASS     ")
-        + f"{result['score']:.2f} on {result['faces']} {result['split']} faces of {result['data']}"
-    ]
-    lines += [f"why      {reason}" for reason in reasons]
+    lines = [f"no pass  {reason}" for reason in reasons] or [f"PASS     above the pass mark {result['pass_mark']:g}"]
     lines += [
+        f"score    {result['score']:.2f} on {result['faces']} {result['split']} faces of {result['data']}",
         f"floor    {floor}",
-        f"mark     {result['pass_mark']:g}",
         f"error    {result['rmse_px']:.2f} px RMSE of a coordinate",
     ]
     if result["parameters"] is None:

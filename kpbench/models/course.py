@@ -92,7 +92,7 @@ def loading_lines(path: Path) -> list[str]:
 
 
 def _weights(program: ExportedProgram) -> tuple[dict[str, torch.Tensor], set[str]]:
-    """Tensors that the graph uses, by the name of their placeholder, and which of them are parameters."""
+    """Tensors that the graph uses, by the name of their placeholder, and which of them can be trained."""
     used = {node.name for node in program.graph.nodes if node.op == "placeholder" and node.users}
     held = {**program.state_dict, **program.constants}
     inputs = {
@@ -101,7 +101,7 @@ def _weights(program: ExportedProgram) -> tuple[dict[str, torch.Tensor], set[str
         if spec.target is not None and getattr(spec.arg, "name", "") in used
     }
     weights = {name: held[target].detach().cpu().contiguous().clone() for name, target in inputs.items()}
-    return weights, {name for name, target in inputs.items() if isinstance(held[target], nn.Parameter)}
+    return weights, {name for name, target in inputs.items() if held[target].requires_grad}
 
 
 def _source(

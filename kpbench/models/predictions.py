@@ -23,7 +23,7 @@ class Predictions(nn.Module):
 
     def __init__(self, points: NDArray[np.float32], coordinates: Coordinates) -> None:
         super().__init__()
-        scaled = (torch.from_numpy(points).reshape(len(points), -1) - coordinates.centre) / coordinates.scale
+        scaled = (torch.tensor(points).reshape(len(points), -1) - coordinates.centre) / coordinates.scale
         self.register_buffer("points", scaled)
         self.next = 0
 

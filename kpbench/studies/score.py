@@ -132,9 +132,9 @@ def why_not(result: dict[str, Any], rules: Rules) -> list[str]:
     score, floor = result["score"], result["floor"]
     reasons = []
     if score < result["pass_mark"]:
-        reasons.append(f"the score is below the pass mark {result['pass_mark']:g}")
+        reasons.append(f"{score:.2f} is below the pass mark {result['pass_mark']:g}")
     if score < floor["mean face"]:
-        reasons.append(f"it is worse than the mean face, {floor['mean face']:.1f}, which looks at no picture")
+        reasons.append(f"{score:.2f} is worse than the mean face, {floor['mean face']:.1f}")
     if (parameters := result["parameters"]) is not None and parameters > rules.max_parameters:
         reasons.append(f"{parameters:,} parameters, the rules allow {rules.max_parameters:,}")
     if (size := result["megabytes"]) is not None and size > rules.max_model_megabytes:

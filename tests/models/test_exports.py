@@ -1,0 +1,156 @@
+"""Every format for every family and norm: what comes back computes the same, in a process without kpbench too."""
+
+import itertools
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from kpbench.engine.evaluate import known_parameters
+from kpbench.errors import UsageError
+from kpbench.models.about import About
+from kpbench.models.course import SOURCE, loading_lines
+from kpbench.models.exports import EXPORTS
+from kpbench.models.onnx import TOLERANCE
+from kpbench.models.reading import read_model, read_own_weights
+from kpbench.models.traced import examples
+from kpbench.networks.families import FAMILIES, build, count_parameters
+from kpbench.networks.heads import HEADS
+from kpbench.networks.layers import ACTIVATIONS, NORMS
+from kpbench.space.space import complete
+
+SMALL = {
+    "cnn": {"network.depth": 2, "network.width": 4, "network.head_width": 8},
+    "keypoint_net": {"network.depth": 3, "network.width": 4, "network.blocks": 1, "network.head_width": 8},
+    "mlp": {"network.depth": 1, "network.width": 8},
+    "timm_backbone": {},
+    "timm_features": {},
+}
+KNOWN = known_parameters()
+
+
+def cell(family, **more):
+    chosen = {f"network.{name}": value for name, value in more.items()}
+    return complete({"family": family, **SMALL[family], **chosen}, KNOWN)
+
+
+def trained(params):
+    """A network whose running statistics and affine maps are not at their start."""
+    torch.manual_seed(1)
+    network = build(params)
+    for _ in range(2):
+        network.train()(torch.rand(4, 1, 96, 96))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return network.eval()
+
+
+def about(params):
+    return About(
+        study="s", params=params, seed=1, epochs=2, device="CPU", score={"val": 91.5, "test": 90.0},
+        floor={"mean face": {"val": 74.4}}, data="synthetic", data_digest="dd", benchmark="bb", parameters=10,
+        megabytes=0.1, rules_kept=True, kpbench="0",
+    )  # fmt: skip
+
+
+CELLS = {
+    **{family: cell(family) for family in FAMILIES},
+    **{f"cnn-{norm}": cell("cnn", norm=norm, dropout="spatial") for norm in NORMS},
+    **{f"head-{head}": cell("keypoint_net", head=head) for head in HEADS},
+    "members": cell("keypoint_net", members=2, mirror_average=True, head="softargmax"),
+    **{f"cnn-{name}": cell("cnn", activation=name) for name in ACTIVATIONS},
+}
+assert set(SMALL) == set(FAMILIES)
+
+
+FEW = ("cnn-batch", "members")
+
+
+ALL = [("safetensors", name) for name in CELLS] + [("course", name) for name in CELLS if "timm" not in name]
+QUICK = {*ALL, *(("torchscript", name) for name in FEW)}
+
+
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [
+        pytest.param(*one, marks=() if one in QUICK else pytest.mark.slow)
+        for one in itertools.product(("safetensors", "torchscript", "course"), CELLS)
+    ],
+)
+def test_what_comes_back_computes_the_same_bit_for_bit(format, name, tmp_path):
+    params = CELLS[name]
+    network = trained(params)
+    suffix, write = EXPORTS[format]
+    model, *_ = write(network, about(params), tmp_path / f"m{suffix}")
+    if format == "course":
+        names = {}
+        exec((tmp_path / SOURCE).read_text(), names)
+        loaded = read_own_weights("KeypointModel", names["KeypointModel"], model)
+    else:
+        loaded = read_model(model)
+    with torch.inference_mode():
+        assert all(torch.equal(loaded.network(faces), network(faces)) for faces in examples())
+    counted = count_parameters(network)
+    assert loaded.parameters == (about(params).parameters if format == "torchscript" else counted)
+
+
+@pytest.mark.parametrize("name", [one if one in FEW else pytest.param(one, marks=pytest.mark.slow) for one in CELLS])
+def test_onnx_agrees_within_its_tolerance_at_any_batch_size(name, tmp_path):
+    pytest.importorskip("onnxruntime")
+    network = trained(CELLS[name])
+    (path,) = EXPORTS["onnx"][1](network, about(CELLS[name]), tmp_path / "m.onnx")
+    loaded = read_model(path)
+    with torch.inference_mode():
+        for faces in (*examples(), torch.rand(7, 1, 96, 96)):
+            assert (loaded.network(faces) - network(faces)).abs().max() <= TOLERANCE
+    assert loaded.notes == ()
+
+
+def test_a_hand_in_loads_in_three_lines_without_kpbench(tmp_path):
+    params = CELLS["members"]
+    network = trained(params)
+    model, source = EXPORTS["course"][1](network, about(params), tmp_path / "mine.p")
+    assert source.name == SOURCE and len(loading_lines(model)) == 3
+    (faces,) = examples()[:1]
+    torch.save(faces, tmp_path / "faces.pt")
+    program = "\n".join(
+        [
+            "import sys; sys.modules['kpbench'] = None",
+            *loading_lines(model),
+            "import torch",
+            "torch.save(model(torch.load('faces.pt')).detach(), 'points.pt')",
+            "assert not any(name.startswith('kpbench.') for name in sys.modules)",
+        ]
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=120)
+    with torch.inference_mode():
+        assert torch.equal(torch.load(tmp_path / "points.pt"), network(faces))
+    saved = pickle.loads(model.read_bytes())
+    assert saved["hparams"]["network.members"] == 2
+    assert saved["hparams"]["kpbench"]["score"] == {"val": 91.5, "test": 90.0}
+    assert "val 91.5" in source.read_text()
+
+
+def test_another_source_in_the_way_is_left_alone(tmp_path):
+    (tmp_path / SOURCE).write_text("mine\n")
+    with pytest.raises(UsageError, match="is there already and is another one"):
+        EXPORTS["course"][1](trained(CELLS["cnn"]), about(CELLS["cnn"]), tmp_path / "m.p")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [SOURCE]
+
+
+class Forgetful(torch.nn.Module):
+    def forward(self, x):
+        if x.sum() > 1e9:  # which no trace can follow
+            return x
+        return x.flatten(1)[:, :30]
+
+
+@pytest.mark.parametrize("format", ["course"])
+def test_a_network_that_cannot_be_traced_is_one_line(format, tmp_path):
+    with pytest.raises(UsageError, match="this network cannot be exported as") as error:
+        EXPORTS[format][1](Forgetful().eval(), about(CELLS["cnn"]), tmp_path / "m.p")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())

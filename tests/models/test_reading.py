@@ -1,0 +1,253 @@
+"""Foreign files: what is no model, is hostile or absurd is one line, and takes neither code nor memory."""
+
+import json
+import os
+import pickle
+import resource
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from kpbench.errors import UsageError
+from kpbench.models.predictions import COLUMNS, Predictions, read_predictions
+from kpbench.models.reading import read_model, read_own_weights
+from kpbench.networks.families import build
+from kpbench.task.benchmark import read_benchmark
+from kpbench.training.model_files import ModelCard, load_model, save_model
+from tests.course_files import blob_faces
+
+CNN = {"family": "cnn", "network.depth": 1, "network.width": 2, "network.head_width": 4}
+COORDINATES = read_benchmark().coordinates
+
+
+class Linear(nn.Module):
+    def __init__(self, outputs=30):
+        super().__init__()
+        self.layer = nn.Linear(96 * 96, outputs)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+
+
+class Runs:
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+
+
+def script(module, path):
+    torch.jit.save(torch.jit.trace(module.eval(), torch.rand(2, 1, 96, 96)), path)
+    return path
+
+
+def card(params):
+    return ModelCard(benchmark="b", params=params, seed=0, epochs=1, data="d", device="CPU", kpbench="0")
+
+
+def refusal(path):
+    with pytest.raises(UsageError) as error:
+        read_model(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_foreign_torchscript_is_read_by_its_content(tmp_path):
+    model = read_model(script(Linear(), tmp_path / "m.pt"))
+    assert model.parameters == 30 * (96 * 96 + 1)
+    assert model.card is None and model.notes == ("what it was trained on is not known",)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: script(Linear(28), p), "returned (1, 28) for a face (1, 1, 96, 96), not (1, 30)"),
+        (lambda p: p.write_bytes(b"PK\x03\x04 torn"), "holds no weights alone"),
+        (lambda p: p.write_bytes(b""), "holds no weights alone"),
+        (lambda p: p.write_text("hello"), "holds no weights alone"),
+        (lambda p: p.write_bytes(pickle.dumps(Runs())), "reading the rest could run code"),
+        (lambda p: torch.save(Linear(), p), "reading the rest could run code; write it by torch.save"),
+        (lambda p: torch.save(Linear().state_dict(), p), "holds weights and no network; name its source: FILE.py:"),
+        (lambda p: torch.save([1, 2], p), "no state dict in it"),
+        (lambda p: torch.save({"epoch": 3}, p), "no state dict in it"),
+    ],
+)  # fmt: skip
+def test_what_is_no_network_is_one_line(make, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "m.pt")
+    assert says in refusal(tmp_path / "m.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_nan_is_named(tmp_path):
+    bad = Linear()
+    bad.layer.bias.data[3] = float("nan")
+    assert "its weight 'layer.bias' holds NaN" in refusal(script(bad, tmp_path / "m.ts"))
+    network = build(CNN)
+    next(network.parameters()).data.fill_(float("nan"))
+    path = save_model(network, card(CNN), tmp_path / "ours")
+    assert "holds NaN" in refusal(path)
+
+
+def test_points_in_pixels_are_noted(tmp_path):
+    pixels = Linear()
+    pixels.layer.bias.data.fill_(48.0)
+    assert "are they in pixels?" in read_model(script(pixels, tmp_path / "m.ts")).notes[0]
+
+
+def test_safetensors_without_a_card_name_the_way(tmp_path):
+    save_file(Linear().state_dict(), tmp_path / "w.safetensors")
+    assert "name its source: FILE.py:NAME --weights" in refusal(tmp_path / "w.safetensors")
+    (tmp_path / "t.safetensors").write_bytes(b"\xff" * 40)
+    assert "torn, or no safetensors" in refusal(tmp_path / "t.safetensors")
+
+
+@pytest.mark.parametrize("content", ["state", "handed in", "safetensors"])
+def test_code_with_weights_in_each_form(content, tmp_path):
+    network, path = Linear(), tmp_path / "w.p"
+    if content == "state":
+        torch.save(network.state_dict(), path)
+    elif content == "handed in":
+        path.write_bytes(pickle.dumps({"state_dict": network.state_dict(), "hparams": {"outputs": 30}}))
+    else:
+        path = tmp_path / "w.safetensors"
+        save_file(network.state_dict(), path)
+
+    class Model(Linear):
+        def __init__(self, hparams=None):
+            super().__init__((hparams or {}).get("outputs", 30))
+
+    model = read_own_weights("KeypointModel", Model, path)
+    faces = torch.rand(3, 1, 96, 96)
+    assert torch.equal(model.network(faces), network(faces))
+
+
+ABSURD = [
+    {**CNN, "network.width": 2_000_000},
+    {**CNN, "network.head_width": 10**10},
+    {"family": "mlp", "network.depth": 10**7, "network.width": 1},
+    {"family": "keypoint_net", "network.members": 8, "network.width": 100_000},
+    {"family": "keypoint_net", "network.blocks": 10**7, "network.width": 1},
+    {"family": "keypoint_net", "network.head": "simcc", "network.bins": 10**9},
+]
+
+
+@pytest.mark.parametrize("params", ABSURD, ids=lambda params: " ".join(f"{v}" for v in params.values()))
+def test_a_card_that_names_an_absurd_network_is_refused_before_memory_is_taken(params, tmp_path):
+    path = save_model(build(CNN), card(CNN), tmp_path / "m")
+    described = path.with_suffix(".json")
+    described.write_text(json.dumps({**json.loads(described.read_text()), "params": params}))
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(UsageError, match="describes no network") as error:
+        load_model(path)
+    assert "\n" not in str(error.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000  # kB
+    assert time.monotonic() - start < 60
+
+
+def test_weights_of_another_cell_name_the_tensor(tmp_path):
+    path = save_model(build({**CNN, "network.width": 3}), card(CNN), tmp_path / "m")
+    with pytest.raises(UsageError, match=r"'0.0.weight' is \[2, 1, 3, 3\], in m.safetensors \[3, 1, 3, 3\]"):
+        load_model(path)
+
+
+@pytest.fixture
+def faces():
+    return blob_faces(4)
+
+
+def submission(faces, **more):
+    lines = ["RowId,Location", *(f"{i + 1},{v}" for i, v in enumerate(faces.keypoints.ravel()))]
+    return "\n".join(lines)
+
+
+def wide(faces, ids=None):
+    head = (["ImageId"] if ids else []) + COLUMNS
+    rows = [[*([ids[i]] if ids else []), *points.ravel()] for i, points in enumerate(faces.keypoints)]
+    return "\n".join(",".join(map(str, line)) for line in [head, *rows])
+
+
+def test_each_layout_of_predictions_gives_the_points(faces, tmp_path):
+    path = tmp_path / "p.csv"
+    shuffled = [3, 1, 2, 4]
+    moved = faces.take(np.array(shuffled) - 1)
+    features = "ImageId,FeatureName,Location\n" + "\n".join(
+        f"{i + 1},{COLUMNS[c]},{faces.keypoints.reshape(4, -1)[i, c]}" for c in range(30) for i in range(4)
+    )
+    for text in (submission(faces), wide(faces), wide(moved, shuffled), features):
+        path.write_text("\ufeff" + text)
+        np.testing.assert_allclose(read_predictions(path, faces), faces.keypoints, rtol=1e-6)
+    np.savez(tmp_path / "p.npz", keypoints=faces.keypoints.reshape(4, 30), images=faces.images)
+    np.testing.assert_array_equal(read_predictions(tmp_path / "p.npz", faces), faces.keypoints)
+
+
+def test_predictions_answer_in_order_and_again(faces):
+    model = Predictions(faces.keypoints, COORDINATES)
+    pictures = torch.rand(4, 1, 96, 96)
+    once = torch.cat([model(pictures[:1]), model(pictures[1:3]), model(pictures[3:])])
+    assert torch.equal(once, model(pictures))
+    np.testing.assert_allclose(once.numpy() * 48 + 48, faces.keypoints.reshape(4, 30), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        ({"keypoints": np.zeros((4, 14, 2))}, "'keypoints' is float64 (4, 14, 2), not numbers (4, 15, 2) or (4, 30)"),
+        ({"keypoints": np.zeros((3, 15, 2))}, "for these 4 faces"),
+        ({"keypoints": np.full((4, 15, 2), np.nan)}, "left_eye_center of face 1 is no number"),
+        ({"points": np.zeros((4, 15, 2))}, "no array 'keypoints'; it holds points"),
+        ({"keypoints": np.array([None])}, "not an .npz of plain arrays"),
+        ({"keypoints": np.array(["a"] * 120).reshape(4, 30)}, "not numbers"),
+        ({"keypoints": np.zeros((4, 30)), "images": np.zeros((4, 96, 96), np.uint8)}, "picture 1 is not face 1"),
+        ({"keypoints": np.zeros((4, 30)), "images": np.zeros((4, 32, 32), np.uint8)}, "'images' is uint8 (4, 32, 32)"),
+    ],
+)
+def test_arrays_of_other_predictions_are_refused(array, says, faces, tmp_path):
+    np.savez(tmp_path / "p.npz", **array)
+    with pytest.raises(UsageError) as error:
+        read_predictions(tmp_path / "p.npz", faces)
+    assert says in str(error.value)
+
+
+def test_faces_in_another_order_are_named(faces, tmp_path):
+    order = [0, 2, 1, 3]
+    np.savez(tmp_path / "p.npz", keypoints=faces.keypoints[order], images=faces.images[order])
+    with pytest.raises(UsageError, match="picture 2 is not face 2 of the split"):
+        read_predictions(tmp_path / "p.npz", faces)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not a CSV"),
+        ("a,b\n1,2\n", "no column left_eye_center_x"),
+        ("Location\n1\n", "'Location' without RowId"),
+        ("RowId,Location\n1,2\n", "each of 1 to 120 has to come once"),
+        ("RowId,Location\n" + "1,5\n" * 120, "RowId 1 comes 120 times"),
+        ("ImageId,FeatureName,Location\n1,third_eye_x,5\n", "FeatureName 'third_eye_x' is no coordinate"),
+        ("RowId,Location\n" + "\n".join(f"{i},x" for i in range(1, 121)), "a value that is no number"),
+        (",".join(COLUMNS) + "\n" + ",".join("1" * 30) + "\n", "1 rows for 4 faces"),
+    ],
+)
+def test_tables_of_other_predictions_are_refused(text, says, faces, tmp_path):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(UsageError) as error:
+        read_predictions(tmp_path / "p.csv", faces)
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_onnx_of_another_shape_is_named(tmp_path):
+    pytest.importorskip("onnxscript")
+    path = tmp_path / "m.onnx"
+
+    class Small(nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :30]
+
+    program = torch.onnx.export(Small().eval(), (torch.rand(1, 3, 32, 32),), dynamo=True, verbose=False)
+    path.write_bytes(program.model_proto.SerializeToString())
+    assert "takes [1, 3, 32, 32] tensor(float), not float (N, 1, 96, 96)" in refusal(path)
+    path.write_bytes(b"no onnx")
+    assert "onnxruntime cannot run it" in refusal(path)
