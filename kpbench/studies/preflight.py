@@ -27,6 +27,7 @@ from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
 from kpbench.training.fit import RECIPE, training_of
 from kpbench.training.limits import check_training
+from kpbench.training.mean_start import check_mean_start
 from kpbench.training.pretrain import check_pretrain
 from kpbench.version import __version__
 
@@ -74,6 +75,7 @@ class Task:
         """
         check_training(**training_of(params))
         check_pretrain(params)
+        check_mean_start(params)
         key = describe(params)
         if key not in self.sizes:
             self.sizes[key] = check_rules(params, self.benchmark.rules)
