@@ -10,8 +10,8 @@ from kpbench.analysis.ranking import ranked, trial_counts
 from kpbench.analysis.time_left import seconds_left
 from kpbench.cell import RunResult, Scalar, State
 from kpbench.space.design import Design
-from kpbench.space.reading import factors_in
-from kpbench.space.space import Parameter, applies
+from kpbench.space.reading import parameters_in
+from kpbench.space.space import Parameter, can_vary, varied
 from kpbench.space.tuning import tunings
 from kpbench.store.driver import Driver, UnderWay, is_worked_on, read_driver
 from kpbench.store.files import FLOOR, RESULT, ROWS, SESSIONS, no_collection, read_json, read_lines
@@ -107,6 +107,25 @@ class Status:
     last: str | None
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What of a study's cells is shown: the parameters that vary, with the space's own conditions."""
+
+    names: tuple[str, ...]
+    parameters: Mapping[str, Parameter]
+
+    @staticmethod
+    def of(plan: Plan) -> "Shown":
+        """Of a search what its space lets vary, of a design its factors."""
+        parameters = parameters_in(plan.space_text)
+        vary = (name for name, one in parameters.items() if can_vary(one))
+        return Shown(tuple(vary if plan.design is None else plan.design.factors), parameters)
+
+    def of_cell(self, cell: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """What varies of a cell, without parameters that have no part in it."""
+        return varied(cell, self.names, self.parameters)
+
+
 @no_collection()
 def status_of(folder: Path, *, planned: int | None = None) -> Status:
     """The status of the study in `folder` now.
@@ -125,7 +144,7 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
     parts = _search_parts(rows, sessions, plan) if design is None else _ablation_parts(rows, design, planned)
     standing = _standing(held, driver, sessions, rows, complete=_complete(folder, parts, plan))
     running = driver.running if driver is not None and standing in (*WORKED_ON, "killed") else ()
-    factors = factors_in(plan.space_text) if design is None else dict.fromkeys(design.factors)
+    shown = Shown.of(plan)
     trained = [row for row in rows if row.taken_from is None]
     faces = plan.data_sizes["train"]
     return Status(
@@ -138,8 +157,8 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
         parts=parts,
         states=trial_counts(rows) if design is None else _planned_counts(rows),
         failures=dict(Counter(row.reason or "unknown" for row in rows if row.state == "failed")),
-        running=tuple(_shown(one, factors) for one in running),
-        best=_best_of_search(rows, factors) if design is None else _best_of_design(folder, rows, design),
+        running=tuple(_shown(one, shown) for one in running),
+        best=_best_of_search(rows, shown) if design is None else _best_of_design(folder, rows, design),
         images=sum(row.images_seen(faces) for row in trained) + faces * sum(o.epoch * len(o.seeds) for o in running),
         seconds_left=None
         if any(part.total is None for part in parts)
@@ -209,16 +228,11 @@ def _planned_counts(rows: Sequence[RunResult]) -> dict[str, int]:
     return {state: states[state] for state in ("complete", "failed")}
 
 
-def _shown(one: UnderWay, factors: Mapping[str, Parameter | None]) -> Running:
-    return Running(one.role, one.number, varied(one.params, factors), one.seeds, one.epoch, one.epochs, one.score)
+def _shown(one: UnderWay, shown: Shown) -> Running:
+    return Running(one.role, one.number, shown.of_cell(one.params), one.seeds, one.epoch, one.epochs, one.score)
 
 
-def varied(cell: Mapping[str, Scalar], factors: Mapping[str, Parameter | None]) -> dict[str, Scalar]:
-    """What varies of a cell, without parameters that have no part in it."""
-    return {name: cell[name] for name, one in factors.items() if name in cell and (one is None or applies(one, cell))}
-
-
-def _best_of_search(rows: Sequence[RunResult], factors: Mapping[str, Parameter | None]) -> BestSoFar | None:
+def _best_of_search(rows: Sequence[RunResult], shown: Shown) -> BestSoFar | None:
     """As the report has it: by fresh seeds on validation once there are any, then quoted on the sealed test."""
     finals: dict[str, list[RunResult]] = {}
     for row in rows:
@@ -228,11 +242,11 @@ def _best_of_search(rows: Sequence[RunResult], factors: Mapping[str, Parameter |
         found = max(finals.values(), key=lambda runs: mean_score([run.val_mse for run in runs if run.val_mse]))
         on_test = [run.test_mse for run in found if run.test_mse is not None]
         mses = on_test or [run.val_mse for run in found if run.val_mse is not None]
-        cell = varied(found[0].params, factors)
+        cell = shown.of_cell(found[0].params)
         return BestSoFar(cell, mean_score(mses), len(mses), "test" if on_test else "val", fresh=True)
     for cell_id, score in ranked(rows)[:1]:
         mine = [row for row in rows if row.cell == cell_id]
-        return BestSoFar(varied(mine[0].params, factors), score, len(mine), "val", fresh=False)
+        return BestSoFar(shown.of_cell(mine[0].params), score, len(mine), "val", fresh=False)
     return None
 
 

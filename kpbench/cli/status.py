@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import Console, RenderableType
 
     from kpbench.analysis.status import Status
-    from kpbench.cell import Scalar
     from kpbench.store.plan import Plan
 
 REDRAW = 1.0
@@ -112,7 +109,7 @@ def panel(one: "Status") -> "RenderableType":
 def lines(one: "Status") -> Iterator[tuple[str, str]]:
     """Name and text of each line."""
     from kpbench.analysis.status import WORKED_ON
-    from kpbench.statistics.words import plural, short_count
+    from kpbench.statistics.words import cell_text, plural, short_count
 
     workers = "" if one.workers is None else f", {plural(one.workers, 'worker')}" if one.workers else ", in one process"
     yield "study", one.study
@@ -164,16 +161,6 @@ def state(one: "Status") -> str:
         case "incomplete":
             return "not finished, and nobody works on it"
     return one.standing
-
-
-def cell_text(cell: "Mapping[str, Scalar]") -> str:
-    """What varies of a cell in words: `depth=4 norm=batch`."""
-    from kpbench.cell import spoken
-    from kpbench.statistics.words import short_names
-
-    names = short_names(cell)
-    short = {name: f"{value:.3g}" if isinstance(value, float) else spoken(value) for name, value in cell.items()}
-    return " ".join(f"{names[name]}={value}" for name, value in short.items()) or "the only cell"
 
 
 def clock(when: str) -> str:

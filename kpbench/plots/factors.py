@@ -8,7 +8,7 @@ from typing import cast
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.once import once
-from kpbench.statistics.words import short_names
+from kpbench.statistics.words import short_names, show_number
 
 MANY = 8
 """A number with more different values than this is a range, not a list of levels."""
@@ -108,15 +108,6 @@ def show_level(value: Scalar | None) -> str:
     if isinstance(value, float):
         return show_number(value)
     return str(value)
-
-
-def show_number(value: float, *, digits: int = 3) -> str:
-    """A number with so many significant digits, in powers of ten below 0.001 and above 100,000: `2.4e-5`."""
-    if value and math.isfinite(value) and not 1e-3 <= abs(value) < 1e5:
-        digits_text, _, power = f"{value:.{digits - 1}e}".partition("e")
-        trimmed = digits_text.rstrip("0").rstrip(".") if "." in digits_text else digits_text
-        return f"{trimmed}e{int(power)}"
-    return f"{value:.{digits}g}"
 
 
 def describe(params: Mapping[str, Scalar], factors: Sequence[Factor]) -> str:

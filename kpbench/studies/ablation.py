@@ -87,7 +87,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         for n in looks_to_run(study, design):
             # Again for what broke, once.
             while (tuning := tuning_runs(study, task, design, splits, notify, blocks=n)).jobs:
-                notify(Stage("tuning on validation faces", len(tuning.jobs)))
+                names = (*design.factors, *(design.tuning.spans if design.tuning else ()))
+                notify(Stage("tuning on validation faces", len(tuning.jobs), 0, None, names, task.space.parameters))
                 if ended(tuning):
                     return study.folder
             wanted = planned_runs(task, design, study.rows(), design.blocks[:n])
@@ -99,7 +100,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
                 notify(Notice(f"{taken} runs taken from {place}"))
             runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
             if runs.jobs:
-                notify(Stage("training cells and seeds in random order", len(wanted), len(wanted) - len(runs.jobs)))
+                title, done = "training cells and seeds in random order", len(wanted) - len(runs.jobs)
+                notify(Stage(title, len(wanted), done, None, tuple(design.factors), task.space.parameters))
                 if ended(runs):
                     return study.folder
         if request.confirm:

@@ -97,7 +97,7 @@ class Task:
         """
         splits = load(source, **self.benchmark.splits.model_dump(), labels=self.labels, progress=say)
         if len(splits.train) < 2:
-            raise UsageError(f"{source} has {len(splits.train)} training face(s); training needs at least two")
+            raise UsageError(f"{source} has {plural(len(splits.train), 'training face')}; training needs at least two")
         return splits
 
     def on(self, splits: Splits) -> "Task":

@@ -125,7 +125,7 @@ def fit(
             look is left as it is.
         pretrain: other faces on which the feature maps are trained first, of `pretrain.SOURCES`. The time is in the
             first record, the images are in none.
-        mean_start: the last layer's bias begins at the mean of the training faces (`start_at_mean`).
+        mean_start: the network begins as the mean of the training faces (`start_at_mean`).
 
     Raises:
         UsageError: a parameter out of range, fewer than two training faces, or `mean_start` of a network without such

@@ -29,7 +29,10 @@ def check_mean_start(params: Params) -> None:
 
 @torch.no_grad()
 def start_at_mean(network: nn.Module, target: Tensor) -> None:
-    """Sets the bias of the last layer, of each member, to the mean of `target`, (N, 15, 2); NaN is no label.
+    """Makes the last layer, of each member, say the mean of `target`, (N, 15, 2), of every picture; NaN is no label.
+
+    Its bias is the mean, its weights are 0. With the weights left as they were drawn, networks with batch norm never
+    leave the mean face: the first steps take the features' noise away before they mean anything (reports/LOG.md).
 
     Raises:
         UsageError: the network ends in no linear layer of 30 outputs, or a keypoint has no label at all.
@@ -42,6 +45,7 @@ def start_at_mean(network: nn.Module, target: Tensor) -> None:
         raise UsageError("training.mean_start needs a label of every keypoint among the training faces")
     for layer in layers:
         layer.bias.copy_(mean)
+        layer.weight.zero_()
 
 
 def last_layers(network: nn.Module) -> list[nn.Linear]:
@@ -61,5 +65,6 @@ def _last(network: nn.Module) -> nn.Linear | None:
         return None
     ask = getattr(network, "get_classifier", None)  # timm's; there it need not be the last module
     layer = ask() if callable(ask) else list(network.modules())[-1]
-    fits = isinstance(layer, nn.Linear) and layer.out_features == OUTPUTS and layer.bias is not None
-    return layer if fits else None
+    if isinstance(layer, nn.Linear) and layer.out_features == OUTPUTS and layer.bias is not None:
+        return layer
+    return None

@@ -1,6 +1,7 @@
 import pytest
 
-from kpbench.plots.factors import clipped, describe, show_level, show_number, varying
+from kpbench.plots.factors import clipped, describe, show_level, varying
+from kpbench.statistics.words import show_number
 from tests.study_rows import row
 
 

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult
 from kpbench.plots.colours import STEPS, light
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm
-from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
+from kpbench.plots.factors import Factor, show_level, trials_of, varying
 from kpbench.plots.scores import drawable, score_axis, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style
-from kpbench.statistics.words import short_names
+from kpbench.statistics.words import short_names, show_number
 
 MOST_LINES = 300
 """Lines drawn."""

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
+from kpbench.plots.factors import Factor, show_level, trials_of, varying
 from kpbench.plots.once import once
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
@@ -25,7 +25,7 @@ from kpbench.plots.scores import (
     val_score,
 )
 from kpbench.plots.traces import add_trace, label, line_style, marker_style, name_ticks
-from kpbench.statistics.words import short_names
+from kpbench.statistics.words import short_names, show_number
 
 MOST_POINTS = 1200
 """Points drawn in one panel; the means are always of all runs."""
