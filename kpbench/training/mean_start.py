@@ -10,6 +10,8 @@ from kpbench.networks.heads import OUTPUTS, HasOwnLoss
 from kpbench.networks.keypoint_net import Members
 from kpbench.networks.timm_features import TimmFeatures
 
+SHARE = 0.1
+
 NO_PART = "training.mean_start is for networks that end in a linear layer of 30 outputs (heads fc and global_pool)"
 
 
@@ -29,10 +31,10 @@ def check_mean_start(params: Params) -> None:
 
 @torch.no_grad()
 def start_at_mean(network: nn.Module, target: Tensor) -> None:
-    """Makes the last layer, of each member, say the mean of `target`, (N, 15, 2), of every picture; NaN is no label.
+    """Makes the last layer, of each member, begin at the mean of `target`, (N, 15, 2); NaN is no label.
 
-    Its bias is the mean, its weights are 0. With the weights left as they were drawn, networks with batch norm never
-    leave the mean face: the first steps take the features' noise away before they mean anything (reports/LOG.md).
+    Nearly so: its bias is the mean, its weights are `SHARE` of what they were drawn as. With the whole weights networks
+    with batch norm never leave the mean face, with none of them all networks learn more slowly (reports/LOG.md).
 
     Raises:
         UsageError: the network ends in no linear layer of 30 outputs, or a keypoint has no label at all.
@@ -45,7 +47,7 @@ def start_at_mean(network: nn.Module, target: Tensor) -> None:
         raise UsageError("training.mean_start needs a label of every keypoint among the training faces")
     for layer in layers:
         layer.bias.copy_(mean)
-        layer.weight.zero_()
+        layer.weight.mul_(SHARE)
 
 
 def last_layers(network: nn.Module) -> list[nn.Linear]:

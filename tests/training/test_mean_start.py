@@ -10,7 +10,7 @@ from kpbench.errors import UsageError
 from kpbench.networks.families import build
 from kpbench.networks.heads import HEADS
 from kpbench.space.space import complete
-from kpbench.training.mean_start import check_mean_start, last_layers, start_at_mean
+from kpbench.training.mean_start import SHARE, check_mean_start, last_layers, start_at_mean
 
 DEFAULTS = known_parameters()
 LINEAR = [
@@ -48,8 +48,12 @@ def test_the_output_is_the_mean_face_and_nothing_else_changes(params):
     assert len(layers) == params.get("network.members", 1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     start_at_mean(network, target)
+    weights = [name for name, value in before.items() if any(value.shape == layer.weight.shape for layer in layers)]
+    assert any(torch.equal(network.state_dict()[name], SHARE * before[name]) for name in weights)
     changed = [name for name, value in network.state_dict().items() if not torch.equal(value, before[name])]
     assert len(changed) == 2 * len(layers)  # weight and bias
+    for layer in layers:
+        torch.nn.init.zeros_(layer.weight)
     pictures = torch.rand(2, 1, 96, 96)
     if not params.get("network.mirror_average"):  # which says something else of the mirrored picture
         wanted = target.mean(dim=0).flatten().expand(2, 30)
