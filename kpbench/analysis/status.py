@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from kpbench.analysis.ranking import ranked, trial_counts
+from kpbench.analysis.shown import Shown
 from kpbench.analysis.time_left import seconds_left
 from kpbench.cell import RunResult, Scalar, State
 from kpbench.space.design import Design
-from kpbench.space.reading import parameters_in
-from kpbench.space.space import Parameter, can_vary, varied
 from kpbench.space.tuning import tunings
 from kpbench.store.driver import Driver, UnderWay, is_worked_on, read_driver
 from kpbench.store.files import FLOOR, RESULT, ROWS, SESSIONS, no_collection, read_json, read_lines
@@ -105,25 +104,6 @@ class Status:
     sessions: int
     command: str | None
     last: str | None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What of a study's cells is shown: the parameters that vary, with the space's own conditions."""
-
-    names: tuple[str, ...]
-    parameters: Mapping[str, Parameter]
-
-    @staticmethod
-    def of(plan: Plan) -> "Shown":
-        """Of a search what its space lets vary, of a design its factors."""
-        parameters = parameters_in(plan.space_text)
-        vary = (name for name, one in parameters.items() if can_vary(one))
-        return Shown(tuple(vary if plan.design is None else plan.design.factors), parameters)
-
-    def of_cell(self, cell: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """What varies of a cell, without parameters that have no part in it."""
-        return varied(cell, self.names, self.parameters)
 
 
 @no_collection()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -21,7 +21,7 @@ class Factor:
     Attributes:
         levels: every value that occurs, in order; None where the parameter is absent (a `when` did not hold).
         ranged: the values are numbers too many to list; absent ones are not among the levels then.
-        log: the range spans a factor of 30 or more, so it is read on a logarithmic axis.
+        log: read on a logarithmic axis: the range spans a factor of 30 or more, or `on_scales` says so.
     """
 
     name: str
@@ -54,12 +54,25 @@ class Factor:
 
 @once
 def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
-    """The parameters that vary among the rows, `family` first, then by name."""
+    """The parameters that vary among the rows, `family` first, then by name.
+
+    One that has a single value wherever it has a part follows from the others, and is none.
+    """
     params = [row.params for row in rows]
     names = {name for shape in set(map(tuple, params)) for name in shape}
     order = sorted(names, key=lambda name: (name != "family", name))
     factors = (_factor(name, [found.get(name) for found in params]) for name in order)
-    return tuple(factor for factor in factors if len(factor.levels) > 1)
+    return tuple(factor for factor in factors if len(factor.levels) - (None in factor.levels) > 1)
+
+
+def on_scales(factors: Sequence[Factor], log: frozenset[str] | None) -> tuple[Factor, ...]:
+    """The factors with the axes that their space asks for: logarithmic for the names in `log`, even for all others.
+
+    None where the space is not known: they stay as they are.
+    """
+    if log is None:
+        return tuple(factors)
+    return tuple(replace(factor, log=factor.ranged and factor.name in log) for factor in factors)
 
 
 @once
