@@ -235,7 +235,7 @@ def at_least(options: dict[str, tuple[int, int]]) -> None:
 
 
 def check_name(name: str | None) -> None:
-    """Refuses a name of a study that is no plain folder name, or that a command or another system would not read as one.
+    """Refuses a name of a study that is no plain folder name, or that a command or another system reads otherwise.
 
     Raises:
         UsageError: it is none.

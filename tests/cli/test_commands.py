@@ -34,7 +34,7 @@ def test_search_score_report_and_ls(kpbench, options, course, tmp_path):
     assert (study / ROWS).read_bytes() == lines
     varies = result["best"]["varies"]
     assert set(varies) == {"network.depth"}
-    assert f"best     family=cnn depth={varies['network.depth']}\n" in out  # what varies, not all parameters
+    assert f"best     depth={varies['network.depth']}\n" in out  # what varies, not all parameters
     assert "ridge on pixels" in out
     assert str(result["report"]) in out
     assert err == ""  # nothing left to train, nothing to tell
