@@ -81,6 +81,7 @@ class Status:
         states: trials, or planned runs, by how they ended.
         failures: failed ones by reason, and final runs and tuning with them.
         running: jobs under way, or that were when the driver was killed.
+        floor: what methods without a network reach on the faces of `best`, by name; empty before they were scored.
         images: pictures that training has shown, epochs under way included; not those of runs taken from elsewhere.
         seconds_left: estimated of what is to come, with the workers of the last session; None while nothing is known.
         command: continues the study, or repeats it; None where no session is written down.
@@ -98,6 +99,7 @@ class Status:
     failures: Mapping[str, int]
     running: tuple[Running, ...]
     best: BestSoFar | None
+    floor: Mapping[str, float]
     images: int
     seconds_left: float | None
     workers: int | None
@@ -126,6 +128,7 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
     running = driver.running if driver is not None and standing in (*WORKED_ON, "killed") else ()
     shown = Shown.of(plan)
     trained = [row for row in rows if row.taken_from is None]
+    best = _best_of_search(rows, shown) if design is None else _best_of_design(folder, rows, design)
     faces = plan.data_sizes["train"]
     return Status(
         study=folder.name,
@@ -138,7 +141,8 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
         states=trial_counts(rows) if design is None else _planned_counts(rows),
         failures=dict(Counter(row.reason or "unknown" for row in rows if row.state == "failed")),
         running=tuple(_shown(one, shown) for one in running),
-        best=_best_of_search(rows, shown) if design is None else _best_of_design(folder, rows, design),
+        best=best,
+        floor={} if best is None else _floor(folder, best.on),
         images=sum(row.images_seen(faces) for row in trained) + faces * sum(o.epoch * len(o.seeds) for o in running),
         seconds_left=None
         if any(part.total is None for part in parts)
@@ -210,6 +214,11 @@ def _planned_counts(rows: Sequence[RunResult]) -> dict[str, int]:
 
 def _shown(one: UnderWay, shown: Shown) -> Running:
     return Running(one.role, one.number, shown.of_cell(one.params), one.seeds, one.epoch, one.epochs, one.score)
+
+
+def _floor(folder: Path, split: str) -> dict[str, float]:
+    found = read_json(folder / FLOOR) or {}
+    return {name: scores[split] for name, scores in found.items() if isinstance(scores, dict) and split in scores}
 
 
 def _best_of_search(rows: Sequence[RunResult], shown: Shown) -> BestSoFar | None:

@@ -87,7 +87,8 @@ def _single(pair: CellComparison, result: Comparison) -> list[str]:
     ):
         values = [getattr(arm, name) for arm in pair.arms]
         rows.append((label, *("-" if value is None else kind.format(value) for value in values)))
-    lines = [*table([f"{rows[0][0]:{LABEL - STEP}}", *rows[0][1:]], rows[1:]), ""]
+    aligned = LABEL - STEP if _width() >= WIDTH else 0
+    lines = [*table([f"{rows[0][0]:{aligned}}", *rows[0][1:]], rows[1:]), ""]
     if pair.ratio is not None:
         interval = f", {coverage(pair.confidence)} interval {span(pair.ci)}" if pair.ci and pair.confidence else ""
         lines += _entry("MSE ratio A/B", f"{number(pair.ratio)}{interval}; below 1 A is better")

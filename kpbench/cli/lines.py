@@ -1,7 +1,7 @@
 """Lines that fit the terminal: entries of a name and a text, and tables; in a pipe a line is never broken."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shutil import get_terminal_size
 from textwrap import wrap
 
@@ -49,3 +49,16 @@ def table(
     if most is None or max(map(len, whole)) <= most:
         return whole
     return [line for row in found for line in (row[0].rstrip(), " " * STEP + between.join(row[1:]).rstrip())]
+
+
+def listed(found: Mapping[str, str]) -> Iterator[str]:
+    """A name and its title a line; in a terminal too narrow for that the title below, indented and broken."""
+    width = max(map(len, found), default=0)
+    most = terminal_columns()
+    narrow = most is not None and any(width + STEP + len(title) > most for title in found.values())
+    for name, title in found.items():
+        if narrow:
+            yield name
+            yield from wrapped(" " * STEP + title, most or 0, STEP)
+        else:
+            yield f"{name:{width}}{' ' * STEP}{title}".rstrip()

@@ -1,11 +1,13 @@
 """The command `kpbench`: its subcommands, and how it ends."""
 
 import sys
+from shutil import get_terminal_size
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from kpbench.cli import ablate, bench, compare, data, ls, power, report, score, search, status, verify
+from kpbench.cli.lines import wrapped
 from kpbench.cli.options import command_line
 from kpbench.errors import UsageError
 from kpbench.version import __version__
@@ -88,5 +90,7 @@ def _interrupted() -> int:
 
 
 def _refuse(message: str) -> int:
-    typer.echo("error: " + " ".join(message.split()), err=True)
+    line = "error: " + " ".join(message.split())
+    columns = get_terminal_size().columns if sys.stderr.isatty() else len(line)
+    typer.echo("\n".join(wrapped(line, columns)), err=True)  # one line, broken between words in a terminal alone
     return WRONG_USAGE

@@ -131,6 +131,8 @@ def lines(one: "Status") -> Iterator[tuple[str, str]]:
         faces = "sealed test" if one.best.on == "test" else "validation"
         kind = "fresh seed" if one.best.fresh and one.kind == "search" else "seed"
         yield "best", f"{one.best.score:.1f} on {faces}, {plural(one.best.seeds, kind)}; {cell_text(one.best.cell)}"
+        if one.floor:
+            yield "floor", ", ".join(f"{name} {score:.1f}" for name, score in one.floor.items()) + f" on {faces}"
     yield "images", f"{short_count(one.images)} seen in training"
     if any(part.left for part in one.parts):
         yield "left", "not known yet" if one.seconds_left is None else f"about {duration(one.seconds_left)}"

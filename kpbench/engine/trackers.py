@@ -62,10 +62,8 @@ def mlflow(study: str, folder: Path) -> Begin:
 
     def begin(job: Job) -> Run:
         run = client.create_run(experiment, run_name=run_name(job)).info.run_id
-        client.log_batch(
-            run,
-            params=[package.entities.Param(k, str(v)) for k, v in {**with_part(job.params, {}), **_more(job)}.items()],
-        )
+        given = {**with_part(job.params, {}), **_more(job)}
+        client.log_batch(run, params=[package.entities.Param(name, str(value)) for name, value in given.items()])
 
         def end(state: str, score: float | None, detail: str | None) -> None:
             for key, value in {"state": state, "detail": detail}.items():
