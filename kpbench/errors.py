@@ -18,12 +18,12 @@ class UsageError(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A half sentence that helps with a misspelt name: `did you mean 'tpe'? Known: grid, random, tpe`."""
+    """What helps with a misspelt name, after a semicolon: `did you mean 'tpe'? Known: grid, tpe`, or `known: ...`."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    hint = f"did you mean '{close[0]}'? Known" if close else "known"
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-    return f"{hint}Known: {shown or 'none'}"
+    return f"{hint}: {shown or 'none'}"
 
 
 def lookup(table: Mapping[str, T], name: str, what: str) -> T:
@@ -33,5 +33,5 @@ def lookup(table: Mapping[str, T], name: str, what: str) -> T:
         UsageError: the table has no such name; the message shows the nearest one.
     """
     if name not in table:
-        raise UsageError(f"unknown {what} '{name}': {nearest(name, table)}")
+        raise UsageError(f"unknown {what} '{name}'; {nearest(name, table)}")
     return table[name]

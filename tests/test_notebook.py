@@ -109,8 +109,8 @@ def test_metrics_are_columns_of_the_frame(tmp_path):
     ("call", "message"),
     [
         (lambda: kpbench.build({"network.depth": 3}), "a cell needs its family"),
-        (lambda: kpbench.build({"family": "cn"}), "unknown family 'cn': did you mean 'cnn'"),
-        (lambda: kpbench.build({"family": "cnn", "network.dept": 3}), "no parameter 'network.dept': did you mean"),
+        (lambda: kpbench.build({"family": "cn"}), "unknown family 'cn'; did you mean 'cnn'"),
+        (lambda: kpbench.build({"family": "cnn", "network.dept": 3}), "no parameter 'network.dept'; did you mean"),
         (lambda: kpbench.read_space("cnn_smal"), "did you mean 'cnn_small'"),
         (lambda: kpbench.read_rows("no-such-study"), "no study 'no-such-study'"),
         (lambda: kpbench.load_faces("synthetik"), "did you mean 'synthetic'"),

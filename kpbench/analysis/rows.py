@@ -5,8 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from kpbench.analysis.shown import for_reading
 from kpbench.cell import RunResult
+from kpbench.space.reading import parameters_in
 from kpbench.store.files import ROWS, read_lines
+from kpbench.store.plan import read_plan
 from kpbench.store.study import find_study
 
 NESTED = ("metrics", "measures")
@@ -17,7 +20,7 @@ def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame
     """The rows of a study as a frame, one line a run in the order in which the runs ended.
 
     Columns: the fields of `kpbench.cell.RunResult`, except that each parameter of the cell has a column under its
-    dotted name (`family`, `network.norm`, `training.lr`; missing where it does not apply), each metric one
+    dotted name (`family`, `network.norm`, `training.lr`; missing where it has no part in the cell), each metric one
     (`metrics.nme`; docs/metrics.md) and each further measure one (`measures.shift 4`, an MSE). MSE is in (k - 48) / 48
     units squared, `keypoint_px` in pixels, `seconds` in seconds. `face_mse` (a value a face that judges), `keypoint_px`
     (15 values) and `curve` (one mapping an epoch) hold lists.
@@ -28,7 +31,8 @@ def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame
     Raises:
         UsageError: no such study, or a damaged one.
     """
-    rows = read_lines(find_study(str(study), Path(out)) / ROWS, RunResult)
+    folder = find_study(str(study), Path(out))
+    rows = for_reading(read_lines(folder / ROWS, RunResult), parameters_in(read_plan(folder).space_text))
     columns = [name for name in RunResult.model_fields if name not in ("params", *NESTED)]
     return pd.DataFrame([_line(row) for row in rows], columns=None if rows else columns)
 

@@ -95,5 +95,26 @@ def best_of(rows: Sequence[RunResult]) -> dict[str, Any] | None:
     }
 
 
+def against_floor(
+    best: Mapping[str, Any] | None, floor: Mapping[str, Mapping[str, float]], pass_mark: float
+) -> dict[str, Any]:
+    """Whether the best cell passes, and what without a network it is not above, as `--json` prints it.
+
+    Both by the mean over fresh seeds on the sealed test; before any, `passed` is None and the validation score counts.
+
+    Args:
+        best: as `best_of` gives it.
+        floor: name -> split -> score.
+    """
+    score: float | None = None if best is None else best["test_mean"]
+    chosen_by: float | None = None if best is None else best["val_score"]
+    split, judged = ("val", chosen_by) if score is None else ("test", score)
+    return {
+        "pass_mark": pass_mark,
+        "passed": None if score is None else score >= pass_mark,
+        "not_above": [] if judged is None else [name for name, one in floor.items() if judged <= one[split]],
+    }
+
+
 def _val_mean(rows: Sequence[RunResult]) -> float:
     return mean_score([row.val_mse for row in rows if row.val_mse is not None])

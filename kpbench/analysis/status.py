@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from kpbench.analysis.ranking import ranked, trial_counts
+from kpbench.analysis.shown import Shown
 from kpbench.analysis.time_left import seconds_left
 from kpbench.cell import RunResult, Scalar, State
 from kpbench.space.design import Design
-from kpbench.space.reading import factors_in
-from kpbench.space.space import Parameter, applies
 from kpbench.space.tuning import tunings
 from kpbench.store.driver import Driver, UnderWay, is_worked_on, read_driver
 from kpbench.store.files import FLOOR, RESULT, ROWS, SESSIONS, no_collection, read_json, read_lines
@@ -82,6 +81,7 @@ class Status:
         states: trials, or planned runs, by how they ended.
         failures: failed ones by reason, and final runs and tuning with them.
         running: jobs under way, or that were when the driver was killed.
+        floor: what methods without a network reach on the faces of `best`, by name; empty before they were scored.
         images: pictures that training has shown, epochs under way included; not those of runs taken from elsewhere.
         seconds_left: estimated of what is to come, with the workers of the last session; None while nothing is known.
         command: continues the study, or repeats it; None where no session is written down.
@@ -99,6 +99,7 @@ class Status:
     failures: Mapping[str, int]
     running: tuple[Running, ...]
     best: BestSoFar | None
+    floor: Mapping[str, float]
     images: int
     seconds_left: float | None
     workers: int | None
@@ -125,8 +126,9 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
     parts = _search_parts(rows, sessions, plan) if design is None else _ablation_parts(rows, design, planned)
     standing = _standing(held, driver, sessions, rows, complete=_complete(folder, parts, plan))
     running = driver.running if driver is not None and standing in (*WORKED_ON, "killed") else ()
-    factors = factors_in(plan.space_text) if design is None else dict.fromkeys(design.factors)
+    shown = Shown.of(plan)
     trained = [row for row in rows if row.taken_from is None]
+    best = _best_of_search(rows, shown) if design is None else _best_of_design(folder, rows, design)
     faces = plan.data_sizes["train"]
     return Status(
         study=folder.name,
@@ -138,8 +140,9 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
         parts=parts,
         states=trial_counts(rows) if design is None else _planned_counts(rows),
         failures=dict(Counter(row.reason or "unknown" for row in rows if row.state == "failed")),
-        running=tuple(_shown(one, factors) for one in running),
-        best=_best_of_search(rows, factors) if design is None else _best_of_design(folder, rows, design),
+        running=tuple(_shown(one, shown) for one in running),
+        best=best,
+        floor={} if best is None else _floor(folder, best.on),
         images=sum(row.images_seen(faces) for row in trained) + faces * sum(o.epoch * len(o.seeds) for o in running),
         seconds_left=None
         if any(part.total is None for part in parts)
@@ -209,16 +212,16 @@ def _planned_counts(rows: Sequence[RunResult]) -> dict[str, int]:
     return {state: states[state] for state in ("complete", "failed")}
 
 
-def _shown(one: UnderWay, factors: Mapping[str, Parameter | None]) -> Running:
-    return Running(one.role, one.number, varied(one.params, factors), one.seeds, one.epoch, one.epochs, one.score)
+def _shown(one: UnderWay, shown: Shown) -> Running:
+    return Running(one.role, one.number, shown.of_cell(one.params), one.seeds, one.epoch, one.epochs, one.score)
 
 
-def varied(cell: Mapping[str, Scalar], factors: Mapping[str, Parameter | None]) -> dict[str, Scalar]:
-    """What varies of a cell, without parameters that have no part in it."""
-    return {name: cell[name] for name, one in factors.items() if name in cell and (one is None or applies(one, cell))}
+def _floor(folder: Path, split: str) -> dict[str, float]:
+    found = read_json(folder / FLOOR) or {}
+    return {name: scores[split] for name, scores in found.items() if isinstance(scores, dict) and split in scores}
 
 
-def _best_of_search(rows: Sequence[RunResult], factors: Mapping[str, Parameter | None]) -> BestSoFar | None:
+def _best_of_search(rows: Sequence[RunResult], shown: Shown) -> BestSoFar | None:
     """As the report has it: by fresh seeds on validation once there are any, then quoted on the sealed test."""
     finals: dict[str, list[RunResult]] = {}
     for row in rows:
@@ -228,11 +231,11 @@ def _best_of_search(rows: Sequence[RunResult], factors: Mapping[str, Parameter |
         found = max(finals.values(), key=lambda runs: mean_score([run.val_mse for run in runs if run.val_mse]))
         on_test = [run.test_mse for run in found if run.test_mse is not None]
         mses = on_test or [run.val_mse for run in found if run.val_mse is not None]
-        cell = varied(found[0].params, factors)
+        cell = shown.of_cell(found[0].params)
         return BestSoFar(cell, mean_score(mses), len(mses), "test" if on_test else "val", fresh=True)
     for cell_id, score in ranked(rows)[:1]:
         mine = [row for row in rows if row.cell == cell_id]
-        return BestSoFar(varied(mine[0].params, factors), score, len(mine), "val", fresh=False)
+        return BestSoFar(shown.of_cell(mine[0].params), score, len(mine), "val", fresh=False)
     return None
 
 

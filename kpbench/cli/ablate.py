@@ -3,7 +3,6 @@
 import json
 import signal
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
@@ -141,33 +140,37 @@ def ablate(
 
 def dry_lines(asked: dict[str, Any]) -> list[str]:
     """What a dry run found in lines for a person, a cell a line."""
+    from kpbench.cli.lines import entries
+    from kpbench.statistics.words import cell_text
+
     lines = []
     for name, value in asked.items():
         found = value if isinstance(value, list) else [value]
         if isinstance(value, dict):
-            found = [" ".join(f"{key}={one}" for key, one in value.items())]
-        lines += [f"{name if not at else '':11}{text}" for at, text in enumerate(found)]
+            found = [cell_text(value)]
+        lines += entries(((name if not at else "", str(text)) for at, text in enumerate(found)), indent=11)
     return lines
 
 
 def outcome(result: dict[str, Any]) -> list[str]:
     """The result of an ablation in lines for a person."""
-    from kpbench.statistics.words import number, p_text, short_names
+    from kpbench.cli.lines import table, terminal_columns, wrapped
+    from kpbench.statistics.words import ends_text, number, p_text, short_names
 
     names = short_names(result["plan"]["factors"])
     pairs = [
         f"{names[one['factor']]} {one['level']} against {one['baseline']}{_held(one, names)}"
         for one in result["contrasts"]
     ]
-    width = max(map(len, [*pairs, "contrast"]))
-    lines = [f"{'contrast':{width}}{'MSE ratio':>10}  {'interval':15}{'p (adj.)':>9}  verdict"]
+    rows = []
     for pair, contrast in zip(pairs, result["contrasts"], strict=True):
-        interval = contrast["ci"] and " to ".join(map(number, contrast["ci"]))
+        interval = ends_text(contrast["ci"]) if contrast["ci"] else ""
         p = "" if contrast["p_adjusted"] is None else p_text(contrast["p_adjusted"], alpha=result["plan"]["alpha"])
         ratio = "" if contrast["ratio"] is None else number(contrast["ratio"])
-        lines.append(f"{pair:{width}}{ratio:>10}  {interval or '':15}{p:>9}  {contrast['verdict']}{_why(contrast)}")
+        rows.append((pair, ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
+    lines = table(("contrast", "MSE ratio", "interval", "p (adj.)", "verdict"), rows, right=(1, 3))
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
-    lines += ["", *wrap(result["conclusion"], COLUMNS, break_long_words=False, break_on_hyphens=False)]
+    lines += ["", *wrapped(result["conclusion"], min(COLUMNS, terminal_columns() or COLUMNS))]
     if broken := sum(cell["failed"] for cell in result["tuning"]):
         lines += ["", f"{broken} of the recipes tried could not be trained; see Tuning in the report"]
     if result["plan"].get("matched") == []:
@@ -194,13 +197,12 @@ def _why(one: dict[str, Any]) -> str:
 
 def _at_one_size(one: dict[str, Any], names: dict[str, str]) -> list[str]:
     """A level against the baseline of its size, in lines."""
-    from kpbench.statistics.words import number
+    from kpbench.statistics.words import cell_text, ends_text, number
 
-    change = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in one["change"].items())
-    head = f"at the same size ({change}): {names[one['factor']]} {one['level']}"
+    head = f"at the same size ({cell_text(one['change'])}): {names[one['factor']]} {one['level']}"
     if one["ratio"] is None:
         return ["", f"{head}: no complete block yet"]
-    interval = f" ({' to '.join(map(number, one['ci']))})" if one["ci"] else ""
+    interval = f" ({ends_text(one['ci'])})" if one["ci"] else ""
     return ["", f"{head} {number(one['ratio'])}{interval}, {one['verdict']}"]
 
 

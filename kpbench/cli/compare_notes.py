@@ -9,6 +9,7 @@ from kpbench.analysis.comparison.pairs import CellComparison
 from kpbench.analysis.ranking import trial_counts
 from kpbench.analysis.search import best_of
 from kpbench.space.design import Split
+from kpbench.statistics.words import ends_text, plural, seeds_text
 from kpbench.task.score import score_from_mse
 
 
@@ -33,7 +34,7 @@ def notes(result: Comparison) -> list[str]:
         )
     if any(result.alone):
         found.append(
-            f"Left out: {result.alone[0]} cell(s) that only A has scored and {result.alone[1]} that only B has."
+            f"Left out: {plural(result.alone[0], 'cell')} that only A has scored and {result.alone[1]} that only B has."
         )
     return [*found, *_drift_notes(result)]
 
@@ -79,14 +80,14 @@ def _chosen_note(name: str, arm: Arm, split: Split) -> str:
 
 def _seed_notes(name: str, arms: list[Arm], failed_mse: float | None) -> Iterator[str]:
     kinds = {
-        "diverged run(s)": [seed for arm in arms for seed in arm.diverged],
-        "run(s) worse than the mean face": [seed for arm in arms for seed in arm.collapsed],
+        ("diverged run", ""): [seed for arm in arms for seed in arm.diverged],
+        ("run", " worse than the mean face"): [seed for arm in arms for seed in arm.collapsed],
     }
-    for kind, found in kinds.items():
+    for (what, more), found in kinds.items():
         if found and failed_mse is not None:
             seeds = f" (seed {', '.join(map(str, found))})" if len(arms) == 1 else ""
             yield (
-                f"{name}: {len(found)} {kind}{seeds}, counted with the mean face's MSE, "
+                f"{name}: {plural(len(found), what)}{more}{seeds}, counted with the mean face's MSE, "
                 f"score {score_from_mse(failed_mse):.1f}."
             )
     missing, planned = sum(arm.missing for arm in arms), sum(len(arm.planned) for arm in arms)
@@ -96,7 +97,7 @@ def _seed_notes(name: str, arms: list[Arm], failed_mse: float | None) -> Iterato
 
 def _pair_notes(pair: CellComparison, alpha: float) -> Iterator[str]:
     if 0 < pair.shared < 3 and pair.test == "Welch":
-        yield f"{pair.shared} seed(s) are in common, too few to know their correlation; they are taken as independent."
+        yield f"{seeds_text(pair.shared)} in common, too few to know their correlation: they are taken as independent."
     if left := pair.survivors:
         count = str(left.n[0]) if pair.test == "paired t" else f"{left.n[0]} and {left.n[1]}"
         yield (
@@ -132,7 +133,7 @@ def number(value: float, sign: str = "") -> str:
 
 def span(ends: Ends) -> str:
     """`0.912 to 0.987`."""
-    return f"{number(ends[0])} to {number(ends[1])}"
+    return ends_text(ends, number)
 
 
 def coverage(confidence: float) -> str:

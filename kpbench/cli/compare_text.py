@@ -1,7 +1,6 @@
 """A comparison in lines of 80 columns and as one JSON object."""
 
 import json
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,8 @@ from kpbench.analysis.comparison.comparison import Comparison
 from kpbench.analysis.comparison.pairs import POWER, CellComparison
 from kpbench.analysis.comparison.study import judged_on
 from kpbench.cli.compare_notes import coverage, notes, number, shown, span
-from kpbench.statistics.words import short_names
+from kpbench.cli.lines import STEP, table, terminal_columns, wrapped
+from kpbench.statistics.words import ends_text, plural, short_names
 
 WIDTH = 80
 LABEL = 18
@@ -28,7 +28,7 @@ def text(result: Comparison) -> list[str]:
     one = result.one
     lines = [*_arms(result), "", *(_single(one, result) if one else _table(result))]
     for note in notes(result):
-        lines += ["", *textwrap.wrap(note, WIDTH, break_on_hyphens=False)]
+        lines += ["", *wrapped(note, _width())]
     return lines
 
 
@@ -60,8 +60,11 @@ def _judged_on(result: Comparison) -> str:
 
 def _entry(label: str, words: str) -> list[str]:
     """A label and words, wrapped beside it."""
-    lines = textwrap.wrap(words, WIDTH - LABEL, break_on_hyphens=False)
-    return [f"{label if not at else '':{LABEL}}{line}" for at, line in enumerate(lines)]
+    return wrapped(f"{label:{LABEL}}{words}", _width(), LABEL)
+
+
+def _width() -> int:
+    return min(WIDTH, terminal_columns() or WIDTH)
 
 
 def _single(pair: CellComparison, result: Comparison) -> list[str]:
@@ -84,15 +87,15 @@ def _single(pair: CellComparison, result: Comparison) -> list[str]:
     ):
         values = [getattr(arm, name) for arm in pair.arms]
         rows.append((label, *("-" if value is None else kind.format(value) for value in values)))
-    lines = [f"{label:{LABEL}}{first:26}{second}".rstrip() for label, first, second in rows] + [""]
+    aligned = LABEL - STEP if _width() >= WIDTH else 0
+    lines = [*table([f"{rows[0][0]:{aligned}}", *rows[0][1:]], rows[1:]), ""]
     if pair.ratio is not None:
         interval = f", {coverage(pair.confidence)} interval {span(pair.ci)}" if pair.ci and pair.confidence else ""
         lines += _entry("MSE ratio A/B", f"{number(pair.ratio)}{interval}; below 1 A is better")
     if pair.ci and a.rmse_px is not None and b.rmse_px is not None:
         low, high = (b.rmse_px * (limit**0.5 - 1.0) for limit in pair.ci)
-        lines += _entry(
-            "RMSE A - B", f"{number(a.rmse_px - b.rmse_px, '+')} px, {number(low, '+')} to {number(high, '+')}"
-        )
+        ends = ends_text((low, high), lambda end: number(end, "+"))
+        lines += _entry("RMSE A - B", f"{number(a.rmse_px - b.rmse_px, '+')} px, {ends}")
     if faces := pair.seeds_and_faces:
         label = "  fresh faces too" if faces.unit == "face" else f"  {faces.units} people too"
         lines.append(f"{label:{LABEL}}MSE ratio {number(faces.ratio)}, {span(faces.ci)}")
@@ -114,22 +117,24 @@ def _table(result: Comparison) -> Iterator[str]:
     width = min(MOST, max(len(head), *map(len, names)))
     if not factors or len({_cut(name, width) for name in names}) < len(names):
         head, names, width = "cell", [pair.a.cell for pair in result.pairs], 12
-    yield f"{_cut(head, width)} {'seeds':>5} {'A':>5} {'B':>5} {'ratio':>5} {'interval':14} {'p adj.':>6} verdict"
+    rows = []
     for label, pair in zip(names, result.pairs, strict=True):
         seeds = str(pair.n) if pair.test == "paired t" else f"{len(pair.a.seeds)}/{len(pair.b.seeds)}"
-        a, b = _score(pair.a.score), _score(pair.b.score)
         ratio = "" if pair.ratio is None else number(pair.ratio)
         p = "" if pair.p_adjusted is None else _p(pair.p_adjusted)
+        scores = (_score(pair.a.score), _score(pair.b.score))
         interval = span(pair.ci) if pair.ci else ""
-        yield f"{_cut(label, width)} {seeds:>5} {a:>5} {b:>5} {ratio:>5} {interval:14} {p:>6} {pair.verdict}"
+        rows.append((_cut(label, width).rstrip(), seeds, *scores, ratio, interval, p, pair.verdict))
+    titles = (_cut(head, width).rstrip(), "seeds", "A", "B", "ratio", "interval", "p adj.", "verdict")
+    yield from table(titles, rows, right=(1, 2, 3, 4, 6), gap=1)
     yield ""
     tests = " and ".join(dict.fromkeys(TESTS[pair.test] for pair in result.pairs if pair.test)) or "no test"
     withheld = any(pair.why == "seeds" for pair in result.pairs)
-    yield from textwrap.wrap(
+    yield from wrapped(
         f"Ratio: MSE of A over that of B, below 1 A is better; {tests} on log MSE, Holm over "
         f"{len(result.pairs)} cells at {result.alpha:g}; smallest effect of interest {100 * result.sesoi:g} %."
         + (f" Withheld: a verdict needs {result.needed} seeds a side." if withheld else ""),
-        WIDTH,
+        _width(),
     )
 
 
@@ -161,7 +166,7 @@ def _verdict(pair: CellComparison, result: Comparison) -> str:
     return {
         "equivalent": f"equivalent within {sesoi}",
         "undecided": f"undecided at this n: neither a difference nor equivalence within {sesoi} is shown",
-        "incomplete": f"incomplete: {pair.missing} planned run(s) are missing",
+        "incomplete": f"incomplete: {plural(pair.missing, 'planned run')} missing",
         "withheld": f"withheld: {pair.n} of the {result.needed} seeds a side that a verdict needs",
     }[pair.verdict]
 
@@ -213,7 +218,7 @@ def _score(score: float | None, ends: Ends | None = None) -> str:
     if score is None:
         return ""
     text = f"{score:.1f}" if score < 1000 else f"{score:.0f}" if score < 1e5 else f"{score:.0e}"
-    return f"{text} ({_score(ends[0])} to {_score(ends[1])})" if ends else text
+    return f"{text} ({ends_text(ends, _score)})" if ends else text
 
 
 def _percent(value: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kpbench.cli import data_reports
+from kpbench.cli.lines import listed
 
 if TYPE_CHECKING:
     from kpbench.faces.library.library import About
@@ -71,9 +72,8 @@ def ls(as_json: Json = False) -> int:
     if as_json:
         typer.echo(json.dumps(known))
         return 0
-    width = max(len(name) for name in known)
-    for name, row in known.items():
-        typer.echo(f"{name:{width}}  {row['kind']:9}  {row['title']}")
+    for line in listed({name: f"{row['kind']:9}  {row['title']}" for name, row in known.items()}):
+        typer.echo(line)
     return 0
 
 

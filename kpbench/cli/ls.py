@@ -1,15 +1,13 @@
 """`kpbench ls`."""
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from shutil import get_terminal_size
-from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from kpbench.cli.lines import listed
 
 if TYPE_CHECKING:
     from kpbench.analysis.status import Status
@@ -88,19 +86,6 @@ def _state(one: "Status") -> str:
         fresh = "fresh seed" if one.kind == "search" and one.best.fresh else "seed"
         words.append(f"best {faces} {one.best.score:.1f} ({plural(one.best.seeds, fresh)})")
     return ", ".join(words)
-
-
-def listed(found: Mapping[str, str]) -> Iterator[str]:
-    """A name and its title a line; in a terminal too narrow for that the title below, indented and broken."""
-    width = max((len(name) for name in found), default=0)
-    columns = get_terminal_size().columns if sys.stdout.isatty() else None
-    narrow = columns is not None and any(width + 2 + len(title) > columns for title in found.values())
-    for name, title in found.items():
-        if not narrow:
-            yield f"{name:{width}}  {title}".rstrip()
-            continue
-        yield name
-        yield from wrap(title, columns or 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 LISTS = {Kind.spaces: _spaces, Kind.data: _data, Kind.studies: _studies, Kind.samplers: _samplers}

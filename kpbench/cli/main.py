@@ -1,6 +1,7 @@
 """The command `kpbench`: its subcommands, and how it ends."""
 
 import sys
+from shutil import get_terminal_size
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -20,6 +21,7 @@ from kpbench.cli import (
     status,
     verify,
 )
+from kpbench.cli.lines import wrapped
 from kpbench.cli.options import command_line
 from kpbench.errors import UsageError
 from kpbench.version import __version__
@@ -104,5 +106,7 @@ def _interrupted() -> int:
 
 
 def _refuse(message: str) -> int:
-    typer.echo("error: " + " ".join(message.split()), err=True)
+    line = "error: " + " ".join(message.split())
+    columns = get_terminal_size().columns if sys.stderr.isatty() else len(line)
+    typer.echo("\n".join(wrapped(line, columns)), err=True)  # one line, broken between words in a terminal alone
     return WRONG_USAGE

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ def power(
     """Say how many seeds a smallest effect needs, from an ablation's own noise."""
     from kpbench.analysis.ablation.analysis import analyse
     from kpbench.analysis.ablation.needed import seeds_for_effect
+    from kpbench.cli.lines import table, terminal_columns, wrapped
     from kpbench.cli.options import share
     from kpbench.statistics.words import short_name
     from kpbench.store.study import find_study
@@ -31,16 +31,17 @@ def power(
         return 0
     effect_text = f"{100 * found[0]['effect']:g} %"
     words = (
-        f"Seeds to find a change of MSE by {effect_text} with {100 * wanted:g} % power; cautious: at the upper 80 % "
+        f"Seeds to find a change of MSE by {effect_text} with {100 * wanted:.12g} % power; cautious: at the upper 80 % "
         f"limit of the noise; equivalent: to call cells that do not differ equivalent within {effect_text} with that "
         "power. sd: of the paired differences of log MSE in the seeds run."
     )
-    typer.echo("\n".join([*wrap(words, 80), ""]))
-    head = (("run", 5), ("sd", 7), ("seeds needed", 13), ("cautious", 9), ("equivalent", 11))
-    typer.echo(f"{'contrast':35}" + "".join(f"{name:>{width}}" for name, width in head))
+    typer.echo("\n".join([*wrapped(words, min(80, terminal_columns() or 80)), ""]))
+    head = ("contrast", "run", "sd", "seeds needed", "cautious", "equivalent")
+    rows = []
     for one in found:
         name = f"{short_name(one['factor'])} {one['level']} against {one['baseline']}"
         name += "".join(f", {short_name(factor)} {level}" for factor, level in one["at"].items())
-        values = (one["n"], f"{one['sd']:.3f}", one["seeds"], one["cautious"], one["equivalent"])
-        typer.echo(f"{name:35}" + "".join(f"{v:>{w}}" for v, (_, w) in zip(values, head, strict=True)))
+        seeds = (f"{one[column]:,}" for column in ("seeds", "cautious", "equivalent"))
+        rows.append((name, str(one["n"]), f"{one['sd']:.3f}", *seeds))
+    typer.echo("\n".join(table(head, rows, right=range(1, 6))))
     return 0

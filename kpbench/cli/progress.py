@@ -1,14 +1,21 @@
 """Progress on stderr: a live view in a terminal, a line an ended job elsewhere."""
 
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from kpbench.cell import Role
 from kpbench.engine.events import Advanced, Ended, Event, Notice, Stage, Started
 from kpbench.engine.jobs import Job
+from kpbench.space.space import Parameter, varied
+from kpbench.statistics.words import cell_text
+
+BESIDE: Mapping[Role, str] = {"control": "A/A", "matched": "size-matched"}
+"""Runs of an ablation beside those of its cells."""
 
 
 class View:
@@ -34,6 +41,8 @@ class View:
         self._running: dict[int, TaskID] = {}
         self._epochs: dict[int, int] = {}
         self._best: float | None = None
+        self._names: tuple[str, ...] = ()
+        self._parameters: Mapping[str, Parameter] = {}
 
     def __enter__(self) -> "View":
         self._progress.start()
@@ -63,14 +72,14 @@ class View:
             case Notice(text):
                 self._console.print(text, markup=False)
             case Started(job):
-                task = self._progress.add_task(f"  {label(job)}", total=job.epochs, count=f"0/{job.epochs}")
+                task = self._progress.add_task(f"  {self._label(job)}", total=job.epochs, count=f"0/{job.epochs}")
                 self._running[job.number] = task
             case Advanced(job, epoch, score):
                 self._epochs[job.number] = epoch
                 self._progress.update(
                     self._running[job.number],
                     completed=epoch,
-                    description=f"  {label(job)}  {score:.0f}",
+                    description=f"  {score:.0f}  {self._label(job)}",
                     count=f"{epoch}/{job.epochs}",
                 )
                 self._show(job.epochs)
@@ -81,6 +90,7 @@ class View:
         if self._stage is not None:
             self._progress.remove_task(self._stage)
         self._title, self._best = stage.title, stage.best
+        self._names, self._parameters = stage.names, stage.parameters
         self._jobs_done, self._jobs_of = stage.done, stage.jobs
         count = f"{stage.done}/{stage.jobs}" if stage.jobs else ""
         self._stage = self._progress.add_task(stage.title, total=None, count=count)
@@ -110,14 +120,13 @@ class View:
         if event.score is not None and event.state == "complete":
             self._best = max(event.score, self._best or event.score)
         self._show(event.job.epochs)
-        score = "" if event.score is None else f"  {event.score:.1f}"
-        detail = f"  {event.detail}" if event.detail else ""
-        self._console.print(f"{event.state:9}{score:>8}  {label(event.job)}{detail}", markup=False)
+        place = f"{self._jobs_done:>{len(str(self._jobs_of))}}/{self._jobs_of}"
+        score = "" if event.score is None else f"{event.score:.1f}"
+        detail = f": {event.detail}" if event.detail else ""
+        self._console.print(f"{place} {event.state:8}{score:>7}  {self._label(event.job)}{detail}", markup=False)
 
-
-def label(job: Job) -> str:
-    """A job in a few words: the cell's main parameters and, for a final run, its seed."""
-    shown = ("depth", "norm", "dropout", "model", "width")
-    words = [str(job.params[f"network.{name}"]) for name in shown if f"network.{name}" in job.params]
-    seed = f" seed {job.seeds[0]}" if job.role == "final" else ""
-    return f"{job.params['family']} {' '.join(words)}{seed}"
+    def _label(self, job: Job) -> str:
+        """A job in a few words: its seeds, what it is beside the plan, and what tells its cell from others."""
+        seeds = f"seed {job.seeds[0]}" if len(job.seeds) == 1 else f"seeds {', '.join(map(str, job.seeds))}"
+        cell = cell_text(varied(job.params, self._names, self._parameters))
+        return "  ".join(filter(None, (seeds, BESIDE.get(job.role), cell)))

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,7 +107,7 @@ def search(
 
             write(folder / REPORT, render(read_report_input(folder)))
     if dry_run:
-        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(f"{k:12} {v}" for k, v in asked.items()))
+        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))
         return 0
     result = {**(read_json(folder / RESULT) or {}), "report": str(folder / REPORT)}
     if result["best"] and result["best"]["model"]:
@@ -116,40 +117,83 @@ def search(
     return 1 if failed or result["best"] is None else 0
 
 
+def dry_lines(asked: dict[str, Any]) -> list[str]:
+    """What a dry run found in lines for a person."""
+    from kpbench.cli.lines import entries
+
+    return entries(((name, str(value)) for name, value in asked.items()), indent=13)
+
+
 def outcome(result: dict[str, Any]) -> list[str]:
-    """The result of a search in lines for a person."""
-    trials, best = result["trials"], result["best"]
-    lines = [f"trials   {trials['complete']} complete, {trials['pruned']} pruned, {trials['failed']} failed"]
+    """The result of a search in lines for a person: passed or not, with the floor beside it, then what it was."""
+    from kpbench.cli.lines import entries
+
+    return [*entries(_result(result)), *front_lines(result), *entries(_around(result))]
+
+
+def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from kpbench.statistics.words import cell_text, ends_text, plural
+
+    trials, best, passed = result["trials"], result["best"], result.get("passed")
+    beside = [f"pass mark {result['pass_mark']:g}"] if "pass_mark" in result else []
+    beside += [f"{name} {score:.1f}" for name, score in result["floor"].items()]
+    word = "open" if passed is None else "PASS" if passed else "no pass"
     if best is None:
-        lines.append("best     none: no trial was completed")
+        yield word, "; ".join(["no trial was completed", ", ".join(beside)])
+    elif best["test_score"] is None:
+        score = f"validation score {best['val_score']:.1f}; the sealed test was not opened for it"
+        yield word, "; ".join([score, ", ".join(beside)])
     else:
-        cell = {"family": best["cell"]["family"]} | best["varies"]
-        lines.append("best     " + " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in cell.items()))
+        yield word, "; ".join([f"{best['test_mean']:.1f} on the sealed test", ", ".join(beside)])
+    yield from warnings(result)
+    yield "trials", f"{trials['complete']} complete, {trials['pruned']} pruned, {trials['failed']} failed"
+    if best is not None:
+        yield "best", cell_text(best["varies"])
     if best and best["test_score"] is not None:
         interval = best["test_interval"]
-        span = f", 95 % interval {interval[0]:.0f} to {interval[1]:.0f}" if interval else ""
-        lines.append(
-            f"test     {best['test_mean']:.1f}: mean of {best['seeds']} fresh seed(s) on the sealed test{span}"
+        span = f", 95 % interval {ends_text(interval, '{:.0f}'.format)}" if interval else ""
+        yield "test", f"{best['test_mean']:.1f}, the mean of {plural(best['seeds'], 'fresh seed')}{span}"
+        yield "model", f"{best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}"
+
+
+def warnings(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What makes a score worth little, and what to do about it."""
+    below, best = result.get("not_above", []), result["best"]
+    if below:
+        what = " and ".join(below)
+        mean = "nothing was learnt yet" if "mean face" in below else "a network has not earned its place"
+        yield (
+            "warning",
+            (
+                f"not above {what}: {mean}; try more --epochs (these runs had {result['epochs']}), or another --space "
+                "(kpbench ls spaces)"
+            ),
         )
-        lines.append(f"model    {best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}")
-    lines += front_lines(result)
+    ends = (best or {}).get("test_interval")
+    if ends and "pass_mark" in result and ends[0] < result["pass_mark"] < ends[1]:
+        yield "warning", "the interval includes the pass mark: more --final-seeds say on which side of it the cell is"
+
+
+def _around(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if result.get("stopped"):
-        lines.append(f"stopped  {result['stopped']}; the same command continues")
-    floor = ", ".join(f"{name} {score:.1f}" for name, score in result["floor"].items())
-    return [*lines, f"floor    {floor} (test)", f"report   {result['report']}"]
+        yield "stopped", f"{result['stopped']}; the same command continues"
+    yield "report", result["report"]
 
 
 def front_lines(result: dict[str, Any], *, most: int = 6) -> list[str]:
     """The Pareto set of a search with several objectives, a line a cell; evenly chosen ones where it is long."""
+    from kpbench.cli.lines import entries
     from kpbench.plots.scores import thinned
+    from kpbench.statistics.words import cell_text, plural
     from kpbench.task.objectives import OBJECTIVES
 
     front, names = result.get("pareto", []), result.get("objectives", [])
     if not front:
         return []
-    lines = [f"front    {len(front)} cell(s) that no other beats over {', '.join(names)}:"]
+    lines = [("front", f"{plural(len(front), 'cell')} that no other beats over {', '.join(names)}:")]
     for one in thinned(front, most):
         values = ", ".join(f"{name} {OBJECTIVES[name].show(one[name])}" for name in names)
-        cell = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in one["varies"].items())
-        lines.append(f"         {values}: {cell}")
-    return lines if len(front) <= most else [*lines, f"         and {len(front) - most} between them, in the report"]
+        lines.append(("", f"{values}: {cell_text(one['varies'])}"))
+    if len(front) > most:
+        lines.append(("", f"and {len(front) - most} between them, in the report"))
+    return entries(lines)

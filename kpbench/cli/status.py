@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import Console, RenderableType
 
     from kpbench.analysis.status import Status
-    from kpbench.cell import Scalar
     from kpbench.store.plan import Plan
 
 REDRAW = 1.0
@@ -112,7 +109,7 @@ def panel(one: "Status") -> "RenderableType":
 def lines(one: "Status") -> Iterator[tuple[str, str]]:
     """Name and text of each line."""
     from kpbench.analysis.status import WORKED_ON
-    from kpbench.statistics.words import plural, short_count
+    from kpbench.statistics.words import cell_text, plural, short_count
 
     workers = "" if one.workers is None else f", {plural(one.workers, 'worker')}" if one.workers else ", in one process"
     yield "study", one.study
@@ -134,6 +131,8 @@ def lines(one: "Status") -> Iterator[tuple[str, str]]:
         faces = "sealed test" if one.best.on == "test" else "validation"
         kind = "fresh seed" if one.best.fresh and one.kind == "search" else "seed"
         yield "best", f"{one.best.score:.1f} on {faces}, {plural(one.best.seeds, kind)}; {cell_text(one.best.cell)}"
+        if one.floor:
+            yield "floor", ", ".join(f"{name} {score:.1f}" for name, score in one.floor.items()) + f" on {faces}"
     yield "images", f"{short_count(one.images)} seen in training"
     if any(part.left for part in one.parts):
         yield "left", "not known yet" if one.seconds_left is None else f"about {duration(one.seconds_left)}"
@@ -164,16 +163,6 @@ def state(one: "Status") -> str:
         case "incomplete":
             return "not finished, and nobody works on it"
     return one.standing
-
-
-def cell_text(cell: "Mapping[str, Scalar]") -> str:
-    """What varies of a cell in words: `depth=4 norm=batch`."""
-    from kpbench.cell import spoken
-    from kpbench.statistics.words import short_names
-
-    names = short_names(cell)
-    short = {name: f"{value:.3g}" if isinstance(value, float) else spoken(value) for name, value in cell.items()}
-    return " ".join(f"{names[name]}={value}" for name, value in short.items()) or "the only cell"
 
 
 def clock(when: str) -> str:

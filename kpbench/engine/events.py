@@ -1,20 +1,28 @@
 """What happens while a study runs, for whoever shows it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from kpbench.cell import State
 from kpbench.engine.jobs import Job
+from kpbench.space.space import Parameter
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the command begins: what it does, its jobs, those done already, and the best score among them."""
+    """A part of the command begins: what it does, its jobs, those done already, and the best score among them.
+
+    Attributes:
+        names: the parameters that tell its cells apart, by dotted name.
+        parameters: of the space, whose conditions say which of them have a part in a cell.
+    """
 
     title: str
     jobs: int = 0
     done: int = 0
     best: float | None = None
+    names: tuple[str, ...] = ()
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

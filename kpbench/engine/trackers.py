@@ -13,6 +13,7 @@ from threading import Thread
 from kpbench.engine.events import Advanced, Ended, Event, Notice, Notify, Started
 from kpbench.engine.jobs import Job
 from kpbench.errors import UsageError, lookup
+from kpbench.space.space import with_part
 
 LAST_WAIT = 30.0
 """Seconds that a study waits at its end for a tracker that is behind."""
@@ -43,7 +44,7 @@ def tensorboard(study: str, folder: Path) -> Begin:
 
         def end(state: str, score: float | None, detail: str | None) -> None:
             writer.add_text("state", state if detail is None else f"{state}: {detail}")
-            writer.add_hparams(dict(job.params), {"score": math.nan if score is None else score}, run_name=".")
+            writer.add_hparams(with_part(job.params, {}), {"score": math.nan if score is None else score}, run_name=".")
             writer.close()
 
         return Run(lambda epoch, score: writer.add_scalar("val_score", score, epoch), end)
@@ -61,9 +62,8 @@ def mlflow(study: str, folder: Path) -> Begin:
 
     def begin(job: Job) -> Run:
         run = client.create_run(experiment, run_name=run_name(job)).info.run_id
-        client.log_batch(
-            run, params=[package.entities.Param(k, str(v)) for k, v in {**job.params, **_more(job)}.items()]
-        )
+        given = {**with_part(job.params, {}), **_more(job)}
+        client.log_batch(run, params=[package.entities.Param(name, str(value)) for name, value in given.items()])
 
         def end(state: str, score: float | None, detail: str | None) -> None:
             for key, value in {"state": state, "detail": detail}.items():
@@ -81,7 +81,7 @@ def wandb(study: str, folder: Path) -> Begin:
     package = import_module("wandb")
 
     def begin(job: Job) -> Run:
-        config = {**job.params, **_more(job)}
+        config = {**with_part(job.params, {}), **_more(job)}
         run = package.init(
             project="kpbench", group=study, name=run_name(job), config=config, dir=str(folder), reinit="create_new"
         )

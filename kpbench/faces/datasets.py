@@ -119,7 +119,7 @@ def _as_path(source: str) -> Path:
     looks = "/" in source or "\\" in source or source.startswith((".", "~")) or source.lower().endswith(SUFFIXES)
     if not source.strip() or not (looks or exists):
         raise UsageError(
-            f"unknown data set {shown(source)!r}: {nearest(source, [*DATASETS, *library.names()])}; or give a path"
+            f"unknown data set {shown(source)!r}; {nearest(source, [*DATASETS, *library.names()])}; or give a path"
         )
     try:
         return Path(source).expanduser()

@@ -92,11 +92,11 @@ def family_defaults(family: str) -> dict[str, Scalar]:
 
 def size_of(params: Params) -> tuple[int, float]:
     """Trainable parameters and megabytes (10^6 bytes) of weights and buffers, without allocating them."""
-    return _counted(params, lambda network: (count_parameters(network), megabytes(network)))
+    return built_without_memory(params, lambda network: (count_parameters(network), megabytes(network)))
 
 
-def _counted(params: Params, count: Callable[[nn.Module], T]) -> T:
-    """What `count` finds of a network without memory, or of foreign code that does not run so, with it.
+def built_without_memory(params: Params, count: Callable[[nn.Module], T]) -> T:
+    """What `count` finds of a cell's network without memory, or of foreign code that does not run so, with it.
 
     Raises:
         Exception: as `build` and `count`, of foreign code from the network with memory.
@@ -130,7 +130,7 @@ def flops(params: Params) -> int:
             network(torch.zeros(1, 1, SIZE, SIZE))
         return int(counter.get_total_flops())
 
-    return _counted(params, count)
+    return built_without_memory(params, count)
 
 
 def step_megabytes(params: Params) -> float:

@@ -112,7 +112,7 @@ def resolve(name: str) -> Callable[..., Any]:
     found = getattr(module, match[2], None)
     if not callable(found):
         known = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-        raise UsageError(f"{file.name} has no '{match[2]}' to call: {nearest(match[2], known)}")
+        raise UsageError(f"{file.name} has no '{match[2]}' to call; {nearest(match[2], known)}")
     return found  # type: ignore[no-any-return]
 
 

@@ -42,5 +42,5 @@ def known_model(model: str) -> Any:
     import timm  # noqa: PLC0415
 
     if not timm.is_model(model):
-        raise UsageError(f"timm has no model '{model}': {nearest(model, timm.list_models(f'{model[:3]}*'))}")
+        raise UsageError(f"timm has no model '{model}'; {nearest(model, timm.list_models(f'{model[:3]}*'))}")
     return timm

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.once import once
-from kpbench.statistics.words import short_names
+from kpbench.statistics.words import short_names, show_number
 
 MANY = 8
 """A number with more different values than this is a range, not a list of levels."""
@@ -21,7 +21,7 @@ class Factor:
     Attributes:
         levels: every value that occurs, in order; None where the parameter is absent (a `when` did not hold).
         ranged: the values are numbers too many to list; absent ones are not among the levels then.
-        log: the range spans a factor of 30 or more, so it is read on a logarithmic axis.
+        log: read on a logarithmic axis: the range spans a factor of 30 or more, or `on_scales` says so.
     """
 
     name: str
@@ -54,12 +54,25 @@ class Factor:
 
 @once
 def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
-    """The parameters that vary among the rows, `family` first, then by name."""
+    """The parameters that vary among the rows, `family` first, then by name.
+
+    One that has a single value wherever it has a part follows from the others, and is none.
+    """
     params = [row.params for row in rows]
     names = {name for shape in set(map(tuple, params)) for name in shape}
     order = sorted(names, key=lambda name: (name != "family", name))
     factors = (_factor(name, [found.get(name) for found in params]) for name in order)
-    return tuple(factor for factor in factors if len(factor.levels) > 1)
+    return tuple(factor for factor in factors if len(factor.levels) - (None in factor.levels) > 1)
+
+
+def on_scales(factors: Sequence[Factor], log: frozenset[str] | None) -> tuple[Factor, ...]:
+    """The factors with the axes that their space asks for: logarithmic for the names in `log`, even for all others.
+
+    None where the space is not known: they stay as they are.
+    """
+    if log is None:
+        return tuple(factors)
+    return tuple(replace(factor, log=factor.ranged and factor.name in log) for factor in factors)
 
 
 @once
@@ -108,15 +121,6 @@ def show_level(value: Scalar | None) -> str:
     if isinstance(value, float):
         return show_number(value)
     return str(value)
-
-
-def show_number(value: float, *, digits: int = 3) -> str:
-    """A number with so many significant digits, in powers of ten below 0.001 and above 100,000: `2.4e-5`."""
-    if value and math.isfinite(value) and not 1e-3 <= abs(value) < 1e5:
-        digits_text, _, power = f"{value:.{digits - 1}e}".partition("e")
-        trimmed = digits_text.rstrip("0").rstrip(".") if "." in digits_text else digits_text
-        return f"{trimmed}e{int(power)}"
-    return f"{value:.{digits}g}"
 
 
 def describe(params: Mapping[str, Scalar], factors: Sequence[Factor]) -> str:

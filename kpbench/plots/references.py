@@ -25,15 +25,22 @@ def add_lines(figure: go.Figure, lines: Sequence[Line], ends: tuple[float, float
 
 
 def reference_axis(
-    scores: Iterable[float], marks: Marks, *, split: str, log: bool = False, also: Sequence[float] = ()
+    scores: Iterable[float],
+    marks: Marks,
+    *,
+    split: str,
+    log: bool = False,
+    also: Sequence[float] = (),
+    least: float | None = None,
 ) -> tuple[ScoreAxis, list[Line], tuple[Key, ...]]:
     """An axis of scores, the lines of the pass mark and the floors that lie on it, and the keys of all of them.
 
     Args:
         also: further marks that the axis is to hold where they are near.
+        least: as in `score_axis`.
     """
     floors = marks.on(split)
-    axis = score_axis(scores, marks=[marks.pass_mark, *floors.values(), *also], log=log)
+    axis = score_axis(scores, marks=[marks.pass_mark, *floors.values(), *also], log=log, least=least)
     named = [] if math.isnan(marks.pass_mark) else [("pass mark", marks.pass_mark, "pass", "dash")]
     named += [(name, score, "floor", dash) for (name, score), dash in zip(floors.items(), cycle(DASHES))]
     lines, keys = [], []

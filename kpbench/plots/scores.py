@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from kpbench.cell import RunResult
 from kpbench.statistics.scale import rmse_px
+from kpbench.statistics.words import plural
 
 Item = TypeVar("Item")
 
@@ -15,6 +16,10 @@ FAR = 4.0
 
 NEAR = 2.5
 """A mark within this factor of the scores is shown on their axis; one further away would squeeze them."""
+
+
+FEWEST = 5
+"""Of fewer scores none is outlying."""
 
 
 def counts(score: float | None) -> bool:
@@ -87,13 +92,38 @@ class ScoreAxis:
         return (score - self.low) / (self.high - self.low)
 
 
-def score_axis(scores: Iterable[float | None], *, marks: Iterable[float] = (), log: bool = False) -> ScoreAxis:
-    """An axis that holds all drawable scores, and the marks that lie within a factor of `NEAR` of them.
+def outlying(scores: Iterable[float | None]) -> float:
+    """The least score that an axis has to hold; below it lie those few that would squeeze all the others, if any.
 
+    Of at least `FEWEST` scores the lowest tenth at most, and at least one, where the others span less than half of what
+    all do, on logarithms; a span counts as that of a factor of `NEAR` at least. The highest scores are never outlying:
+    they are what a reader looks for.
+    """
+    found = sorted(score for score in scores if score is not None and drawable(score))
+    if len(found) < FEWEST:
+        return 0.0
+    spans = [math.log(max(found[-1] / low, NEAR)) for low in found[: 1 + max(1, len(found) // 10)]]
+    return next((found[at] for at, span in enumerate(spans) if at and span < spans[0] / 2), 0.0)
+
+
+def beyond(axis: ScoreAxis, scores: Iterable[float | None]) -> tuple[str, ...]:
+    """A sentence on the runs, one score each, that lie below an axis; none where all are on it."""
+    count = sum(score is not None and drawable(score) and score < axis.low for score in scores)
+    return (f"{plural(count, 'run')} beyond the axis, below {show_score(axis.low)}.",) if count else ()
+
+
+def score_axis(
+    scores: Iterable[float | None], *, marks: Iterable[float] = (), log: bool = False, least: float | None = None
+) -> ScoreAxis:
+    """An axis that holds the drawable scores, and the marks that lie within a factor of `NEAR` of them.
+
+    Scores below `least` are left beyond it, those that are `outlying` where that is not given; the plot says so.
     It is logarithmic where they span more than a factor of `FAR`, or where `log` asks for it.
     No drawable score at all gives the axis of the marks, and none of those an axis from 1 to 1000.
     """
     found = [score for score in scores if score is not None and drawable(score)]
+    least = outlying(found) if least is None else least
+    found = [score for score in found if score >= least]
     lines = [mark for mark in marks if drawable(mark)]
     if not found:
         found = lines or [1.0, 1000.0]

@@ -80,7 +80,7 @@ def _scores(result: StudyAgreement, design: Design, names: tuple[str, str], widt
         )  # fmt: skip
     calm(figure, height=460, left=58, bottom=48)
     for update, name, mine in zip((figure.update_xaxes, figure.update_yaxes), names, ends, strict=True):
-        axis = score_axis([end for pair in mine for end in pair], log=True)
+        axis = score_axis([end for pair in mine for end in pair], log=True, least=0.0)
         update(**score_layout(axis, title=f"score on {clipped(name, length=24)}"))
     tau = result.agreement.tau
     alt = (

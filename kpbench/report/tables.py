@@ -95,11 +95,10 @@ def failure_lines(rows: Sequence[RunResult]) -> tuple[FailureLine, ...]:
 
 
 def fixed_parameters(rows: Sequence[RunResult]) -> tuple[tuple[str, str], ...]:
-    """The parameters that every row has with the same value, by name."""
-    if not rows:
-        return ()
+    """The parameters that have the same value in every row in which they have a part, by name."""
     moving = {factor.name for factor in varying(rows)}
-    return tuple((name, show_level(value)) for name, value in sorted(rows[0].params.items()) if name not in moving)
+    found = {name: value for row in rows for name, value in row.params.items() if name not in moving}
+    return tuple((name, show_level(value)) for name, value in sorted(found.items()))
 
 
 def columns(found: Sequence[Mapping[str, object]]) -> tuple[str, ...]:

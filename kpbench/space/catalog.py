@@ -34,5 +34,5 @@ def find(kind: str, name: str) -> Path:
         return path
     found = names(kind)
     if name not in found:
-        raise UsageError(f"unknown {KINDS[kind]} '{name}': {nearest(name, found)}; or give the path of a .toml file")
+        raise UsageError(f"unknown {KINDS[kind]} '{name}'; {nearest(name, found)}; or give the path of a .toml file")
     return found[name]

@@ -170,7 +170,7 @@ def _in_design(space: SearchSpace, word: str, factors: Mapping[str, Sequence[Sca
 def _known_level(name: str, word: str, levels: Sequence[Scalar]) -> Scalar:
     by_word = {spoken(level): level for level in levels}
     if word.strip() not in by_word:
-        raise UsageError(f"--contrast: {name} has no level '{word.strip()}' here: {nearest(word.strip(), by_word)}")
+        raise UsageError(f"--contrast: {name} has no level '{word.strip()}' here; {nearest(word.strip(), by_word)}")
     return by_word[word.strip()]
 
 
@@ -187,7 +187,7 @@ def find_factor(space: SearchSpace, word: str) -> str:
         return found[0]
     known = {name.rpartition(".")[2] for name in space.parameters} | set(space.parameters)
     problem = f"'{word}' is short for {' and '.join(found)}" if found else f"unknown factor '{word}'"
-    raise UsageError(f"{problem}: {nearest(word, known)}")
+    raise UsageError(f"{problem}; {nearest(word, known)}")
 
 
 def levels_of(
@@ -218,7 +218,7 @@ def _level(name: str, parameter: Choice | Range, word: str) -> Scalar:
     if isinstance(parameter, Choice):
         by_word = {spoken(value): value for value in parameter.values}
         if word not in by_word:
-            raise UsageError(f"{name} has no level '{word}': {nearest(word, by_word)}")
+            raise UsageError(f"{name} has no level '{word}'; {nearest(word, by_word)}")
         return by_word[word]
     whole = isinstance(parameter.low, int) and isinstance(parameter.high, int)
     try:

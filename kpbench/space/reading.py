@@ -122,8 +122,8 @@ def space_of(table: dict[str, Any], text: str, path: Path, defaults: Defaults) -
     )
 
 
-def factors_in(text: str) -> dict[str, Parameter]:
-    """What the text of a space lets vary, as it stands there; nothing where it cannot be read.
+def parameters_in(text: str) -> dict[str, Parameter]:
+    """The parameters in the text of a space, as they stand there; none where it cannot be read.
 
     For who has a study's space and not the families that it was checked against.
     """
@@ -131,10 +131,9 @@ def factors_in(text: str) -> dict[str, Parameter]:
         table = tomllib.loads(text)
         entries = {"family": table["family"]}
         entries |= {f"{part}.{key}": value for part in SECTIONS for key, value in table.get(part, {}).items()}
-        found = {name: _read_parameter(value) for name, value in entries.items()}
+        return {name: _read_parameter(value) for name, value in entries.items()}
     except (ValueError, KeyError, AttributeError):
         return {}
-    return {name: one for name, one in found.items() if isinstance(one, Range) or len(one.values) > 1}
 
 
 def _read_parameter(value: Any) -> Parameter:

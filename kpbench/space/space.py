@@ -3,12 +3,12 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kpbench.cell import Params, Scalar, cell_id
+from kpbench.cell import Params, Scalar, cell_id, spoken
 from kpbench.errors import UsageError
 
 COUNTED = 10_000
@@ -21,11 +21,24 @@ LATER = frozenset(
     f"training.{name}"
     for name in (
         *("optimizer", "schedule", "loss", "spare_norms", "ema"),
-        *("blur", "sharpen", "gamma", "cutout", "strong_until", "pretrain"),
+        *("blur", "sharpen", "gamma", "cutout", "strong_until", "pretrain", "mean_start"),
     )
 )
 """Parameters that came after the first studies. Their defaults change nothing, and stay so: a cell that does not name
 them is what it was before them, and keeps its identity."""
+
+
+NO_MAPS = ("fc", "global_pool")
+IDLE: Mapping[str, Mapping[str, tuple[Scalar, ...]]] = {
+    "network.dropout_rate": {"network.dropout": ("none",)},
+    "network.drop_path": {"network.block": ("plain",)},
+    "network.order": {"network.stem": ("stride2", "space_to_depth"), "network.block": ("residual", "depthwise")},
+    "network.head_width": {"network.head": ("global_pool",)},
+    "network.bins": {"network.head": (*NO_MAPS, "softargmax", "heatmap_offset")},
+    **{f"network.{name}": {"network.head": NO_MAPS} for name in ("map_size", "temperature", "own_loss")},
+    "network.sigma": {"network.own_loss": (0.0,)},
+}
+"""Parameter -> values of others with which it changes nothing, in every space: all of them at once."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class SearchSpace:
     @property
     def factors(self) -> dict[str, Parameter]:
         """The parameters that can take more than one value."""
-        return {name: p for name, p in self.parameters.items() if isinstance(p, Range) or len(p.values) > 1}
+        return {name: p for name, p in self.parameters.items() if can_vary(p)}
 
     @cached_property
     def size(self) -> int | None:
@@ -162,9 +175,51 @@ class SearchSpace:
         return chosen
 
 
+def can_vary(parameter: Parameter) -> bool:
+    """Whether a parameter can take more than one value."""
+    return isinstance(parameter, Range) or len(parameter.values) > 1
+
+
 def applies(parameter: Parameter, chosen: Params) -> bool:
     """Whether a parameter has a part in a cell: each condition of its `when` is met there."""
-    return all(chosen.get(name) in allowed for name, allowed in parameter.when.items())
+    return all(_is_one_of(chosen.get(name), allowed) for name, allowed in parameter.when.items())
+
+
+def _is_one_of(value: Scalar | None, allowed: tuple[Scalar, ...]) -> bool:
+    """Whether a value is among those of a condition, where code of one's own may be named by its path."""
+    if value is None or value in allowed:
+        return value is not None
+    return spoken(value) in {str(one).replace("\\", "/").rpartition("/")[2] for one in allowed}
+
+
+def with_part(cell: Params, parameters: Mapping[str, Parameter]) -> dict[str, Scalar]:
+    """A complete cell for reading: without the parameters that change nothing in it.
+
+    A complete cell has a value of every parameter that its family knows, for its identity must not hang on the space:
+    the same network is the same cell in every study. What people are shown leaves out those whose condition (`when`) is
+    not met there, and those that `IDLE` names.
+
+    Args:
+        parameters: of the space, by dotted name.
+    """
+    kept = dict(cell)
+    while idle := [name for name in kept if not _has_part(name, kept, parameters.get(name))]:
+        for name in idle:
+            del kept[name]
+    return kept
+
+
+def _has_part(name: str, cell: Params, parameter: Parameter | None) -> bool:
+    idle = IDLE.get(name)
+    if idle and all(cell.get(other) in values for other, values in idle.items()):
+        return False
+    return parameter is None or applies(parameter, cell)
+
+
+def varied(cell: Params, names: Iterable[str], parameters: Mapping[str, Parameter]) -> dict[str, Scalar]:
+    """What a cell has of these parameters, those that have no part in it left out."""
+    shown = with_part(cell, parameters)
+    return {name: shown[name] for name in names if name in shown}
 
 
 def levels(parameter: Parameter) -> tuple[Scalar, ...] | None:

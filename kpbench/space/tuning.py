@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kpbench.cell import RunResult, Scalar, Value
+from kpbench.space.space import varied
 
 NEAR_END = 0.05
 """A choice this close to an end of its range, as a share of the range, is a boundary hit."""
@@ -143,7 +144,7 @@ def audit(
 
 def _audit(rows: Sequence[RunResult], levels: Mapping[str, Scalar], replicate: Replicate, tuning: Tuning) -> TunedCell:
     best = best_recipe(rows)
-    chosen = {} if best is None else {name: best.params[name] for name in tuning.spans if name in best.params}
+    chosen = {} if best is None else varied(best.params, tuning.spans, {})
     shares = {name: tuning.spans[name].share(float(value)) for name, value in chosen.items()}
     return TunedCell(
         levels=levels,

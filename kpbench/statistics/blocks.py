@@ -41,7 +41,7 @@ class BlockTable:
             UsageError: the table has no such factor; the nearest name is shown.
         """
         if factor not in self.factors:
-            raise UsageError(f"unknown factor '{factor}': {nearest(factor, self.factors)}")
+            raise UsageError(f"unknown factor '{factor}'; {nearest(factor, self.factors)}")
         position = self.factors.index(factor)
         return tuple(dict.fromkeys(cell[position] for cell in self.cells))
 

@@ -149,4 +149,4 @@ def _other_levels(table: BlockTable, factor: str, baseline: Mapping[str, Scalar]
 def _check_level(table: BlockTable, factor: str, level: Scalar) -> None:
     levels = table.levels(factor)
     if level not in levels:
-        raise UsageError(f"unknown level '{level}' of '{factor}': {nearest(str(level), map(str, levels))}")
+        raise UsageError(f"unknown level '{level}' of '{factor}'; {nearest(str(level), map(str, levels))}")

@@ -1,9 +1,10 @@
 """Numbers and names as every page, table and paragraph writes them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from kpbench.cell import Scalar, spoken
 from kpbench.statistics.scale import percent_change
 
 if TYPE_CHECKING:  # a status is told in these words without scipy, which takes a second to import
@@ -51,6 +52,22 @@ def detectable_text(change: float | None, interval: "Interval | None") -> str:
     return f"{size} % ({low} to {high} %)"
 
 
+def show_number(value: float, *, digits: int = 3) -> str:
+    """A number with so many significant digits, in powers of ten below 0.001 and above 100,000: `2.4e-5`."""
+    if value and math.isfinite(value) and not 1e-3 <= abs(value) < 1e5:
+        digits_text, _, power = f"{value:.{digits - 1}e}".partition("e")
+        trimmed = digits_text.rstrip("0").rstrip(".") if "." in digits_text else digits_text
+        return f"{trimmed}e{int(power)}"
+    return f"{value:.{digits}g}"
+
+
+def cell_text(cell: Mapping[str, Scalar]) -> str:
+    """What varies of a cell as a person types it, three digits a number: `depth=4 norm=batch lr=0.00445`."""
+    names = short_names(cell)
+    short = {name: show_number(one) if isinstance(one, float) else spoken(one) for name, one in cell.items()}
+    return " ".join(f"{names[name]}={value}" for name, value in short.items()) or "the only cell"
+
+
 def signed(value: float | None) -> str:
     """Two decimals with a minus sign that a page shows as one; a dash for none."""
     if value is None or math.isnan(value):
@@ -62,7 +79,12 @@ def signed(value: float | None) -> str:
 
 def interval_text(interval: "Interval | None") -> str:
     """The ends of an interval of a ratio, never rounded across 1: `0.81 to 0.93`; a dash for none."""
-    return "–" if interval is None else f"{number(interval.low)} to {number(interval.high)}"
+    return "–" if interval is None else ends_text((interval.low, interval.high))
+
+
+def ends_text(ends: Iterable[float], show: Callable[[float], str] = number) -> str:
+    """The ends of an interval or a range: `0.81 to 0.93`. No page or table writes them otherwise."""
+    return " to ".join(map(show, ends))
 
 
 def coverage(interval: "Interval") -> str:

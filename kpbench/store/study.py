@@ -240,7 +240,7 @@ def find_studies(name: str, out: Path) -> list[Path]:
     if found := studies_named(name, out):
         return found
     nested = [folder.relative_to(out).as_posix() for folder in every_study(out)]
-    raise UsageError(f"no study '{name}' here or in {out}: {nearest(name, nested)}")
+    raise UsageError(f"no study '{name}' here or in {out}; {nearest(name, nested)}")
 
 
 def studies_named(name: str, out: Path) -> list[Path]:

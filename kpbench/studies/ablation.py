@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kpbench.analysis.ablation.family import terms_of
-from kpbench.cell import cell_id
+from kpbench.cell import Scalar, cell_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notice, Notify, Stage
@@ -21,6 +21,7 @@ from kpbench.faces.faces import Splits
 from kpbench.faces.split import resplit
 from kpbench.networks.families import flops, step_megabytes
 from kpbench.space.design import Design, base_cell
+from kpbench.space.space import SearchSpace, with_part
 from kpbench.statistics.looks import at_look
 from kpbench.statistics.power import LARGEST_LOG, detectable_d
 from kpbench.statistics.verdicts import needed_seeds
@@ -87,7 +88,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         for n in looks_to_run(study, design):
             # Again for what broke, once.
             while (tuning := tuning_runs(study, task, design, splits, notify, blocks=n)).jobs:
-                notify(Stage("tuning on validation faces", len(tuning.jobs)))
+                names = (*design.factors, *(design.tuning.spans if design.tuning else ()))
+                notify(Stage("tuning on validation faces", len(tuning.jobs), 0, None, names, task.space.parameters))
                 if ended(tuning):
                     return study.folder
             wanted = planned_runs(task, design, study.rows(), design.blocks[:n])
@@ -99,7 +101,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
                 notify(Notice(f"{taken} runs taken from {place}"))
             runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
             if runs.jobs:
-                notify(Stage("training cells and seeds in random order", len(wanted), len(wanted) - len(runs.jobs)))
+                title, done = "training cells and seeds in random order", len(wanted) - len(runs.jobs)
+                notify(Stage(title, len(wanted), done, None, tuple(design.factors), task.space.parameters))
                 if ended(runs):
                     return study.folder
         if request.confirm:
@@ -190,13 +193,20 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         + (f"; before them {tuning} to tune" if tuning else ""),
         "each": task.length(splits),
         "design": "full factorial" if design.crossed else "one factor at a time, conditional on the baseline",
-        "fixed": {k: v for k, v in base_cell(task.space).items() if k not in design.factors},
+        "fixed": _fixed(task.space, design),
         "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
         "detectable": _detectable(design),
         **({"verdicts": found} if (found := _withheld(prepared, plan)) else {}),
         "minutes": round(total / 60, 1),
         "plan": plan.digest,
     }
+
+
+def _fixed(space: SearchSpace, design: Design) -> dict[str, Scalar]:
+    """What all cells have alike, of the parameters that have a part in at least one of them."""
+    base = base_cell(space)
+    used = {name for levels in design.cells for name in with_part({**base, **levels}, space.parameters)}
+    return {name: value for name, value in base.items() if name in used and name not in design.factors}
 
 
 def _withheld(prepared: Ablate, plan: Plan) -> list[str]:

@@ -179,6 +179,10 @@ def _design(request: AblationRequest, task: Task) -> Design:
     asked = tuple(dict.fromkeys(find_factor(space, word) for word in words))
     crossing = tuple(dict.fromkeys(find_factor(space, word) for word in request.cross))
     names = tuple(dict.fromkeys([*asked, *crossing]))
+    if len(names) < 2 and crossing:
+        raise UsageError(
+            f"--cross {', '.join(request.cross)} crosses the factor with itself; name another, or leave it out"
+        )
     levels = {find_factor(space, word): found for word, found in (request.levels or {}).items()}
     baseline = {find_factor(space, word): found for word, found in (request.baseline or {}).items()}
     for option, given in (("--levels", levels), ("--baseline", baseline)):

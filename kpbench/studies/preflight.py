@@ -19,6 +19,7 @@ from kpbench.networks.families import check_rules, describe, step_megabytes
 from kpbench.networks.own import OwnFile
 from kpbench.space.space import Defaults, SearchSpace, complete
 from kpbench.statistics.words import plural
+from kpbench.store.files import CHECKPOINTS, MODELS
 from kpbench.store.plan import Plan
 from kpbench.store.study import Session, now
 from kpbench.studies.spaces import open_space
@@ -27,11 +28,21 @@ from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
 from kpbench.training.fit import RECIPE, training_of
 from kpbench.training.limits import check_training
+from kpbench.training.mean_start import check_mean_start
 from kpbench.training.pretrain import check_pretrain
 from kpbench.version import __version__
 
 LONGEST_NAME = 200
 """Bytes; file systems allow 255 for a file's name, and some are written beside it for a moment."""
+
+RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10))})
+"""Devices of Windows, whatever follows a point: a study so named could not be copied there."""
+
+RESERVED_MARKS = (":", "*", "?", '"', "<", ">", "|")
+"""Not in a name: Windows refuses them, and `STUDY:CELL` names a cell."""
+
+OF_A_STUDY = frozenset({MODELS, CHECKPOINTS, "tensorboard"})
+"""Folders that a study has itself: in the folder of another study they would be taken for its own."""
 
 CHECKED = 500
 """Spaces of no more cells are checked cell by cell before anything is trained, larger ones by probes and as they go."""
@@ -74,6 +85,7 @@ class Task:
         """
         check_training(**training_of(params))
         check_pretrain(params)
+        check_mean_start(params)
         key = describe(params)
         if key not in self.sizes:
             self.sizes[key] = check_rules(params, self.benchmark.rules)
@@ -95,7 +107,7 @@ class Task:
         """
         splits = load(source, **self.benchmark.splits.model_dump(), labels=self.labels, progress=say)
         if len(splits.train) < 2:
-            raise UsageError(f"{source} has {len(splits.train)} training face(s); training needs at least two")
+            raise UsageError(f"{source} has {plural(len(splits.train), 'training face')}; training needs at least two")
         return splits
 
     def on(self, splits: Splits) -> "Task":
@@ -223,7 +235,7 @@ def at_least(options: dict[str, tuple[int, int]]) -> None:
 
 
 def check_name(name: str | None) -> None:
-    """Refuses a name of a study that is no plain folder name.
+    """Refuses a name of a study that is no plain folder name, or that a command or another system reads otherwise.
 
     Raises:
         UsageError: it is none.
@@ -233,3 +245,9 @@ def check_name(name: str | None) -> None:
     plain = name.isprintable() and name.strip() == name and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
     if not name or not plain or name in (".", "..") or any(mark in name for mark in "/\\"):
         raise UsageError(f"--name must be a plain folder name, got {name!r}; --out says where")
+    if name.startswith("-"):
+        raise UsageError(f"--name {name!r} would be read as an option by every command; begin it with a letter")
+    if any(mark in name for mark in RESERVED_MARKS) or name.endswith("."):
+        raise UsageError(f"--name {name!r} cannot be used: none of {' '.join(RESERVED_MARKS)} and no '.' at the end")
+    if name.partition(".")[0].lower() in RESERVED or name in OF_A_STUDY:
+        raise UsageError(f"--name {name!r} is reserved; choose another, such as {name.partition('.')[0]}-1")

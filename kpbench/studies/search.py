@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kpbench.analysis.ranking import ranked, trial_counts
-from kpbench.analysis.search import best_of, finalists, pareto
+from kpbench.analysis.search import against_floor, best_of, finalists, pareto
 from kpbench.cell import RunResult, cell_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import predict
@@ -26,7 +26,8 @@ from kpbench.sampling.points import told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
-from kpbench.statistics.words import plural, short_name
+from kpbench.space.space import varied
+from kpbench.statistics.words import cell_text, plural
 from kpbench.store.files import EXAMPLES, JOURNAL, LATENCY, MODELS, RESULT, ROWS, read_lines
 from kpbench.store.plan import MOST_LISTED
 from kpbench.store.study import Latency, Study, check_folder, open_study
@@ -85,10 +86,12 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             legal_cells=costing.size(),
         )
         trials.recover()
+        shown = tuple(task.space.factors), task.space.parameters
         ended: str | None = None
         if trials.left():
             scores = [score for _, score in ranked(study.rows())]
-            notify(Stage("search", trials.total(), len(trials.journal.history()), max(scores, default=None)))
+            done, best_yet = len(trials.journal.history()), max(scores, default=None)
+            notify(Stage("search", trials.total(), done, best_yet, *shown))
             try:
                 ended = run_queue(trials, staged, cluster, request.limits, study.folder)
             except KeyboardInterrupt:
@@ -96,7 +99,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
                 raise
         finals = _finals(study, prepared, splits, notify)
         if finals.jobs and not ended:
-            notify(Stage("final runs, fresh seeds", len(finals.jobs)))
+            notify(Stage("final runs, fresh seeds", len(finals.jobs), 0, None, *shown))
             ended = run_queue(finals, staged, cluster, request.limits, study.folder)
         if cluster is not None:
             cluster.leave()
@@ -107,8 +110,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             _examples(study, splits.val, task.benchmark, study.folder / best["model"])
 
         def named(found: dict[str, Any]) -> dict[str, Any]:
-            cell = found["cell"]
-            return {**found, "varies": {name: cell[name] for name in task.space.factors if name in cell}}
+            return {**found, "varies": varied(found["cell"], *shown)}
 
         result = {
             "study": study.name,
@@ -120,6 +122,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             "finals_failed": 0 if ended else len(_unfinished(prepared, rows)),
             "stopped": ended and f"{ended}: {trials.total() - trials.left()} of {trials.total()} trials are done",
         }
+        result |= against_floor(best, floor, task.benchmark.scorer.pass_mark)
         if plan.objectives:
             result |= {"objectives": plan.objectives, "pareto": [named(one) for one in pareto(rows, plan.objectives)]}
         study.write(RESULT, json.dumps(result, indent=2) + "\n")
@@ -165,7 +168,7 @@ def _constraints(costing: Costing) -> str:
     out = [cell for cell in space.cells() if cell_id(cell) not in kept]
     if not out:
         return f"{costing.as_options()}: kept by every cell"
-    words = [" ".join(f"{short_name(n)}={cell[n]}" for n in space.factors if n in cell) for cell in out[:MOST_LISTED]]
+    words = [cell_text({name: cell[name] for name in space.factors if name in cell}) for cell in out[:MOST_LISTED]]
     more = f" and {len(out) - MOST_LISTED:,} more" if len(out) > MOST_LISTED else ""
     return f"{costing.as_options()}: {len(out):,} of {space.size:,} cells are never trained: {'; '.join(words)}{more}"
 

@@ -36,6 +36,7 @@ from kpbench.training.fit import (
     training_of,
 )
 from kpbench.training.limits import check_training
+from kpbench.training.mean_start import start_at_mean
 from kpbench.training.recipe import SCHEDULES, make_optimizer
 
 FAMILIES = frozenset({"cnn", "mlp"})
@@ -50,7 +51,7 @@ Member = EpochRecord | DivergedError
 
 def can_be_cohort(params: Params) -> bool:
     """Whether a complete cell's seeds can be trained as one program: known layers, the recipe's first parameters."""
-    later = {name: value for name, value in training_defaults().items() if name in LATER}
+    later = {name: value for name, value in training_defaults().items() if name in LATER - {"training.mean_start"}}
     plain = all(params.get(name, value) == value for name, value in later.items())
     layers = params.get("network.norm") in NORMS and params.get("network.dropout") in DROPOUTS
     return plain and layers and params["family"] in FAMILIES and not is_foreign(params)
@@ -81,6 +82,9 @@ def fit_cohort(
     recipe = {**training_of(training_defaults()), **training}
     check_training(**recipe)
     steps, moves = steps_of(len(train.images), recipe["batch_size"]), {name: recipe[name] for name in MOVES}
+    if recipe["mean_start"]:
+        for network in networks:
+            start_at_mean(network, train.target(train.keypoints))
     base, layers = _with_masks(networks[0])
     parameters, buffers = stack_module_state(list(networks))
     plain = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "spare_norms": False}

@@ -25,6 +25,7 @@ from kpbench.training.checkpoint import Checkpoint
 from kpbench.training.device import Device
 from kpbench.training.limits import check_training
 from kpbench.training.looks import draw_looks, look
+from kpbench.training.mean_start import start_at_mean
 from kpbench.training.pretrain import pretrain as pretrained
 from kpbench.training.recipe import LOSSES, SCHEDULES, Average, make_optimizer, masked_mean
 from kpbench.training.seeds import generator, global_seed
@@ -101,6 +102,7 @@ def fit(
     cutout: float = 0.0,
     strong_until: float = 1.0,
     pretrain: str = "none",
+    mean_start: bool = False,
 ) -> Iterator[EpochRecord]:
     """Trains `network` in place and yields a record after each epoch.
 
@@ -123,9 +125,11 @@ def fit(
             look is left as it is.
         pretrain: other faces on which the feature maps are trained first, of `pretrain.SOURCES`. The time is in the
             first record, the images are in none.
+        mean_start: the network begins as the mean of the training faces (`start_at_mean`).
 
     Raises:
-        UsageError: a parameter out of range, or fewer than two training faces.
+        UsageError: a parameter out of range, fewer than two training faces, or `mean_start` of a network without such
+            a layer.
         DivergedError: the training or validation loss is not finite; the message names the epoch.
     """
     moves = {
@@ -150,6 +154,8 @@ def fit(
     like = f"{torch.get_num_threads()} {train.image_divisor} {train.centre} {train.scale}"
     identity = setting.network and f"{setting.network} {there} {like}"
     pretrained(pretrain, network, identity, setting.seed, partial(_on_other_faces, train, setting.device))
+    if mean_start:
+        start_at_mean(network, train.target(train.keypoints))
     spent = time.perf_counter() - begun if pretrain != "none" else 0.0
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     stepper = make_optimizer(optimizer, weights, lr=lr, weight_decay=weight_decay, spare_norms=spare_norms)

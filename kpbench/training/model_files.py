@@ -150,7 +150,7 @@ def _misfit(params: Params, error: Exception) -> str:
     known = family_defaults(family)
     for name, value in params.items():
         if name.startswith(PREFIX) and name not in known:
-            return f"{family} has no parameter '{name}': {nearest(name, known)}"
+            return f"{family} has no parameter '{name}'; {nearest(name, known)}"
         if name in known and not isinstance(value, (int, float) if type(known[name]) is float else type(known[name])):
             return f"{name} must be of the kind of its default, {known[name]!r}, got {value!r}"
     return first_line(error)

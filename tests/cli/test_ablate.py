@@ -60,6 +60,8 @@ def test_a_dry_run_prints_cells_and_runs(kpbench, options, tmp_path):
         (["ablate", "dropout", "--baseline", "norm=none"], "no factor of this ablation"),
         (["ablate", "dropout", "--sesoi", "much"], "--sesoi must be a share"),
         (["ablate", "kernel"], "one level"),
+        (["ablate", "dropout", "--cross", "dropout"], "--cross dropout crosses the factor with itself"),
+        (["ablate", "dropout", "--name=-rf"], "would be read as an option"),
         (["ablate", "dropout", "--cross", "norm,depth", "--seeds", "32"], "--yes"),
         (["power", "nothing"], "no study 'nothing'"),
     ],

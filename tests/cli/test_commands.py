@@ -34,7 +34,7 @@ def test_search_score_report_and_ls(kpbench, options, course, tmp_path):
     assert (study / ROWS).read_bytes() == lines
     varies = result["best"]["varies"]
     assert set(varies) == {"network.depth"}
-    assert f"best     family=cnn depth={varies['network.depth']}\n" in out  # what varies, not all parameters
+    assert f"best     depth={varies['network.depth']}\n" in out  # what varies, not all parameters
     assert "ridge on pixels" in out
     assert str(result["report"]) in out
     assert err == ""  # nothing left to train, nothing to tell
@@ -204,6 +204,29 @@ def test_a_study_does_without_the_files_that_can_be_made_again(kpbench, options,
 def test_a_name_that_is_no_folder_name_is_refused(refused, options, name, tmp_path):
     assert "--name must be a plain folder name" in refused("search", *options, "--name", name, "-q")
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("-rf", "would be read as an option"),
+        ("a:b", "cannot be used: none of :"),
+        ("what?", "cannot be used"),
+        ("s.", "no '.' at the end"),
+        ("NUL", "is reserved"),
+        ("com1.old", "is reserved; choose another, such as com1-1"),
+        ("models", "is reserved"),
+    ],
+)
+def test_a_name_that_commands_or_other_systems_read_otherwise_is_refused(refused, options, name, says, tmp_path):
+    assert says in refused("search", *options, f"--name={name}", "-q")
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize("file", ["x.csv", "x", "page.pdf"])
+def test_a_page_goes_to_an_html_file_alone(refused, study, file, tmp_path):
+    assert f"--to must name an .html file, got {file}" in refused("report", "s", "--to", file)
+    assert not (tmp_path / file).exists()
 
 
 def test_a_file_in_the_way_is_exit_2_also_for_a_dry_run(refused, options, tmp_path):

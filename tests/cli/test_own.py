@@ -146,7 +146,7 @@ def test_weights_of_ones_own_are_scored(kpbench, refused, course, tmp_path, unwa
     for given, says in (
         ([], "my_nets.py:make has no weights to score; give --weights"),
         (["--weights", "w.pt"], "w.pt: not a state dict of my_nets.py:make: .*size mismatch for conv.weight"),
-        (["--weights", "w.pt", "--param", "widht=6"], "unknown parameter 'network.widht': did you mean"),
+        (["--weights", "w.pt", "--param", "widht=6"], "unknown parameter 'network.widht'; did you mean"),
         (["--weights", "w.pt", "--param", "width=six"], "--param width must be of the kind of its default, 4"),
         (["--weights", "bad.pt"], "bad.pt: holds no weights alone"),
         (["--weights", "code.pt"], "code.pt: holds no weights alone"),
@@ -176,7 +176,7 @@ SPACE = 'family = "my_nets.py:make"\n[network]\nwidth = {width}\n'
         (RETURNS.format(expression="y[:, :8]") + "make = Net", 'family = "my_nets.py:make"', "returned (2, 8) for 2"),
         (GOOD, 'family = "other/my_nets.py:make"', "my.toml: other/my_nets.py:make: cannot read other/my_nets.py"),
         (GOOD, 'family = ["my_nets.py:make", "copy/my_nets.py:make"]', "two different files are called my_nets.py"),
-        (GOOD, 'family = "cnn"\n[network]\nnorm = "my_nets.py:Scael"', "no 'Scael' to call: did you mean 'Scale'"),
+        (GOOD, 'family = "cnn"\n[network]\nnorm = "my_nets.py:Scael"', "no 'Scael' to call; did you mean 'Scale'"),
         (GOOD, 'family = "keypoint_net"\n[network]\nhead = "my_nets.py:Scale"', "unknown network.head 'my_nets.py:S"),
     ],
 )  # fmt: skip

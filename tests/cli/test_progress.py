@@ -4,7 +4,9 @@ import sys
 import pytest
 
 from kpbench.cli.progress import View
-from kpbench.engine.events import Notice, Stage
+from kpbench.engine.events import Ended, Notice, Stage
+from kpbench.engine.jobs import Job
+from kpbench.space.space import Choice
 
 
 class Terminal(io.StringIO):
@@ -31,3 +33,31 @@ def test_quiet_is_quiet(monkeypatch):
     with View(quiet=True) as view:
         view.notify(Notice("no verdict from 3 seeds"))
     assert seen.getvalue() == ""
+
+
+CELL = {"family": "cnn", "network.dropout": "none", "network.dropout_rate": 0.1, "network.norm": "spatial_batch",
+        "training.lr": 0.004445046217937025}  # fmt: skip
+SPACE = {"network.dropout": Choice(("none", "spatial"), {}),
+         "network.dropout_rate": Choice((0.1, 0.2), {"network.dropout": ("spatial",)})}  # fmt: skip
+
+
+def job(role="trial", seeds=(0,), **params):
+    return Job(number=0, role=role, params={**CELL, **params}, seeds=seeds, epochs=2)
+
+
+def test_in_a_pipe_each_run_has_its_place_its_seed_and_named_values(monkeypatch):
+    seen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", seen)
+    names = ("network.norm", "network.dropout", "network.dropout_rate", "training.lr")
+    with View(quiet=False) as view:
+        view.notify(Stage("search", 12, 9, None, names, SPACE))
+        view.notify(Ended(job(), "complete", 161.84))
+        view.notify(Ended(job(seeds=(3, 4), **{"network.dropout": "spatial"}), "pruned", 11.0))
+        view.notify(Ended(job("control", seeds=(5,)), "failed", None, "the loss is not finite in epoch 1"))
+    assert seen.getvalue().splitlines() == [
+        "search: 3 of 12 to train",
+        "10/12 complete  161.8  seed 0  norm=spatial_batch dropout=none lr=0.00445",
+        "11/12 pruned     11.0  seeds 3, 4  norm=spatial_batch dropout=spatial dropout_rate=0.1 lr=0.00445",
+        "12/12 failed           seed 5  A/A  norm=spatial_batch dropout=none lr=0.00445: "
+        "the loss is not finite in epoch 1",
+    ]

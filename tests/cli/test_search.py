@@ -2,6 +2,7 @@
 
 import pytest
 
+from kpbench.analysis.search import against_floor
 from kpbench.cli.search import front_lines, outcome
 
 NAMES = ["score", "params", "latency"]
@@ -19,7 +20,7 @@ def result(count):
 def test_a_front_is_printed_in_few_lines():
     few = front_lines(result(2))
     assert few == [
-        "front    2 cell(s) that no other beats over score, params, latency:",
+        "front    2 cells that no other beats over score, params, latency:",
         "         score 200.0, params 1,000,000, latency 1.23 ms: depth=0",
         "         score 199.0, params 999,999, latency 1.23 ms: depth=1",
     ]
@@ -32,6 +33,55 @@ def test_a_front_is_printed_in_few_lines():
 def test_a_search_for_the_score_alone_prints_none():
     alone = {name: value for name, value in result(2).items() if name not in ("objectives", "pareto")}
     assert front_lines(alone) == [] and not any("front" in line for line in outcome(alone))
+
+
+FLOOR = {"mean face": 69.03, "ridge on pixels": 153.5}
+
+
+def ended(score, *, interval=None, epochs=8, finals=True):
+    """The result of a search whose best cell has `score`, on the sealed test where it had final runs."""
+    best = {"varies": {"network.depth": 3, "training.lr": 0.004445046217937025}, "model": "m.safetensors"}
+    best |= {"val_score": score, "test_score": score if finals else None, "test_mean": score if finals else None}
+    best |= {"seeds": 3 if finals else 0, "test_interval": interval}
+    floor = {name: {"val": value, "test": value} for name, value in FLOOR.items()}
+    plain = {"trials": {"complete": 9, "pruned": 2, "failed": 0}, "best": best, "floor": FLOOR, "epochs": epochs}
+    return {**plain, "report": "r.html", **against_floor(best, floor, 100.0)}
+
+
+def test_what_passed_stands_first_with_its_floor():
+    first, *others = outcome(ended(214.2, interval=[200.2, 229.1]))
+    assert first == "PASS     214.2 on the sealed test; pass mark 100, mean face 69.0, ridge on pixels 153.5"
+    assert others == [
+        "trials   9 complete, 2 pruned, 0 failed",
+        "best     depth=3 lr=0.00445",
+        "test     214.2, the mean of 3 fresh seeds, 95 % interval 200 to 229",
+        "model    m.safetensors: validation 214.2, test 214.2",
+        "report   r.html",
+    ]
+
+
+def test_a_best_below_the_floor_is_warned_of_with_what_to_do():
+    low = outcome(ended(60.0, epochs=2))
+    assert low[0].startswith("no pass  60.0 on the sealed test")
+    assert low[1] == (
+        "warning  not above mean face and ridge on pixels: nothing was learnt yet; try more --epochs (these runs had "
+        "2), or another --space (kpbench ls spaces)"
+    )
+    between = outcome(ended(120.0))
+    assert between[0].startswith("PASS")
+    assert "not above ridge on pixels: a network has not earned its place" in between[1]
+    assert not any("warning" in line for line in outcome(ended(214.2)))
+
+
+def test_an_interval_over_the_pass_mark_is_warned_of():
+    assert "the interval includes the pass mark" in outcome(ended(160.0, interval=[90.0, 230.0]))[1]
+
+
+def test_without_the_sealed_test_nothing_is_passed():
+    found = ended(120.0, finals=False)
+    assert found["passed"] is None and found["not_above"] == ["ridge on pixels"]
+    assert outcome(found)[0].startswith("open     validation score 120.0; the sealed test was not opened for it")
+    assert against_floor(None, {}, 100.0) == {"pass_mark": 100.0, "passed": None, "not_above": []}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """One suite over the tables: whatever stands in one keeps its contract by standing there."""
 
 import inspect
+from itertools import product
 
 import numpy as np
 import optuna
@@ -8,14 +9,15 @@ import pytest
 import torch
 
 from kpbench.engine.evaluate import known_parameters
+from kpbench.errors import UsageError
 from kpbench.faces.datasets import DATASETS, load
-from kpbench.networks.families import FAMILIES, build
+from kpbench.networks.families import FAMILIES, build, family_defaults
 from kpbench.networks.layers import ACTIVATIONS, DROPOUTS, NORMS
 from kpbench.sampling.samplers import SAMPLERS, propose
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.space.catalog import find, names
 from kpbench.space.reading import read_space
-from kpbench.space.space import complete
+from kpbench.space.space import IDLE, complete, with_part
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.seeds import global_seed
 
@@ -128,3 +130,32 @@ def test_a_benchmark_reads_and_has_a_digest(name):
     benchmark = read_benchmark(find("benchmarks", name))
     assert benchmark.name == name
     assert len(benchmark.digest) == 16
+
+
+@pytest.mark.parametrize("name", sorted(IDLE))
+def test_what_is_said_to_have_no_part_changes_no_network(name):
+    """Of every family that knows it: with another value the network is the same, or it is refused as idle."""
+    other = {"network.dropout_rate": 0.4, "network.drop_path": 0.2, "network.order": "pool_norm", "network.bins": 64,
+             "network.head_width": 8, "network.map_size": 12, "network.temperature": "fixed", "network.own_loss": 1.0,
+             "network.sigma": 3.0}  # fmt: skip
+    seen = 0
+    for family in sorted(FAMILIES):
+        defaults = family_defaults(family)
+        if name not in defaults or not set(IDLE[name]) <= set(defaults):
+            continue
+        for levels in product(*IDLE[name].values()):
+            small = {"network.width": 4} if "network.width" in defaults else {"network.model": "lcnet_050"}
+            cell = {"family": family, **defaults, **small, **dict(zip(IDLE[name], levels, strict=True))}
+            changed = {**cell, name: other[name]}
+            assert name not in with_part(cell, {})
+            torch.manual_seed(0)
+            plain = build(cell).state_dict()
+            torch.manual_seed(0)
+            try:
+                again = build(changed).state_dict()
+            except UsageError as error:
+                assert "has no part here" in str(error)
+            else:
+                assert plain.keys() == again.keys() and all(torch.equal(plain[key], again[key]) for key in plain)
+            seen += 1
+    assert seen

@@ -134,7 +134,7 @@ def test_names_of_runs():
 
 def test_unknown_and_missing_packages_are_one_line(monkeypatch):
     check_tracker(None)
-    with pytest.raises(UsageError, match="unknown tracker 'tensorbord': did you mean 'tensorboard'"):
+    with pytest.raises(UsageError, match="unknown tracker 'tensorbord'; did you mean 'tensorboard'"):
         check_tracker("tensorbord")
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     for name in TRACKERS:

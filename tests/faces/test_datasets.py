@@ -126,7 +126,7 @@ def test_the_working_folder_as_a_path_has_its_name(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("syntetic", "unknown data set 'syntetic': did you mean 'synthetic'?"),
+        ("syntetic", "unknown data set 'syntetic'; did you mean 'synthetic'?"),
         ("faces", "or give a path"),
         ("", "unknown data set ''"),
         ("a\nb", "or give a path"),

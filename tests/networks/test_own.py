@@ -169,7 +169,7 @@ def test_what_cannot_be_built_without_memory_is_built_with_it(named):
         ("import torch\ndef make(:\n", r"^my_nets.py:2: SyntaxError"),
         ("import nothing_of_this_name", r"^my_nets.py:1: ModuleNotFoundError"),
         ("import sys\nsys.exit(3)", r"^my_nets.py:2: SystemExit: 3$"),
-        ("def mak():\n    pass", "my_nets.py has no 'make' to call: did you mean 'mak'"),
+        ("def mak():\n    pass", "my_nets.py has no 'make' to call; did you mean 'mak'"),
         ("make = 3", "has no 'make' to call"),
     ],
 )

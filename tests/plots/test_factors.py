@@ -1,6 +1,7 @@
 import pytest
 
-from kpbench.plots.factors import clipped, describe, show_level, show_number, varying
+from kpbench.plots.factors import clipped, describe, on_scales, show_level, varying
+from kpbench.statistics.words import show_number
 from tests.study_rows import row
 
 
@@ -27,9 +28,23 @@ def test_a_number_with_many_values_is_a_range_and_logarithmic_over_decades():
 
 
 def test_a_parameter_some_cells_lack_has_the_level_none_unless_ranged():
-    found = varying([row({"a": 1, "rate": 0.5}), row({"a": 1})])
+    found = varying([row({"a": 1, "rate": 0.5}), row({"a": 1, "rate": 0.1}), row({"a": 1})])
     assert [factor.name for factor in found] == ["rate"]
-    assert found[0].levels == (0.5, None)
+    assert found[0].levels == (0.1, 0.5, None)
+
+
+def test_a_parameter_with_one_value_wherever_it_has_a_part_does_not_vary():
+    assert varying([row({"a": 1, "rate": 0.5}), row({"a": 2})])[0].name == "a"
+    assert len(varying([row({"a": 1, "rate": 0.5}), row({"a": 2})])) == 1
+
+
+def test_axes_follow_the_space():
+    """A range that is not said to be logarithmic is even, however far its values span, and the other way round."""
+    found = varying([row({"near": 1e-3 * (1 + at), "far": 10.0**-at, "few": at % 2}, trial=at) for at in range(10)])
+    assert {factor.name: factor.log for factor in found} == {"far": True, "few": False, "near": False}
+    followed = on_scales(found, frozenset({"near", "few"}))
+    assert {factor.name: factor.log for factor in followed} == {"far": False, "few": False, "near": True}
+    assert on_scales(found, None) == found
 
 
 def test_true_and_one_are_two_levels():

@@ -5,10 +5,12 @@ import pytest
 
 from kpbench.plots.drawing import score_layout
 from kpbench.plots.scores import (
+    beyond,
     counts,
     drawable,
     geometric_mean,
     outcomes,
+    outlying,
     score_axis,
     score_rmse_px,
     show_score,
@@ -124,3 +126,28 @@ def test_thinning_is_even_and_keeps_both_ends():
     assert len(kept) == len(set(kept)) == 100
     assert kept[0] == 0 and kept[-1] == 4999
     assert max(b - a for a, b in pairwise(kept)) <= 51
+
+
+@pytest.mark.parametrize(
+    ("scores", "least"),
+    [
+        ([0.5, 200.0, 210.0, 220.0, 300.0], 200.0),
+        ([0.5, 200.0, 210.0, 300.0], 0.0),  # too few to say
+        ([60.0, 80.0, 100.0, 120.0, 300.0], 0.0),
+        ([99.0, 250.0, 250.0, 250.0, 250.0], 0.0),  # near enough
+        ([0.5, 0.6, *range(200, 208)], 0.0),  # two of ten are no outlier
+        ([0.5, 0.6, *range(200, 218)], 200.0),
+        ([200.0, 210.0, 220.0, 230.0, 90_000.0], 0.0),  # what is high is never beyond
+        ([math.nan, None, 0.0, math.inf, 5.0], 0.0),
+    ],
+)
+def test_only_a_few_low_scores_that_squeeze_the_others_are_outlying(scores, least):
+    assert outlying(scores) == least
+
+
+def test_an_axis_leaves_an_outlying_run_beyond_it_and_says_so():
+    scores = [0.5, 200.0, 210.0, 220.0, 300.0]
+    axis = score_axis(scores, marks=[100.0])
+    assert 80 < axis.low < 100 and not axis.log
+    assert beyond(axis, scores) == (f"1 run beyond the axis, below {show_score(axis.low)}.",)
+    assert beyond(score_axis(scores, least=0.0), scores) == ()

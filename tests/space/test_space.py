@@ -12,8 +12,8 @@ from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.networks.families import check_rules
 from kpbench.space.catalog import find, names
-from kpbench.space.reading import factors_in, read_space
-from kpbench.space.space import LATER, Choice, Range, complete
+from kpbench.space.reading import parameters_in, read_space
+from kpbench.space.space import LATER, Choice, Range, complete, varied, with_part
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.fit import training_defaults
 
@@ -49,14 +49,39 @@ def test_a_byte_order_mark_is_no_part_of_a_space(tmp_path):
     assert read_space(tmp_path / "bom.toml", DEFAULTS).digest == plain.digest
 
 
-def test_what_varies_is_read_from_a_text_alone(tmp_path):
+def test_a_space_is_read_from_a_text_alone(tmp_path):
     text = find("search_spaces", "cnn_tune").read_text()
-    assert factors_in(text).keys() == read_space(find("search_spaces", "cnn_tune"), DEFAULTS).factors.keys()
-    assert factors_in(CNN + "depth = [2, 3]\nwidth = 4\nnorm = { value = 'none' }") == {
-        "network.depth": Choice((2, 3), {})
-    }
+    assert parameters_in(text).keys() == read_space(find("search_spaces", "cnn_tune"), DEFAULTS).parameters.keys()
+    assert parameters_in(CNN + "depth = [2, 3]\nnorm = { value = 'none' }") == {
+        "family": Choice(("cnn",), {}), "network.depth": Choice((2, 3), {}), "network.norm": Choice(("none",), {}),
+    }  # fmt: skip
     for text in ("", "x = [", "family = 3\nnetwork = 4", CNN + "depth = []"):
-        assert factors_in(text) == {}
+        assert parameters_in(text) == {}
+
+
+def test_what_has_no_part_in_a_cell_is_not_shown_and_its_identity_stays():
+    """A chain of conditions: `kernel` hangs on a dropout rate that hangs on dropout, whose defaults would meet both."""
+    parameters = {
+        "network.dropout": Choice(("none", "spatial"), {}),
+        "network.dropout_rate": Choice((0.1, 0.3), {"network.dropout": ("spatial",)}),
+        "network.kernel": Choice((3, 5), {"network.dropout_rate": (0.1,)}),
+    }
+    cell = complete({"family": "cnn", "network.dropout": "none"}, DEFAULTS)
+    assert cell["network.dropout_rate"] == 0.1
+    assert varied(cell, parameters, parameters) == {"network.dropout": "none"}
+    other = {**cell, "network.dropout": "spatial"}
+    assert varied(other, parameters, parameters) == {
+        "network.dropout": "spatial", "network.dropout_rate": 0.1, "network.kernel": 3,
+    }  # fmt: skip
+    assert with_part(other, {}) == other
+    assert "network.dropout_rate" not in with_part(cell, {})  # without a word of the space
+
+
+def test_a_condition_on_code_of_ones_own_is_met_by_its_name_in_a_cell():
+    parameters = {"network.width": Choice((4, 8), {"network.norm": ("nets/my.py:Norm",)})}
+    cell = {"family": "cnn", "network.norm": "my.py:Norm#3f9a12c0", "network.width": 4}
+    assert with_part(cell, parameters) == cell
+    assert "network.width" not in with_part({**cell, "network.norm": "my.py:Other#3f9a12c0"}, parameters)
 
 
 def test_a_space_is_suggested_with_the_right_distributions(tmp_path):

@@ -4,8 +4,10 @@ import pytest
 
 from kpbench.statistics.intervals import Interval
 from kpbench.statistics.words import (
+    cell_text,
     coverage,
     detectable_text,
+    ends_text,
     interval_text,
     number,
     p_text,
@@ -56,3 +58,16 @@ def test_a_count_has_three_digits():
 def test_a_detectable_change_has_its_interval():
     assert detectable_text(26.4, Interval(15.7, 123.4, 0.95)) == "26 % (16 to 123 %)"
     assert detectable_text(None, None) == "–"
+
+
+def test_a_cell_is_written_as_a_person_types_it():
+    assert cell_text({"network.depth": 4, "training.lr": 0.02234567890123456, "network.norm": "my.py:N#3f9a12c0"}) == (
+        "depth=4 lr=0.0223 norm=my.py:N"
+    )
+    assert cell_text({"network.rate": 1e-5, "training.rate": True}) == "network.rate=1e-5 training.rate=True"
+    assert cell_text({}) == "the only cell"
+
+
+def test_every_interval_is_written_alike():
+    assert ends_text((0.8123, 0.99998)) == "0.812 to 0.99998"
+    assert ends_text([199.6, 229.1], "{:.0f}".format) == "200 to 229"

@@ -198,7 +198,7 @@ def test_studies_are_found_by_name_and_path(tmp_path):
         pass
     assert studies(tmp_path) == [tmp_path / "one"]
     assert find_study("one", tmp_path) == find_study(str(tmp_path / "one"), tmp_path / "no") == tmp_path / "one"
-    with pytest.raises(UsageError, match="Known: one"):
+    with pytest.raises(UsageError, match="known: one"):
         find_study("two", tmp_path)
 
 

@@ -245,7 +245,7 @@ def test_a_dry_run_says_cells_runs_time_and_what_can_be_found(asked):
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"factors": ("nrm",)}, "unknown factor 'nrm': did you mean 'norm'"),
+        ({"factors": ("nrm",)}, "unknown factor 'nrm'; did you mean 'norm'"),
         ({"factors": ("width",)}, "has one level"),
         ({"levels": {"norm": ("none", "spatal_batch")}}, "did you mean 'spatial_batch'"),
         ({"levels": {"depth": ("2", "3")}}, "no factor of this ablation"),
@@ -538,12 +538,12 @@ def test_a_contrast_is_planned_by_name(asked, planted):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("norm=spatial:batch", "no level 'spatial' here: did you mean 'spatial_batch'"),
+        ("norm=spatial:batch", "no level 'spatial' here; did you mean 'spatial_batch'"),
         ("norm=batch", "is not of the form FACTOR=LEVEL:LEVEL @ FACTOR=LEVEL"),
         ("norm=batch:batch", "is its own baseline"),
         ("norm=batch:none", "is planned already"),
         ("norm=batch:spatial_batch @ norm=none", "holds its own factor"),
-        ("norm=batch:spatial_batch @ dept=2", "unknown factor 'dept': did you mean 'depth'"),
+        ("norm=batch:spatial_batch @ dept=2", "unknown factor 'dept'; did you mean 'depth'"),
         ("dropout=none:spatial", "which is no factor of this ablation: network.norm, network.depth"),
         ("norm=batch:spatial_batch @ depth=9", "no level '9' here"),
     ],

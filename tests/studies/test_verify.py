@@ -210,7 +210,7 @@ def test_a_dry_run_writes_nothing_and_counts_what_is_left(asked, scripted, monke
         ({"seeds": 1}, "--seeds must be at least 2"),
         ({"seeds": 100}, "1200 runs; fewer levels or seeds, or --yes"),
         ({"epochs": 0}, "--epochs must be at least 1"),
-        ({"levels": {"dept": ("2",)}}, "unknown factor 'dept': did you mean 'depth'"),
+        ({"levels": {"dept": ("2",)}}, "unknown factor 'dept'; did you mean 'depth'"),
         ({"levels": {"width": ("4",)}}, "names network.width, which is no factor"),
         ({"levels": {"norm": ("none", "bath"), "depth": ("2", "3")}}, "did you mean 'batch'"),
         ({"levels": None}, "network.depth has no level '4'"),

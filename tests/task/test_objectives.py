@@ -48,7 +48,7 @@ def test_the_order_in_which_they_are_named_changes_nothing():
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (["score", "parms"], "unknown objective 'parms': did you mean 'params'"),
+        (["score", "parms"], "unknown objective 'parms'; did you mean 'params'"),
         (["score", "params", "params"], "--objective names params twice"),
         (["params"], "write --objective score,params"),
         (["latency", "score"], "write --objective score,latency"),

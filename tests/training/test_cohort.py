@@ -65,6 +65,14 @@ def test_so_is_each_of_a_fully_connected_network_with_moves_of_every_kind(ready)
     )
 
 
+def test_members_begin_at_the_mean_face_as_their_runs_alone_do(ready):
+    one = job(**{"training.mean_start": True})
+    assert cohort.can_be_cohort(one.params)
+    together = numbers(as_cohort, one, ready)
+    torch.testing.assert_close(together, numbers(side_by_side, one, ready), rtol=TOLERANCE, atol=0)
+    assert (together[0, :, 1] < numbers(as_cohort, job(), ready)[0, :, 1]).all()
+
+
 def test_models_are_those_of_the_members(ready, tmp_path):
     one = job(seeds=(3, 4), models=str(tmp_path / "together"))
     alone = one.model_copy(update={"models": str(tmp_path / "alone")})

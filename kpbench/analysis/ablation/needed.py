@@ -10,6 +10,7 @@ from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.plan import contrast_weights
 from kpbench.statistics.power import MOST_SEEDS, fewest_seeds, seeds_needed
 from kpbench.statistics.scale import log_margin
+from kpbench.statistics.words import plural
 
 
 def seeds_for_effect(found: Analysis, *, sesoi: float | None = None, power: float = 0.8) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def seeds_for_effect(found: Analysis, *, sesoi: float | None = None, power: floa
     for contrast in found.contrasts:
         name = f"{contrast.factor} {contrast.level}"
         if contrast.estimate is None:
-            raise UsageError(f"{name} has {contrast.n} complete block(s); its noise needs at least two")
+            raise UsageError(f"{name} has {plural(contrast.n, 'complete block')}; its noise needs at least two")
         try:
             answer = seeds_needed(
                 contrast.estimate.sd,
@@ -46,7 +47,7 @@ def seeds_for_effect(found: Analysis, *, sesoi: float | None = None, power: floa
         except ValueError:
             raise UsageError(
                 f"{name}: more than {MOST_SEEDS:,} seeds are needed for an effect of {100 * effect:g} % with "
-                f"{100 * power:g} % power; give a larger --effect or less --power"
+                f"{100 * power:.12g} % power; give a larger --effect or less --power"
             ) from None
         needed.append(
             {

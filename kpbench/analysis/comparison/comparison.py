@@ -13,6 +13,7 @@ from kpbench.cell import Scalar
 from kpbench.errors import UsageError
 from kpbench.space.design import Split
 from kpbench.statistics.verdicts import needed_seeds
+from kpbench.statistics.words import plural
 from kpbench.store.files import no_collection
 
 ACROSS = ("recipe",)
@@ -97,7 +98,9 @@ def compare(
     first, second = on_one_split(first, second)
     pairs = _pairs(first, second, cells)
     if alpha / len(pairs) < LEAST_ALPHA:
-        raise UsageError(f"--alpha {alpha:g} over {len(pairs)} cell(s) is too small; give {LEAST_ALPHA * len(pairs):g}")
+        raise UsageError(
+            f"--alpha {alpha:g} over {plural(len(pairs), 'cell')} is too small; give {LEAST_ALPHA * len(pairs):g}"
+        )
     for one, other in pairs:
         refuse_other_recipe(one, other, across)
     alone = [len(counted(study)) - len(pairs) for study in (first, second)]

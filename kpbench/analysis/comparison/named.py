@@ -44,7 +44,7 @@ def _by_id(study: StudyRows, cells: Mapping[str, object], word: str) -> str:
     if any(row.cell.startswith(word.lower()) for row in study.rows):
         why = f"cell '{word}' of {study.name} has no official {study.split} score: no final run of it is done"
         raise UsageError(f"{why}; scored: {', '.join(sorted(cells))}")
-    raise UsageError(f"{study.name} has no cell '{word}': {nearest(word.lower(), cells)}; or name it NAME=LEVEL")
+    raise UsageError(f"{study.name} has no cell '{word}'; {nearest(word.lower(), cells)}; or name it NAME=LEVEL")
 
 
 def _by_levels(study: StudyRows, cells: Mapping[str, Sequence[RunResult]], word: str) -> str:
@@ -58,7 +58,7 @@ def _by_levels(study: StudyRows, cells: Mapping[str, Sequence[RunResult]], word:
         levels = {str(found[full]) for found in params.values() if full in found}
         matching = [cell for cell in params if full in params[cell] and _is(params[cell][full], level)]
         if not matching:
-            raise UsageError(f"{full} of {study.name} is never '{level}' in a scored cell: {nearest(level, levels)}")
+            raise UsageError(f"{full} of {study.name} is never '{level}' in a scored cell; {nearest(level, levels)}")
         left = [cell for cell in left if cell in matching]
     if len(left) == 1:
         return left[0]
@@ -79,7 +79,7 @@ def _parameter(study: StudyRows, params: Mapping[str, Mapping[str, Scalar]], wor
     if found:
         raise UsageError(f"'{word}' is short for {' and '.join(found)}; write one of them whole")
     known = names | {name.rpartition(".")[2] for name in names}
-    raise UsageError(f"the cells of {study.name} have no parameter '{word}': {nearest(word, known)}")
+    raise UsageError(f"the cells of {study.name} have no parameter '{word}'; {nearest(word, known)}")
 
 
 def _is(value: Scalar, word: str) -> bool:

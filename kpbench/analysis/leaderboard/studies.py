@@ -9,8 +9,7 @@ from kpbench.analysis.ablation.analysis import latest
 from kpbench.analysis.comparison.arms import arm_of, counted
 from kpbench.analysis.comparison.study import COUNTED, StudyRows, judged_on, read_study
 from kpbench.analysis.leaderboard.entries import Entry, Facts, Found, Task, elsewhere, known_floor, usable
-from kpbench.analysis.status import varied
-from kpbench.space.reading import factors_in
+from kpbench.analysis.shown import Shown
 from kpbench.statistics.intervals import score_interval
 from kpbench.store.files import FLOOR, RESULT, read_json
 from kpbench.task.benchmark import parse_benchmark
@@ -53,7 +52,7 @@ def _cells(study: StudyRows, name: str) -> list[Entry]:
     """
     plan, design = study.plan, study.plan.design
     test = replace(study, split="test", mean_face=study.mean_face if design else {})
-    factors = factors_in(plan.space_text) if design is None else dict.fromkeys(design.factors)
+    shown = Shown.of(plan)
     found = []
     for cell, rows in counted(test).items():
         runs = [row for row in latest(study.rows) if row.role in COUNTED and row.cell == cell]
@@ -78,7 +77,7 @@ def _cells(study: StudyRows, name: str) -> list[Entry]:
                 elsewhere(((row.measures, row.mse_on(judged_on(plan))) for row in complete), judged_on(plan))
             ),
             cell=cell,
-            varies=varied(arm.params, factors),
+            varies=shown.of_cell(arm.params),
             marks=(f"{failed} of {len(runs)} runs failed",) if failed else (),
             taken=any(row.taken_from for row in rows),
             runs=tuple(sorted(arm.mse.items())),

@@ -119,7 +119,7 @@ def has(name: str) -> bool:
 
 def _folder_of(name: str) -> Path:
     if not has(name):
-        raise UsageError(f"no added data set {shown(name)!r}: {nearest(name, names())}")
+        raise UsageError(f"no added data set {shown(name)!r}; {nearest(name, names())}")
     return library_folder() / name
 
 

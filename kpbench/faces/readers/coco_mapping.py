@@ -31,7 +31,7 @@ def read_mapping(file: DataFile) -> Mapped:
     mapped: Mapped = {}
     for name, value in raw.items():
         if name not in KEYPOINTS:
-            raise UsageError(f"{file.where}: unknown keypoint {name!a}: {nearest(name, KEYPOINTS)}")
+            raise UsageError(f"{file.where}: unknown keypoint {name!a}; {nearest(name, KEYPOINTS)}")
         names = [value] if isinstance(value, str) else value
         if not isinstance(names, list) or not names or not all(isinstance(one, str) and one for one in names):
             raise UsageError(f'{file.where}: {name} must be a COCO name, or a list of names: {name} = "left_eye"')
@@ -49,7 +49,7 @@ def mapped_indices(mapped: Mapped, names: Sequence[str], where: str) -> dict[int
     """
     for source in (source for sources in mapped.values() for source in sources):
         if source not in names:
-            raise UsageError(f"{where}: the category has no keypoint {source!a}: {nearest(source, names)}")
+            raise UsageError(f"{where}: the category has no keypoint {source!a}; {nearest(source, names)}")
     at = {name: i for i, name in enumerate(names)}
     return {KEYPOINTS.index(name): [at[source] for source in sources] for name, sources in mapped.items()}
 

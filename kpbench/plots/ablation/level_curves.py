@@ -97,7 +97,7 @@ def draw_level_curves(found: Analysis) -> Drawing:
     if not drawn:
         return Drawing(notes=("No level has a block whose every run is complete, so there are no learning curves.",))
     scores = (score for mine in drawn.values() for curve in mine for score in (*curve.low, *curve.high))
-    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="val", log=True)
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split="val", log=True, least=0.0)
     along = EpochAxis(found.plan.data_sizes["train"])
     panels = tuple(_panel(names[factor], mine, along, axis, floors) for factor, mine in drawn.items())
     planned = len(found.design.blocks)

@@ -38,7 +38,7 @@ def draw_measures(found: Analysis) -> Drawing:
     if not drawn:
         return Drawing(notes=("No network was scored on shifted faces.",))
     scores = (score for mine in drawn.values() for curve in mine for score in (*curve.low, *curve.high) if score < 1e12)
-    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split=found.split, log=True)
+    axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split=found.split, log=True, least=0.0)
     names = factor_names(found.design)
     panels = tuple(_panel(names[factor], mine, axis, floors) for factor, mine in drawn.items())
     keys = tuple(Key(f"{key.label}, unshifted", key.colour, key.mark, key.dash) for key in floor_keys)

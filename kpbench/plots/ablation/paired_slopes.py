@@ -17,6 +17,7 @@ from kpbench.plots.traces import GAP, add_trace, line_style, marker_style, name_
 from kpbench.statistics.blocks import BlockTable
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.plan import contrast_weights, differences
+from kpbench.statistics.words import plural
 from kpbench.task.score import score_from_mse
 
 PAIR = 150
@@ -59,7 +60,7 @@ def draw_paired_slopes(found: Analysis) -> Drawing:
     pairs = [(contrast, slopes(found.table, contrast)) for contrast in found.contrasts]
     if not any(lines for _, lines in pairs):
         return Drawing(notes=("No block has run for both sides of a contrast yet.",))
-    scores = (score for _, lines in pairs for line in lines for score in line.scores)
+    scores = [score for _, lines in pairs for line in lines for score in line.scores]
     axis, floors, floor_keys = reference_axis(scores, Marks(floor=found.floor), split=found.split, log=True)
     by_factor: dict[str, list[tuple[Contrast, Sequence[Slope]]]] = {}
     for contrast, lines in pairs:
@@ -74,8 +75,11 @@ def draw_paired_slopes(found: Analysis) -> Drawing:
     if any(any(line.failed) for _, lines in pairs for line in lines):
         keys.append(Key("a run of the block diverged, with the mean face's MSE", "failed", "cross"))
     empty = [contrast_name(found, contrast) for contrast, lines in pairs if not lines]
-    notes = (f"Without a complete block, not drawn: {', '.join(empty)}.",) if empty else ()
-    return Drawing(panels, (*keys, *floor_keys), notes)
+    notes = [f"Without a complete block, not drawn: {', '.join(empty)}."] if empty else []
+    below = sum(min(line.scores) < axis.low for _, lines in pairs for line in lines)
+    if below:
+        notes.append(f"{plural(below, 'line')} beyond the axis, below {show_score(axis.low)}.")
+    return Drawing(panels, (*keys, *floor_keys), tuple(notes))
 
 
 def _panel(

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.analysis.ablation.levels import Level
 from kpbench.plots.ablation.names import factor_names, level_look
-from kpbench.plots.ablation.seeds_by_level import seed_points
+from kpbench.plots.ablation.seeds_by_level import run_scores, seed_points
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import show_level
 from kpbench.plots.references import Line, add_lines, reference_axis
-from kpbench.plots.scores import ScoreAxis, drawable, rounded
+from kpbench.plots.scores import ScoreAxis, beyond, drawable, rounded
 from kpbench.plots.traces import Point, add_trace, line_style
 
 FEWEST = 2
@@ -44,7 +44,7 @@ def draw_score_profile(found: Analysis) -> Drawing:
         levels = [level for level in found.levels if level.factor == factor]
         name = factor_names(found.design)[factor]
         panels.append(_panel(name, [(level, runs[factor, level.level]) for level in levels], axis, floors))
-    return Drawing(tuple(panels), keys)
+    return Drawing(tuple(panels), keys, beyond(axis, run_scores(found)))
 
 
 def _panel(

@@ -1,5 +1,6 @@
 """Every seed's score by level, with the geometric mean and its interval."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import show_level
 from kpbench.plots.references import Line, add_lines, reference_axis
-from kpbench.plots.scores import ScoreAxis, drawable, jitter, rounded, show_score
+from kpbench.plots.scores import ScoreAxis, beyond, drawable, jitter, rounded, show_score
 from kpbench.plots.traces import add_trace, line_style, marker_style, name_ticks
 from kpbench.task.score import score_from_mse
 
@@ -34,6 +35,11 @@ def seed_points(found: Analysis, level: Level) -> tuple[SeedPoint, ...]:
     )
 
 
+def run_scores(found: Analysis) -> list[float]:
+    """The score of every run of the table, each once."""
+    return [score_from_mse(mse) for mse in found.table.mse.ravel().tolist() if not math.isnan(mse)]
+
+
 def draw_seeds_by_level(found: Analysis) -> Drawing:
     """One panel a factor, one line a level: a point a run, a bar at the mean with its interval."""
     points = [(level, seed_points(found, level)) for level in found.levels]
@@ -50,7 +56,7 @@ def draw_seeds_by_level(found: Analysis) -> Drawing:
     keys = [Key("one run", "run", "dot"), Key("geometric mean with its 95 % interval over seeds", "first", "bar")]
     if any(failed for _, mine in points for _, _, failed in mine):
         keys.append(Key("diverged or collapsed, with the mean face's score", "failed", "cross"))
-    return Drawing(panels, (*keys, *floor_keys))
+    return Drawing(panels, (*keys, *floor_keys), beyond(axis, run_scores(found)))
 
 
 def _panel(

@@ -10,7 +10,7 @@ from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Mark, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import Line, add_lines, reference_axis
-from kpbench.plots.scores import ScoreAxis, drawable, geometric_mean, outcomes, rounded, show_score
+from kpbench.plots.scores import ScoreAxis, beyond, drawable, geometric_mean, outcomes, outlying, rounded, show_score
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style, name_ticks
 from kpbench.statistics.words import seeds_text
@@ -69,8 +69,11 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     cells = [line for line in lines if line.standing]
     if not cells:
         return Drawing(notes=("No cell has a complete run yet, so there is no leaderboard.",))
-    scores = [score for line in lines for name in SERIES for score in (line.scores[name], *line.seeds(name))]
-    axis, references, reference_keys = reference_axis(scores, Marks(marks.pass_mark), split="val")
+    runs = [score for line in cells for name in SERIES for score in (line.scores[name], *line.seeds(name))]
+    least = outlying(runs)
+    held = [score for score in runs if score >= least]
+    held += [line.scores[name] for line in lines if line.standing is None for name in SERIES]  # floors always
+    axis, references, reference_keys = reference_axis(held, Marks(marks.pass_mark), split="val", least=0.0)
     keys = []
     for name, (mark, role, words, _) in SERIES.items():
         seeds = any(line.seeds(name) for line in cells)
@@ -79,10 +82,11 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
         elif seeds or name == "tuning":
             keys.append(Key(words, role, mark))
     infinite = outcomes(rows)[0].count(math.inf)
-    notes = (f"{infinite} runs with an infinite score (MSE 0) have no place on the axis.",) if infinite else ()
+    notes = [f"{infinite} runs with an infinite score (MSE 0) have no place on the axis."] if infinite else []
+    notes += beyond(axis, (score for line in cells for name in ("tuning", "fresh") for score in line.seeds(name)))
     alt = f"Scores of {len(cells)} leading cells and {len(marks.floor)} floors. "
     alt += f"First: {cells[0].what or 'the only cell'} with validation score {show_score(cells[0].scores['tuning'])}."
-    return Drawing((Panel("", _figure(lines, axis, references), alt),), (*keys, *reference_keys), notes)
+    return Drawing((Panel("", _figure(lines, axis, references), alt),), (*keys, *reference_keys), tuple(notes))
 
 
 def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Sequence[Line]) -> go.Figure:

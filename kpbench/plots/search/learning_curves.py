@@ -13,8 +13,8 @@ from kpbench.plots.colours import RANKED
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.epochs import EpochAxis
 from kpbench.plots.factors import describe, trials_of, varying
-from kpbench.plots.references import add_lines, reference_axis
-from kpbench.plots.scores import drawable, rounded, show_score, thinned
+from kpbench.plots.references import Line, add_lines, reference_axis
+from kpbench.plots.scores import ScoreAxis, beyond, drawable, outlying, rounded, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
 from kpbench.statistics.scale import rmse_px
@@ -37,6 +37,11 @@ class Curve:
     trial: int | None
     epochs: tuple[int, ...]
     scores: tuple[float, ...]
+
+    @property
+    def highest(self) -> float:
+        """The highest score of the run."""
+        return max(self.scores)
 
     def points(self, axis: EpochAxis) -> list[tuple[int, float]]:
         """What is drawn: the place of each epoch and the rounded score."""
@@ -89,14 +94,22 @@ def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     if not curves:
         return Drawing(notes=("No run has a learning curve yet.",))
     factors = varying(trials_of(rows))
-    panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], marks)]
+    least = outlying(curve.highest for curve in curves)
+    held = (score for curve in curves if curve.highest >= least for score in curve.scores)
+    on = reference_axis(held, marks, split="val", least=0.0)
+    panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], marks, *on)]
     drawn = sum(curve.place < 0 for curve in curves)
-    note = f"Drawn: {drawn} of the {others:,} curves outside the five leading cells, evenly spaced by last score."
+    notes = beyond(on[0], (curve.highest for curve in curves))
+    if others > drawn:
+        notes = (
+            f"Drawn: {drawn} of the {others:,} curves outside the five leading cells, evenly spaced by last score.",
+            *notes,
+        )
     best = marks.chosen or (leaders[0].cell if leaders else None)
     errors = best_errors(rows, best) if best else ()
     if len(errors) > 1:
         panels.append(_error_panel(errors, EpochAxis(marks.train_faces)))
-    return Drawing(tuple(panels), notes=(note,) if others > drawn else ())
+    return Drawing(tuple(panels), notes=notes)
 
 
 LOOKS: dict[State, tuple[str, str, str, str | None]] = {
@@ -107,10 +120,15 @@ LOOKS: dict[State, tuple[str, str, str, str | None]] = {
 """For the curves behind the leading ones: label, colour role, dash and the mark at their end."""
 
 
-def _score_panel(curves: Sequence[Curve], leaders: Sequence[str], marks: Marks) -> Panel:
-    scores = (score for curve in curves for score in curve.scores)
+def _score_panel(
+    curves: Sequence[Curve],
+    leaders: Sequence[str],
+    marks: Marks,
+    axis: ScoreAxis,
+    lines: Sequence[Line],
+    line_keys: Sequence[Key],
+) -> Panel:
     along = EpochAxis(marks.train_faces)
-    axis, lines, line_keys = reference_axis(scores, marks, split="val")
     figure = calm(go.Figure(), height=400)
     leading = [curve for curve in curves if curve.place >= 0]
     places = sorted({curve.place for curve in leading})

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 from kpbench.cell import RunResult
 from kpbench.plots.colours import STEPS, light
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm
-from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
-from kpbench.plots.scores import drawable, score_axis, show_score, thinned
+from kpbench.plots.factors import Factor, on_scales, show_level, trials_of, varying
+from kpbench.plots.scores import beyond, drawable, score_axis, show_score, thinned
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style
-from kpbench.statistics.words import short_names
+from kpbench.statistics.words import short_names, show_number
 
 MOST_LINES = 300
 """Lines drawn."""
@@ -42,15 +42,22 @@ class Line:
 
 
 def parallel_lines(
-    rows: Sequence[RunResult], *, most: int = MOST_LINES, keep: str | None = None
-) -> tuple[list[Axis], list[Line], int]:
-    """The axes, the lines to draw from low to high score, and how many cells there were.
+    rows: Sequence[RunResult],
+    *,
+    most: int = MOST_LINES,
+    keep: str | None = None,
+    log: frozenset[str] | None = None,
+) -> tuple[list[Axis], list[Line], list[str]]:
+    """The axes, the lines to draw from low to high score, and sentences on what is not drawn as it is.
 
     The lines are the cells with a finite tuning score as lines: at most `most`, evenly spaced by rank, and the
     cell `keep`. Lines that share a level are set a little apart there, in order of their score, so that none hides
-    another.
+    another. A score beyond the axis lies at its foot.
+
+    Args:
+        log: parameters whose axes are logarithmic; None where that is not known.
     """
-    factors = varying(trials_of(rows))
+    factors = on_scales(varying(trials_of(rows)), log)
     ranked = [(rank, cell) for rank, cell in enumerate(standings(rows), start=1) if drawable(cell.tuning_score)]
     chosen = [index for index, (_, cell) in enumerate(ranked) if cell.cell == keep]
     scale = score_axis(cell.tuning_score for _, cell in ranked)
@@ -62,10 +69,13 @@ def parallel_lines(
     axes.append(("score", [(scale.place(tick), show_score(tick)) for tick in scale.ticks]))
     lines = []
     for rank, cell in (ranked[index] for index in sorted({*chosen, *thinned(range(len(ranked)), most)})):
-        share = scale.place(cell.tuning_score)
+        share = max(0.0, scale.place(cell.tuning_score))
         places = (*(_place(factor, cell, share) for factor in factors), share)
         lines.append(Line(rank, cell.cell, places, cell.tuning_score))
-    return axes, sorted(lines, key=lambda line: line.score), len(ranked)
+    notes = [*beyond(scale, (cell.tuning_score for _, cell in ranked))]
+    if len(ranked) > len(lines):
+        notes.insert(0, f"Drawn: {len(lines)} of {len(ranked):,} cells, evenly spaced by rank.")
+    return axes, sorted(lines, key=lambda line: line.score), notes
 
 
 def _ticks(factor: Factor, *, absent: bool) -> list[tuple[float, str]]:
@@ -95,7 +105,7 @@ def _place(factor: Factor, cell: Standing, share: float) -> float:
 
 def draw_parallel_coordinates(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One line a cell, darker for a higher score, the best cell thick and in its own colour."""
-    axes, lines, cells = parallel_lines(rows, keep=marks.chosen)
+    axes, lines, notes = parallel_lines(rows, keep=marks.chosen, log=marks.log)
     if len(axes) < 2:
         return Drawing(notes=("No parameter varies among the runs so far.",))
     if not lines:
@@ -117,10 +127,9 @@ def draw_parallel_coordinates(rows: Sequence[RunResult], marks: Marks) -> Drawin
         Key(f"low score ({show_score(lines[0].score)})", STEPS[0], "line"),
         Key(f"high score ({show_score(lines[-1].score)})", STEPS[-1], "line"),
     )
-    fewer = (f"Drawn: {len(lines)} of {cells:,} cells, evenly spaced by rank.",) if cells > len(lines) else ()
     alt = f"Parallel coordinates of {len(lines)} cells over {len(axes) - 1} parameters and the score."
     panel = Panel("", figure, alt, least_width=WIDTH * len(axes))
-    return Drawing((panel,), keys if len(lines) > 1 else keys[:1], (APART, *fewer))
+    return Drawing((panel,), keys if len(lines) > 1 else keys[:1], (APART, *notes))
 
 
 def _add(figure: go.Figure, lines: Sequence[Line], role: str, *, width: float, opacity: float) -> None:

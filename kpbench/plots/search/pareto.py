@@ -11,7 +11,7 @@ from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout, tick_layout
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import add_lines, reference_axis
-from kpbench.plots.scores import drawable, rounded, score_axis, show_score, thinned
+from kpbench.plots.scores import beyond, drawable, rounded, score_axis, show_score, thinned
 from kpbench.plots.traces import Point, add_trace, label, line_style, marker_style
 from kpbench.statistics.words import plural, short_count
 from kpbench.task.objectives import OBJECTIVES, values_of
@@ -32,10 +32,11 @@ def draw_pareto(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     front = [one["cell_id"] for one in pareto(rows, marks.objectives) if one["cell_id"] in shown]
     panels = tuple(_panel(place, name, rows, marks, shown, front) for place, name in enumerate(others, start=1))
     keys = (Key("in the Pareto set", "first", "diamond"), Key("beaten by another cell", "other", "dot"))
-    *_, reference_keys = reference_axis([values[0] for values in shown.values()], Marks(marks.pass_mark), split="val")
+    scores = [values[0] for values in shown.values()]
+    axis, _, reference_keys = reference_axis(scores, Marks(marks.pass_mark), split="val")
     left = len(found) - len(shown)
     notes = (f"{plural(left, 'cell')} without a place on the axes.",) if left else ()
-    return Drawing(panels, (*keys, *reference_keys), notes)
+    return Drawing(panels, (*keys, *reference_keys), (*notes, *beyond(axis, scores)))
 
 
 def _panel(
@@ -49,7 +50,7 @@ def _panel(
     objective, most = OBJECTIVES[name], marks.most.get(name)
     title = f"{objective.title}, {objective.unit}" if objective.unit else objective.title
     across = [values[place] for values in shown.values()]
-    axis = score_axis(across, marks=[] if most is None else [most], log=max(across) > 3 * min(across))
+    axis = score_axis(across, marks=[] if most is None else [most], log=max(across) > 3 * min(across), least=0.0)
     scores, references, _ = reference_axis([v[0] for v in shown.values()], Marks(marks.pass_mark), split="val")
     figure = calm(go.Figure(), height=360)
     add_lines(figure, references, (axis.low, axis.high), upright=False)

@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import Factor, show_level, show_number, trials_of, varying
+from kpbench.plots.factors import Factor, on_scales, show_level, trials_of, varying
 from kpbench.plots.once import once
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
+    beyond,
     drawable,
     geometric_mean,
     jitter,
@@ -25,7 +26,7 @@ from kpbench.plots.scores import (
     val_score,
 )
 from kpbench.plots.traces import add_trace, label, line_style, marker_style, name_ticks
-from kpbench.statistics.words import short_names
+from kpbench.statistics.words import short_names, show_number
 
 MOST_POINTS = 1200
 """Points drawn in one panel; the means are always of all runs."""
@@ -107,7 +108,7 @@ def _ends_of(trials: Sequence[RunResult]) -> tuple[float | str, ...]:
 def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One panel a factor: score to the right, the parameter's levels or range upwards."""
     trials = trials_of(rows)
-    factors = varying(trials)
+    factors = on_scales(varying(trials), marks.log)
     if not factors:
         return Drawing(notes=("No parameter varies among the runs so far.",))
     shown = sorted(
@@ -136,7 +137,7 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
         f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
         "the mean of their level is infinite.",
     )
-    notes = tuple(compress(sentences, (len(shown) > len(drawn), failed, infinite)))
+    notes = (*compress(sentences, (len(shown) > len(drawn), failed, infinite)), *beyond(axis, map(_last_score, shown)))
     return Drawing(panels, (*keys, *line_keys), notes)
 
 

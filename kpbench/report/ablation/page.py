@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from kpbench.analysis.ablation.analysis import Analysis
+from kpbench.analysis.shown import for_reading
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
 from kpbench.report.ablation import deviations, methods, runs, tables, verdicts, words
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
+from kpbench.space.reading import parameters_in
 
 MOST_READINGS = 20
 """Openings of the sealed test that the page lists one by one."""
@@ -70,7 +72,7 @@ def render_ablation(
         deviations=deviations.deviations(found, sessions, readings),
         plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts", "design"}),
         design={**design, "cells": f"{len(found.design.cells)}, {found.design.runs} runs"},
-        fixed=fixed_parameters(found.rows),
+        fixed=fixed_parameters(for_reading(found.rows, parameters_in(found.plan.space_text))),
         sessions=sessions,
         session_columns=columns(sessions),
         readings=readings,

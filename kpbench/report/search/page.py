@@ -28,6 +28,7 @@ def render(study: ReportInput) -> str:
         train_faces=study.train_faces,
         objectives=study.objectives,
         most=study.most,
+        log=study.log,
     )
     drawings = {name: draw(study.rows, marks) for name, draw in PLOTS.items()}
     lines = tables.leader_lines(study.rows, marks)

@@ -1,5 +1,6 @@
 """Reads a study folder into what its page is made from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -8,9 +9,12 @@ import numpy as np
 
 from kpbench.analysis.ranking import trial_counts
 from kpbench.analysis.search import best_of
-from kpbench.cell import RunResult
+from kpbench.analysis.shown import for_reading
+from kpbench.cell import RunResult, network_id
 from kpbench.errors import UsageError
 from kpbench.report.search.study_input import Best, Examples, ReportInput
+from kpbench.space.reading import parameters_in
+from kpbench.space.space import Range
 from kpbench.store.files import EXAMPLES, FLOOR, LATENCY, READINGS, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Latency, Reading, Session
@@ -29,7 +33,8 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         UsageError: there is no study, or one of its files is damaged.
     """
     plan = read_plan(folder)
-    rows = tuple(read_lines(folder / ROWS, RunResult))
+    stored, parameters = read_lines(folder / ROWS, RunResult), parameters_in(plan.space_text)
+    rows = for_reading(stored, parameters)
     shown = plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts"})
     sessions, readings = read_sessions_and_readings(folder)
     examples = _examples(folder / EXAMPLES) if faces else None
@@ -40,6 +45,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         rows=rows,
         pass_mark=benchmark.scorer.pass_mark,
         floor=read_json(folder / FLOOR) or {},
+        log=frozenset(name for name, one in parameters.items() if isinstance(one, Range) and one.log),
         best=_best(best_of(rows)),
         trials=trial_counts(rows),
         plan=shown,
@@ -48,10 +54,16 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         readings=readings,
         objectives=plan.objectives or SCORE,
         most={"params": benchmark.rules.max_parameters, **(plan.constraints or {})},
-        latency={one.network: one for one in read_lines(folder / LATENCY, Latency)},
+        latency=_latency(read_lines(folder / LATENCY, Latency), stored),
         examples=examples,
         examples_note="" if faces else "Faces are left out of this page on purpose.",
     )
+
+
+def _latency(found: Sequence[Latency], rows: Sequence[RunResult]) -> dict[str, Latency]:
+    by_network = {one.network: one for one in found}
+    cells = {row.cell: by_network.get(network_id(row.params)) for row in rows} if found else {}
+    return {cell: one for cell, one in cells.items() if one is not None}
 
 
 def read_sessions_and_readings(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

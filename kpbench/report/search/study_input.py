@@ -86,7 +86,8 @@ class ReportInput:
         readings: one mapping for each opening of the sealed test (`when`, `command`, `model`).
         objectives: of the search, the score first.
         most: what a cell may have at most, by the objective's name.
-        latency: network -> how its latency was measured.
+        latency: cell -> how its network's latency was measured.
+        log: parameters whose range is logarithmic in the study's space; None where that is not known.
         examples: predicted keypoints on faces, or None.
         examples_note: why there are none, or what else to say about them.
     """
@@ -105,5 +106,6 @@ class ReportInput:
     objectives: tuple[str, ...] = SCORE
     most: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, Latency] = field(default_factory=dict)
+    log: frozenset[str] | None = None
     examples: Examples | None = None
     examples_note: str = ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kpbench.analysis.metrics import metric_means
 from kpbench.analysis.search import pareto
-from kpbench.cell import Params, RunResult, network_id
+from kpbench.cell import RunResult
 from kpbench.plots.drawing import Marks
 from kpbench.plots.factors import Factor, describe, show_level, trials_of, varying
 from kpbench.plots.scores import geometric_mean, show_score
@@ -15,7 +15,7 @@ from kpbench.plots.search.standings import Standing, standings
 from kpbench.report.metrics import metric_cells, metric_columns
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.tables import Cell, Kind, Table
-from kpbench.statistics.words import plural, short_count, short_names
+from kpbench.statistics.words import ends_text, plural, short_count, short_names, show_number
 from kpbench.task.objectives import OBJECTIVES
 
 
@@ -100,7 +100,7 @@ def front_table(study: ReportInput) -> Table:
         kinds,
         [
             (
-                *(Cell(OBJECTIVES[name].show(one[name]), _spread(study, name, one["cell"])) for name in titles),
+                *(Cell(OBJECTIVES[name].show(one[name]), _spread(study, name, one["cell_id"])) for name in titles),
                 *(show_score(one[name]) for name in ("fresh", "test")),
                 describe(one["cell"], factors),
                 one["cell_id"],
@@ -123,9 +123,9 @@ def metrics_table(study: ReportInput) -> Table:
     return Table("Metrics of the final runs", kinds, found)
 
 
-def _spread(study: ReportInput, name: str, params: Params) -> str:
-    found = study.latency.get(network_id(params)) if name == "latency" else None
-    return "" if found is None else f"{found.low:.3g} to {found.high:.3g}"
+def _spread(study: ReportInput, name: str, cell: str) -> str:
+    found = study.latency.get(cell) if name == "latency" else None
+    return "" if found is None else ends_text((found.low, found.high), show_number)
 
 
 def latency_sentence(study: ReportInput) -> str:

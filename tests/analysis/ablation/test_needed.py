@@ -51,5 +51,5 @@ def test_what_cannot_be_sized_is_refused(found, options, says):
 
 
 def test_noise_needs_two_blocks(tmp_path):
-    with pytest.raises(UsageError, match=r"batch has 1 complete block\(s\); its noise needs at least two"):
+    with pytest.raises(UsageError, match=r"batch has 1 complete block; its noise needs at least two"):
         seeds_for_effect(analysis(tmp_path / "norm", runs=3))

@@ -122,7 +122,7 @@ def test_without_a_mapping_the_way_on_is_said(tmp_path):
         ("", "maps no keypoint"),
         ("nose_tip = ", "cannot be read as TOML"),
         ("\xff", "cannot be read as TOML"),
-        ('nose_tpi = "k1"', "unknown keypoint 'nose_tpi': did you mean 'nose_tip'"),
+        ('nose_tpi = "k1"', "unknown keypoint 'nose_tpi'; did you mean 'nose_tip'"),
         ('nose_tip = "k99"', "the category has no keypoint 'k99'"),
         ("nose_tip = 3", "must be a COCO name"),
         ("nose_tip = []", "must be a COCO name"),

@@ -56,7 +56,8 @@ def test_the_pass_mark_is_last_when_every_cell_passes():
 def test_a_line_shows_levels_seeds_and_what_was_lost():
     rows = [row({"a": 1, "b": 7}, seed=seed, score=80.0) for seed in (0, 1)]
     rows += [row({"a": 1, "b": 7}, seed=2, state="failed", score=None, reason="oom"), row({"a": 2}, score=90.0)]
-    _, one, two = leader_lines(rows, Marks(100.0, chosen=rows[0].cell))
+    rows.append(row({"a": 1, "b": 8}, score=10.0))
+    _, one, _, two = leader_lines(rows, Marks(100.0, chosen=rows[0].cell))
     assert (one.levels, one.seeds, one.state, one.chosen) == (("2", "–"), "1", "complete", False)
     assert (two.levels, two.seeds, two.state, two.chosen) == (("1", "7"), "2", "complete, 1 failed", True)
 
