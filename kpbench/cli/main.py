@@ -14,6 +14,7 @@ from kpbench.cli import (
     leaderboard,
     ls,
     power,
+    predict,
     report,
     score,
     search,
@@ -47,6 +48,7 @@ app.command("compare")(compare.compare)
 app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("predict")(predict.predict)
 app.command("power")(power.power)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
