@@ -24,11 +24,11 @@ SQUARE = 1.25
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A model file (.safetensors, its .json beside it).")],
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Pictures, or folders of them.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file (.safetensors, its .json beside it).")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")],
     box: Annotated[str | None, typer.Option(help="Where the face is on the one picture: x,y,w,h in pixels.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="A CSV with columns picture,x,y,w,h, a row a face.")] = None,
-    detect: Annotated[bool, typer.Option("--detect", help="Find the faces (OpenCV: kpbench[detect]).")] = False,
+    detect: Annotated[bool, typer.Option("--detect", help="Find the faces, by OpenCV (the extra `detect`).")] = False,
     margin: Annotated[
         float | None, typer.Option(min=-0.4, max=2.0, help="Widen boxes on each side by this share of them.")
     ] = None,
@@ -143,8 +143,8 @@ def _refuse_overwriting(files: Sequence[Path], pictures: Sequence[Path], force: 
             raise UsageError(f"{file} is one of the pictures themselves; name another place for what is written")
     there = [file for file in files if file.exists()]
     if there and not force:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(f"{there[0]}{more} is there already; give --force to overwrite, or name another place")
+        which = f"{there[0]} and {len(there) - 1} more are" if len(there) > 1 else f"{there[0]} is"
+        raise UsageError(f"{which} there already; give --force to overwrite, or name another place")
 
 
 def _draw(one: "PictureFaces", file: Path) -> None:

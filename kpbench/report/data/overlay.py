@@ -29,7 +29,7 @@ def overlay(picture: Image.Image, boxes: Sequence[Box], points: NDArray[np.float
         # An edge at e lies between the pixels e - 1 and e; the frame's pixels are the box's outermost own.
         draw.rectangle((round(x), round(y), round(x + w) - 1, round(y + h) - 1), outline=FRAME, width=width)
         if len(boxes) > 1:
-            size = max(10, round(side / 10))
+            size = max(12, round(side / 10))
             corner = max(0, round(x)) + 2 * width, max(0, round(y)) + width
             draw.text(corner, str(number), fill=FRAME, font_size=size, stroke_width=width, stroke_fill=EDGE)
         size = max(1, round(1.1 * side / SIZE))
