@@ -1,7 +1,5 @@
 """`kpbench predict`."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 1
 """The exit code where some of several pictures could not be used."""
-
-SQUARE = 1.25
-"""Up to this ratio of its sides a picture counts as about square."""
 
 
 def predict(
@@ -42,7 +37,7 @@ def predict(
     from kpbench.cli.progress import View
     from kpbench.errors import UsageError
     from kpbench.faces.pictures.listing import list_pictures, overlay_files
-    from kpbench.studies.predict import PictureFaces, open_network, predict_pictures
+    from kpbench.studies.predict import PictureFaces, notes_on, open_network, predict_pictures, table
     from kpbench.whole_file import write_whole
 
     listed = list_pictures(pictures)
@@ -54,7 +49,7 @@ def predict(
     skipped: list[str] = []
     with own_prints_aside(), View(quiet=quiet) as view:
         network = open_network(model)
-        for one in predict_pictures(network, listed, find):
+        for one in predict_pictures(network, listed, find, view.say):
             try:
                 if not isinstance(one, PictureFaces):
                     raise UsageError(one.why)
@@ -65,20 +60,19 @@ def predict(
                 if len(listed) == 1:
                     raise
                 skipped.append(str(error))
-            view.say("finding points", (len(found) + len(skipped)) / len(listed))
-    notes += _notes(found, whole=box is None and boxes is None and not detect)
+    notes += notes_on(found, whole=box is None and boxes is None and not detect)
     for line in [*(f"skipped  {why}" for why in skipped), *(f"note     {note}" for note in notes)]:
         typer.echo(line, err=True)
     if not found:
         raise UsageError(f"none of the {len(listed)} pictures can be used")
     faces = sum(len(one.boxes) for one in found)
     if to is not None:
-        write_whole(to, _table(found))
+        write_whole(to, table(found))
     if as_json:
         listing = {"model": model, "faces": [face for one in found for face in one.as_json()]}
         typer.echo(json.dumps({**listing, "skipped": skipped, "notes": notes}, allow_nan=False))
     elif to is None:
-        typer.echo(_table(found), nl=False)
+        typer.echo(table(found), nl=False)
     for path, what in ((to, f"{faces:,} faces"), (overlay, f"{len(found):,} pictures")):
         if path is not None:
             typer.echo(f"{path}: {what}", err=as_json or to is None)
@@ -157,33 +151,3 @@ def _draw(one: "PictureFaces", file: Path) -> None:
     _, colours = read_upright(picture_bytes(one.picture), shown(one.picture))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, overlay(colours, one.boxes, one.points), lasting=False)
-
-
-def _notes(found: "Sequence[PictureFaces]", *, whole: bool) -> list[str]:
-    """What a person should know of the pictures, a sentence a thing."""
-    wide = [one for one in found if max(one.width, one.height) > SQUARE * min(one.width, one.height)]
-    notes = []
-    if whole and wide:
-        notes.append(
-            f"{_some(wide, len(found))} far from square and taken as one face each, the short side filled up by its "
-            "edge; say where the face is by --box, --boxes or --detect"
-        )
-    if bare := [one for one in found if not one.boxes]:
-        notes.append(f"no face on {_some(bare, len(found))}")
-    return notes
-
-
-def _some(pictures: "Sequence[PictureFaces]", total: int) -> str:
-    if total == 1:
-        return str(pictures[0].picture)
-    return f"{len(pictures):,} of {total:,} pictures, the first {pictures[0].picture}"
-
-
-def _table(found: "Sequence[PictureFaces]") -> str:
-    from kpbench.studies.predict import COLUMNS
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(row for one in found for row in one.rows())
-    return text.getvalue()

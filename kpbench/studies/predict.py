@@ -1,5 +1,7 @@
 """`kpbench predict`: points of a trained model on a person's own pictures."""
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from kpbench.engine.evaluate import predict_images
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
+from kpbench.faces.parts import Progress, silent
 from kpbench.faces.pictures.boxes import check_inside
 from kpbench.faces.readers.crop import Box, Points, Square, box_square, resample
 from kpbench.faces.readers.csv_table import COORDINATES
@@ -24,6 +27,9 @@ BATCH = 32
 
 COLUMNS = ("picture", "face", "x", "y", "w", "h", *COORDINATES)
 """The columns of the table: which face of which picture, its box, the points."""
+
+SQUARE = 1.25
+"""Up to this ratio of its sides a picture counts as about square."""
 
 Find = Callable[[Path, Grey], Sequence[Box]]
 """From a picture's path and its grey values (H, W) to the boxes of its faces."""
@@ -90,14 +96,17 @@ def whole_picture(path: Path, grey: Grey) -> list[Box]:
     return [(0.0, 0.0, float(width), float(height))]
 
 
-def predict_pictures(network: Network, pictures: Iterable[Path], find: Find) -> Iterator[PictureFaces | Skipped]:
+def predict_pictures(
+    network: Network, pictures: Sequence[Path], find: Find, progress: Progress = silent
+) -> Iterator[PictureFaces | Skipped]:
     """The faces of each picture that can be used, and why the others cannot; one picture is in memory at a time.
 
     Raises:
         UsageError: as the function of `open_network`.
     """
     waiting: list[_Cut] = []
-    for picture in pictures:
+    for at, picture in enumerate(pictures):
+        progress("finding points", at / len(pictures))
         try:
             waiting.append(_cut(picture, find))
         except UsageError as error:
@@ -106,6 +115,7 @@ def predict_pictures(network: Network, pictures: Iterable[Path], find: Find) -> 
             yield from _with_points(network, waiting)
             waiting = []
     yield from _with_points(network, waiting)
+    progress("finding points", 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,3 +152,32 @@ def _with_points(network: Network, cuts: Sequence[_Cut]) -> Iterator[PictureFace
         yield PictureFaces(
             cut.picture, cut.width, cut.height, cut.boxes, np.array(own).reshape(len(own), len(KEYPOINTS), 2)
         )
+
+
+def table(found: Iterable[PictureFaces]) -> str:
+    """The faces as a CSV with the columns `COLUMNS`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(row for one in found for row in one.rows())
+    return text.getvalue()
+
+
+def notes_on(found: Sequence[PictureFaces], *, whole: bool) -> list[str]:
+    """What a person should know of the pictures, a sentence a thing; `whole`: nobody said where the faces are."""
+    wide = [one for one in found if max(one.width, one.height) > SQUARE * min(one.width, one.height)]
+    notes = []
+    if whole and wide:
+        notes.append(
+            f"{_some(wide, len(found))} far from square and taken as one face each, the short side filled up by its "
+            "edge; say where the face is by --box, --boxes or --detect"
+        )
+    if bare := [one for one in found if not one.boxes]:
+        notes.append(f"no face on {_some(bare, len(found))}")
+    return notes
+
+
+def _some(pictures: Sequence[PictureFaces], total: int) -> str:
+    if total == 1:
+        return str(pictures[0].picture)
+    return f"{len(pictures):,} of {total:,} pictures, the first {pictures[0].picture}"
