@@ -8,7 +8,6 @@ was pasted. The backgrounds: the face's own edge repeated, smooth noise. No test
 import argparse
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +19,8 @@ from kpbench.faces.faces import SIZE, Faces
 from kpbench.faces.pictures.boxes import widened
 from kpbench.faces.pictures.detector import find_faces
 from kpbench.faces.readers.crop import Box, Square, box_square, resample
-from kpbench.studies.predict import Network, open_network
+from kpbench.studies.models import open_model
+from kpbench.studies.predict import Network, network_of
 from kpbench.task.score import score_from_mse
 
 MARGINS = (-0.04, 0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2)
@@ -92,10 +92,10 @@ def main() -> None:
     """Prints one JSON object a line."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("data")
-    words.add_argument("model", type=Path)
+    words.add_argument("model")
     asked = words.parse_args()
     torch.set_num_threads(1)
-    network, faces = open_network(str(asked.model)), kpbench.load_faces(asked.data).val
+    network, faces = network_of(open_model(asked.model)), kpbench.load_faces(asked.data).val
     for background in ("edge", "noise"):
         for row in measured(network, faces, background):
             print(json.dumps(row), flush=True)

@@ -19,7 +19,13 @@ SOME_FAILED = 1
 
 
 def predict(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file (.safetensors, its .json beside it).")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model file (safetensors, TorchScript, ONNX), a study (its best model), or FILE.py:NAME with --weights.",
+        ),
+    ],
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")],
     box: Annotated[str | None, typer.Option(help="Where the face is on the one picture: x,y,w,h in pixels.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="A CSV with columns picture,x,y,w,h, a row a face.")] = None,
@@ -30,6 +36,14 @@ def predict(
     to: Annotated[Path | None, typer.Option(help="Write the points to this CSV, not to stdout.")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Write each picture, its points drawn in, here.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of FILE.py:NAME: a state dict, a hand-in, or .safetensors.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(help="A parameter of FILE.py:NAME, width=32; repeatable.")] = None,
+    trust_code: Annotated[
+        bool,
+        typer.Option("--trust-code", help="Run the Python file kept beside the model; only for code that you trust."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the faces as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> int:
@@ -37,7 +51,8 @@ def predict(
     from kpbench.cli.progress import View
     from kpbench.errors import UsageError
     from kpbench.faces.pictures.listing import list_pictures, overlay_files
-    from kpbench.studies.predict import PictureFaces, notes_on, open_network, predict_pictures, table
+    from kpbench.studies.models import open_model
+    from kpbench.studies.predict import PictureFaces, network_of, notes_on, predict_pictures, table
     from kpbench.whole_file import write_whole
 
     listed = list_pictures(pictures)
@@ -48,8 +63,8 @@ def predict(
     found: list[PictureFaces] = []
     skipped: list[str] = []
     with own_prints_aside(), View(quiet=quiet) as view:
-        network = open_network(model)
-        for one in predict_pictures(network, listed, find, view.say):
+        opened = open_model(model, weights=weights, parameters=param or (), trust_code=trust_code)
+        for one in predict_pictures(network_of(opened), listed, find, view.say):
             try:
                 if not isinstance(one, PictureFaces):
                     raise UsageError(one.why)
@@ -60,7 +75,7 @@ def predict(
                 if len(listed) == 1:
                     raise
                 skipped.append(str(error))
-    notes += notes_on(found, whole=box is None and boxes is None and not detect)
+    notes += [*opened.notes, *notes_on(found, whole=box is None and boxes is None and not detect)]
     for line in [*(f"skipped  {why}" for why in skipped), *(f"note     {note}" for note in notes)]:
         typer.echo(line, err=True)
     if not found:

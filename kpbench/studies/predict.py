@@ -19,8 +19,9 @@ from kpbench.faces.readers.crop import Box, Points, Square, box_square, resample
 from kpbench.faces.readers.csv_table import COORDINATES
 from kpbench.faces.readers.files import DataFile, contents, os_errors, shown
 from kpbench.faces.readers.pictures import LARGEST_PICTURE, Grey, read_upright
+from kpbench.models.reading import Model
+from kpbench.networks.own import told
 from kpbench.task.benchmark import read_benchmark
-from kpbench.training.model_files import load_model
 
 BATCH = 32
 """Faces, or pictures, that are collected before the network sees them."""
@@ -69,24 +70,32 @@ class Skipped:
     why: str
 
 
-def open_network(word: str) -> Network:
-    """A trained model as a function of faces; a face is tried first.
+def network_of(model: Model) -> Network:
+    """A model as a function of faces, which sees them together where it answers them as it answers each alone.
 
-    Raises:
-        UsageError: the model cannot be opened, or gives something else than 15 finite points.
+    The function raises UsageError where a point is no finite number.
     """
     coordinates = read_benchmark().coordinates
-    network, _ = load_model(Path(word))
+
+    def together(images: NDArray[np.uint8]) -> Points:
+        with told(model.name):
+            return predict_images(model.network, images, coordinates).astype(np.float64)
+
+    def alone(images: NDArray[np.uint8]) -> Points:
+        return np.concatenate([together(images[at : at + 1]) for at in range(len(images))])
+
+    two = np.random.default_rng(0).integers(0, 256, (2, 1, SIZE, SIZE), dtype=np.uint8)
+    try:
+        batches = bool(np.allclose(together(two), alone(two), atol=0.01))
+    except (UsageError, ValueError):  # a foreign network may take one face alone
+        batches = False
 
     def points(images: NDArray[np.uint8]) -> Points:
-        found = predict_images(network, images, coordinates)
-        if found.shape != (len(images), len(KEYPOINTS), 2):
-            raise UsageError(f"{word} gives {found[0].size} numbers a face, expected {2 * len(KEYPOINTS)}")
+        found = together(images) if batches else alone(images)
         if not np.isfinite(found).all():
-            raise UsageError(f"{word} gives points that are no finite numbers; train it again or take another model")
-        return found.astype(np.float64)
+            raise UsageError(f"{model.name} gives points that are no finite numbers; train it again or take another")
+        return found
 
-    points(np.full((1, 1, SIZE, SIZE), 128, np.uint8))
     return points
 
 
@@ -102,7 +111,7 @@ def predict_pictures(
     """The faces of each picture that can be used, and why the others cannot; one picture is in memory at a time.
 
     Raises:
-        UsageError: as the function of `open_network`.
+        UsageError: the network gives no finite numbers.
     """
     waiting: list[_Cut] = []
     for at, picture in enumerate(pictures):

@@ -12,6 +12,7 @@ from kpbench.faces.datasets import load
 from kpbench.faces.drawn.synthetic import generate
 from kpbench.faces.pictures.boxes import widened
 from kpbench.faces.pictures.detector import MARGIN, find_faces
+from kpbench.models.reading import Model
 from kpbench.networks.families import build
 from kpbench.studies import predict as studies
 from kpbench.studies.floor import floors
@@ -19,7 +20,7 @@ from kpbench.studies.predict import (
     BATCH,
     PictureFaces,
     Skipped,
-    open_network,
+    network_of,
     predict_pictures,
     whole_picture,
 )
@@ -195,26 +196,39 @@ def test_rows_and_json_say_the_same(tmp_path):
     assert face["points"]["nose_tip"] == (20.123, 21.123) and face["box"] == [0, 1, 8, 7]
 
 
-class Wrong(nn.Module):
-    def __init__(self, numbers, value):
-        super().__init__()
-        self.numbers, self.value = numbers, value
+class OneFace(nn.Module):
+    """Takes one face alone, as a traced network may."""
 
     def forward(self, x):
-        return torch.full((len(x), self.numbers), self.value)
+        return x.reshape(1, -1)[:, :30]
 
 
-@pytest.mark.parametrize(
-    ("network", "words"), [(Wrong(28, 0.0), "28 numbers a face"), (Wrong(30, np.nan), "no finite")]
-)
-def test_a_network_that_gives_something_else_is_refused(network, words, monkeypatch):
-    monkeypatch.setattr(studies, "load_model", lambda path: (network, None))
-    with pytest.raises(UsageError, match=f"^m.safetensors gives .*{words}"):
-        open_network("m.safetensors")
+class Mixing(nn.Module):
+    """Gives faces of a batch the same points."""
+
+    def forward(self, x):
+        return x.mean(dim=0).reshape(1, -1)[:, :30].expand(len(x), -1)
 
 
-def test_a_model_gives_what_it_gives_to_the_scorer(monkeypatch):
-    network = build({"family": "cnn"}).eval()
-    monkeypatch.setattr(studies, "load_model", lambda path: (network, None))
+@pytest.mark.parametrize("network", [OneFace(), Mixing()])
+def test_a_network_that_takes_no_batches_sees_one_face_at_a_time(network):
     faces = generate(3)
-    assert np.array_equal(open_network("m")(faces.images), predict(network, faces, COORDINATES))
+    found = network_of(Model(network, "m", COURSE_ZIP, 0))(faces.images)
+    alone = [predict_images(network, faces.images[i : i + 1], COORDINATES) for i in range(3)]
+    assert np.array_equal(found, np.concatenate(alone)) and found.std(axis=0).max() > 1
+
+
+def test_a_model_gives_what_it_gives_to_the_scorer():
+    network, faces = build({"family": "cnn"}).eval(), generate(3)
+    found = network_of(Model(network, "m", COURSE_ZIP, 0))(faces.images)
+    assert np.array_equal(found, predict(network, faces, COORDINATES))
+
+
+class Endless(nn.Module):
+    def forward(self, x):
+        return torch.full((len(x), 30), torch.inf)
+
+
+def test_points_that_are_no_numbers_are_refused():
+    with pytest.raises(UsageError, match="^m gives points that are no finite numbers"):
+        network_of(Model(Endless(), "m", COURSE_ZIP, 0))(generate(2).images)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from cv2.data import haarcascades
 from numpy.typing import NDArray
 
 from kpbench.faces.readers.crop import Box
@@ -28,7 +29,7 @@ SMALLEST = 32
 
 def find_faces(grey: NDArray[np.uint8]) -> list[Box]:
     """The squares that the cascade finds on a picture (H, W), the largest first."""
-    cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / CASCADE))
+    cascade = cv2.CascadeClassifier(str(Path(haarcascades) / CASCADE))
     step = -(-max(grey.shape) // LONGEST)
     height, width = grey.shape
     searched = (
