@@ -23,7 +23,8 @@ def predict(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="A model file (safetensors, TorchScript, ONNX), a study (its best model), or FILE.py:NAME with --weights.",
+            help="A model file (safetensors, TorchScript, ONNX), a study (its best model), "
+            "or FILE.py:NAME with --weights.",
         ),
     ],
     pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of them.")],
@@ -42,7 +43,7 @@ def predict(
     param: Annotated[list[str] | None, typer.Option(help="A parameter of FILE.py:NAME, width=32; repeatable.")] = None,
     trust_code: Annotated[
         bool,
-        typer.Option("--trust-code", help="Run the Python file kept beside the model; only for code that you trust."),
+        typer.Option(help="Run the Python file kept beside the model; only for code that you trust."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the faces as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
@@ -129,7 +130,7 @@ def _detector() -> "tuple[Callable[[Grey], list[Box]], float]":
         from kpbench.faces.pictures.detector import MARGIN, find_faces
     except ImportError as error:
         raise UsageError(
-            f"--detect needs OpenCV ({error}): pip install 'opencv-python-headless<5', or give --box or --boxes"
+            f'--detect needs OpenCV, below 5 ({error}): pip install "kpbench[detect]", or give --box or --boxes'
         ) from None
     return find_faces, MARGIN
 

@@ -3,7 +3,11 @@
 import csv
 import io
 import json
+import re
+import shlex
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,7 +180,23 @@ def test_models_that_cannot_be_used_are_refused_in_a_line(refused, models, frame
     assert "holds NaN" in refused("predict", models[0] / "nan.safetensors", "frames", "-q")
 
 
+def test_the_pages_commands_run(kpbench, good, frames, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "predict.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n(.*?)```", page, flags=re.S)
+    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert len(lines) >= 5
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(good.with_suffix(suffix), tmp_path / f"model{suffix}")
+    for name, box in (("face.jpg", (0, 0, 400)), ("photo.jpg", (120, 90, 300))):
+        Image.fromarray(pasted(FACES.images[0, 0], box)).save(tmp_path / name)
+    for program, *words in lines:
+        assert program == "kpbench"
+        code, _, err = kpbench(*words)
+        assert code == 0, err
+    assert len(rows((tmp_path / "points.csv").read_text())) == 6 and len(list((tmp_path / "drawn").rglob("*.png"))) == 7
+
+
 def test_detecting_without_opencv_names_the_package(refused, good, frames, monkeypatch):
     monkeypatch.delitem(sys.modules, "kpbench.faces.pictures.detector", raising=False)
     monkeypatch.setitem(sys.modules, "cv2", None)
-    assert "pip install 'opencv-python-headless<5'" in refused("predict", good, "frames", "--detect", "-q")
+    assert 'pip install "kpbench[detect]"' in refused("predict", good, "frames", "--detect", "-q")
