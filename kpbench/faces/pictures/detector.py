@@ -3,6 +3,7 @@
 Importing this raises ImportError where OpenCV is missing or is of version 5, whose main modules have no cascades.
 """
 
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -29,12 +30,16 @@ SMALLEST = 32
 
 def find_faces(grey: NDArray[np.uint8]) -> list[Box]:
     """The squares that the cascade finds on a picture (H, W), the largest first."""
-    cascade = cv2.CascadeClassifier(str(Path(haarcascades) / CASCADE))
     step = -(-max(grey.shape) // LONGEST)
     height, width = grey.shape
     searched = (
         grey if step == 1 else cv2.resize(grey, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_AREA)
     )
-    found = cascade.detectMultiScale(searched, scaleFactor=1.1, minNeighbors=3, minSize=(SMALLEST, SMALLEST))
+    found = _cascade().detectMultiScale(searched, scaleFactor=1.1, minNeighbors=3, minSize=(SMALLEST, SMALLEST))
     boxes = [tuple(float(number) * step for number in box) for box in found]
     return sorted(((x, y, w, h) for x, y, w, h in boxes), key=lambda box: (-box[2], box[0], box[1]))
+
+
+@cache
+def _cascade() -> cv2.CascadeClassifier:
+    return cv2.CascadeClassifier(str(Path(haarcascades) / CASCADE))

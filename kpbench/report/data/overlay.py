@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from kpbench.faces.faces import KEYPOINTS, SIZE
+from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.readers.crop import Box
 from kpbench.report.data.contact_sheet import SIDES, side_of
 
@@ -32,7 +32,7 @@ def overlay(picture: Image.Image, boxes: Sequence[Box], points: NDArray[np.float
             size = max(12, round(side / 10))
             corner = max(0, round(x)) + 2 * width, max(0, round(y)) + width
             draw.text(corner, str(number), fill=FRAME, font_size=size, stroke_width=width, stroke_fill=EDGE)
-        size = max(1, round(1.1 * side / SIZE))
+        size = max(1, round(side / 75))
         for name, (px, py) in zip(KEYPOINTS, own.round(), strict=True):
             for reach, colour in ((size + width, EDGE), (size, SIDES[side_of(name)])):
                 draw.ellipse((px - reach, py - reach, px + reach, py + reach), fill=colour)
