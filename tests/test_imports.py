@@ -20,6 +20,7 @@ DOORS = {
         "studies/bench.py", "studies/course_loop.py", "studies/floor.py",
         "studies/measures.py", "studies/official.py", "studies/score.py", "notebook.py",
     },
+    "cv2": {"faces/pictures/detector.py"},
     "imagehash": {"faces/checks/"},
     "numba": {"networks/kernels.py"},
     "requests": {"faces/library/"},

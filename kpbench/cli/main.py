@@ -15,6 +15,7 @@ from kpbench.cli import (
     leaderboard,
     ls,
     power,
+    predict,
     report,
     score,
     search,
@@ -49,6 +50,7 @@ app.command("compare")(compare.compare)
 app.command("score")(score.score)
 app.command("export")(export.export)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("predict")(predict.predict)
 app.command("power")(power.power)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)

@@ -285,10 +285,15 @@ class Labelled(Dataset[dict[str, Tensor]]):
 
 def predict(network: nn.Module, faces: Faces, coordinates: Coordinates) -> NDArray[np.float32]:
     """Predicted keypoints in pixels, (N, 15, 2), of a network on the CPU in eval mode."""
-    pictures = torch.tensor(faces.images, dtype=torch.float32) / coordinates.image_divisor
+    return predict_images(network, faces.images, coordinates)
+
+
+def predict_images(network: nn.Module, images: NDArray[np.uint8], coordinates: Coordinates) -> NDArray[np.float32]:
+    """As `predict`, of images (N, 1, 96, 96)."""
+    pictures = torch.tensor(images, dtype=torch.float32) / coordinates.image_divisor
     with torch.no_grad():
         output = torch.cat([network(batch) for batch in pictures.split(256)])
-    points = output.reshape(len(faces), -1, 2) * coordinates.scale + coordinates.centre
+    points = output.reshape(len(images), -1, 2) * coordinates.scale + coordinates.centre
     return np.asarray(points.numpy(), dtype=np.float32)
 
 

@@ -38,6 +38,10 @@ class Square:
         """Where points (..., 2) of the picture lie in the 96x96 face."""
         return np.asarray((points + 0.5 - np.array([self.left, self.top])) * (SIZE / self.side) - 0.5)
 
+    def back(self, points: Points) -> Points:
+        """Where points (..., 2) of the 96x96 face lie in the picture."""
+        return np.asarray((points + 0.5) * (self.side / SIZE) + np.array([self.left, self.top]) - 0.5)
+
 
 def sway_of(grey: NDArray[np.uint8]) -> Points:
     """How far the square leaves the one that centres its keypoints: x, y and scale (3,) in Kaggle's deviations.
@@ -77,12 +81,7 @@ def crop(
     _within(points, np.array([width, height]), f"the picture of {width} x {height} pixels", where)
     if grey.shape == (SIZE, SIZE):
         return grey, points.astype(np.float32)
-    if box is not None:
-        left, top, wide, high = box
-        side = max(wide, high)
-        square = Square(left + (wide - side) / 2, top + (high - side) / 2, side)
-    else:
-        square = labelled_square(points, width, height, sway)
+    square = labelled_square(points, width, height, sway) if box is None else box_square(box)
     if not SMALLEST_SIDE <= square.side <= LARGEST_SIDE:
         raise UsageError(
             f"{where}: the face would be a square of {square.side:.3g} pixels, expected {SMALLEST_SIDE} to "
@@ -90,7 +89,14 @@ def crop(
         )
     moved = square.move(points)
     _within(moved, np.array([SIZE, SIZE]), "the face cut out of the picture", where)
-    return _resample(grey, square), moved.astype(np.float32)
+    return resample(grey, square), moved.astype(np.float32)
+
+
+def box_square(box: Box) -> Square:
+    """The square with the centre and the longer side of a box."""
+    left, top, wide, high = box
+    side = max(wide, high)
+    return Square(left + (wide - side) / 2, top + (high - side) / 2, side)
 
 
 def labelled_square(points: Points, width: int, height: int, sway: Points) -> Square:
@@ -129,7 +135,8 @@ def _within(points: Points, size: Points | NDArray[np.intp], what: str, where: s
         )
 
 
-def _resample(grey: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
+def resample(grey: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
+    """The square of a picture (H, W) as a face (96, 96): what lies outside repeats the edge; Lanczos filter."""
     reach = int(np.ceil(3 * max(1.0, square.side / SIZE))) + 1  # of the Lanczos filter, in pixels of the picture
     starts, index = [], []
     for edge, length in ((square.top, grey.shape[0]), (square.left, grey.shape[1])):

@@ -3,11 +3,12 @@
 import io
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from kpbench.errors import UsageError
 
@@ -43,14 +44,32 @@ def read_picture(content: bytes, where: str, done: Counter[str]) -> Grey:
         UsageError: it is no picture, is broken, has more pixels than pillow's MAX_IMAGE_PIXELS or values of an
             unknown scale; `where` is named in the message.
     """
+    with _opened(content, where) as picture:
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+            done["turned"] += 1
+        return _grey(picture, where, done)
+
+
+def read_upright(content: bytes, where: str) -> tuple[Grey, Image.Image]:
+    """The first frame of a picture file, turned as its camera orientation (EXIF) says: grey (H, W), and in RGB.
+
+    Raises:
+        UsageError: as `read_picture`.
+    """
+    with _opened(content, where) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        grey = _grey(upright, where, Counter())
+        return grey, (Image.fromarray(grey) if upright.mode.startswith("I") else upright).convert("RGB")
+
+
+@contextmanager
+def _opened(content: bytes, where: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pillow's on odd tags
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                    done["turned"] += 1
-                return _grey(picture, where, done)
+                yield picture
     except UsageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):

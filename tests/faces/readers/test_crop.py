@@ -8,7 +8,7 @@ from PIL import Image
 
 from kpbench.errors import UsageError
 from kpbench.faces.drawn.shape import read_figures
-from kpbench.faces.readers.crop import STILL, Square, crop, labelled_square, sway_of
+from kpbench.faces.readers.crop import STILL, Square, box_square, crop, labelled_square, sway_of
 
 MEAN = read_figures()["kaggle_mean"]
 
@@ -142,3 +142,17 @@ def test_labels_that_make_no_face_are_refused(points, box, said):
         crop(np.zeros((120, 140), np.uint8), points, where="somewhere", box=box)
     assert said in str(caught.value)
     assert "correct or remove the row" in str(caught.value)
+
+
+@given(left=st.floats(-500, 500), top=st.floats(-500, 500), side=st.floats(8, 5000))
+def test_points_moved_into_the_face_come_back(left, top, side):
+    square, points = Square(left, top, side), placed(3, 20, 30)
+    assert np.allclose(square.back(square.move(points)), points, atol=1e-6)
+
+
+@given(box=st.tuples(st.integers(-50, 50), st.integers(-50, 50), st.integers(1, 200), st.integers(1, 200)))
+def test_the_square_of_a_box_has_its_centre_and_its_longer_side(box):
+    x, y, w, h = box
+    square = box_square(box)
+    assert square.side == max(w, h)
+    assert (square.left + square.side / 2, square.top + square.side / 2) == (x + w / 2, y + h / 2)

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from kpbench.errors import UsageError
-from kpbench.faces.readers.pictures import conversion_notes, read_picture, stack_conversion, stacked_picture
+from kpbench.faces.readers.pictures import (
+    conversion_notes,
+    read_picture,
+    read_upright,
+    stack_conversion,
+    stacked_picture,
+)
 
 GREY = np.random.default_rng(0).integers(0, 256, (12, 10), dtype=np.uint8)
 RGB = np.random.default_rng(1).integers(0, 256, (12, 10, 3), dtype=np.uint8)
@@ -169,3 +175,40 @@ def test_arrays_of_unknown_scale_or_type_are_refused(values, said):
     with pytest.raises(UsageError, match=r"^faces\.npz, images: ") as caught:
         stack_conversion(values, "faces.npz, images")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "CMYK", "1", "I;16"])
+def test_upright_grey_is_the_picture_as_it_is_read_and_colours_go_with_it(mode):
+    form = "TIFF" if mode == "CMYK" else "PNG"
+    rgb = Image.fromarray(RGB)
+    picture = Image.fromarray(GREY.astype(np.uint16) * 257) if mode == "I;16" else rgb.convert(mode)
+    content = encoded(picture, form)
+    grey, colours = read_upright(content, "x")
+    assert np.array_equal(grey, read(content)[0])
+    assert colours.mode == "RGB" and np.abs(luma(np.asarray(colours)) - grey).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_camera_turned_any_way_gives_the_picture_as_it_is_shown(orientation, deep):
+    back = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = Image.fromarray(GREY.astype(np.uint16) * 257 if deep else GREY)
+    if orientation > 1:
+        stored = stored.transpose(back[orientation])
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    grey, colours = read_upright(encoded(stored, exif=exif), "x")
+    assert np.array_equal(grey, GREY) and np.array_equal(np.asarray(colours)[..., 0], GREY)
+
+
+def test_what_is_no_picture_is_refused_upright_too():
+    with pytest.raises(UsageError, match=r"^a\.png is no picture"):
+        read_upright(b"nothing", "a.png")

@@ -1,0 +1,1 @@
+"""A person's own pictures: which there are, and where the faces on them are."""
