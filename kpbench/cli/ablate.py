@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from kpbench.cli import resources as take
-from kpbench.cli.options import images_asked, named_levels, own_prints_aside, request_of, share, whole_numbers
+from kpbench.cli.options import (
+    amount,
+    images_asked,
+    named_levels,
+    own_prints_aside,
+    request_of,
+    share,
+    whole_numbers,
+)
 
 COLUMNS = 80
 """Width at which a paragraph is broken."""
@@ -29,6 +37,8 @@ def ablate(
     labels: Annotated[
         str, typer.Option(help="complete, or partial: train on faces that lack keypoints too (masked loss).")
     ] = "complete",
+    max_parameters: take.MaxParameters = None,
+    max_megabytes: take.MaxMegabytes = None,
     seeds: Annotated[int, typer.Option(help="Seeds of each cell: 3 smoke (no verdict), 8, 16, 32.")] = 8,
     looks: Annotated[
         str | None, typer.Option(help="Instead of --seeds: look at 8,16,32 seeds and end once all is decided.")
@@ -110,6 +120,7 @@ def ablate(
         levels=named_levels(levels or [], factors),
         baseline={factor: words[0] for factor, words in named_levels(baseline or [], factors).items()},
         images=images_asked(images, epochs),
+        max_parameters=None if max_parameters is None else amount(max_parameters, option="--max-parameters"),
         sesoi=share(sesoi),
         shifts=None if shifts is None else whole_numbers(shifts, option="--shifts"),
         reuse=tuple(reuse or ()),

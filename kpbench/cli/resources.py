@@ -41,6 +41,12 @@ MaxFailures = Annotated[
     int | None, typer.Option(help="Begin no trial after so many failed; divergence is an outcome and does not count.")
 ]
 
+MaxParameters = Annotated[
+    str | None,
+    typer.Option(help="Rule of this study instead of the course's 4,999,999: 10M. It never ranks with the course's."),
+]
+MaxMegabytes = Annotated[float | None, typer.Option(help="Likewise for the model file, instead of the course's 20 MB.")]
+
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 

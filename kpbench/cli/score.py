@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kpbench.cli.options import command_line, own_prints_aside
+from kpbench.cli.options import amount, command_line, own_prints_aside
 
 
 def score(
@@ -35,6 +35,10 @@ def score(
         bool, typer.Option(help="Also the error by light, pose, glasses ... where the faces carry them.")
     ] = False,
     on: Annotated[str | None, typer.Option(help="Also on the val faces of other data.")] = None,
+    max_parameters: Annotated[
+        str | None, typer.Option(help="Rule instead of the course's 4,999,999, or of the model's study: 10M.")
+    ] = None,
+    max_megabytes: Annotated[float | None, typer.Option(help="Likewise for the file, instead of 20 MB.")] = None,
     to: Annotated[Path | None, typer.Option(help="Keep the result as a JSON file, for kpbench leaderboard.")] = None,
     name: Annotated[str | None, typer.Option(help="Its name in the result, instead of the file's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
@@ -60,6 +64,8 @@ def score(
         metrics=metrics,
         shifted=metrics or to is not None,
         elsewhere=on,
+        max_parameters=None if max_parameters is None else amount(max_parameters, option="--max-parameters"),
+        max_megabytes=max_megabytes,
         name=name,
     )
     with own_prints_aside(), View(quiet=quiet) as view:

@@ -25,6 +25,8 @@ def search(
     labels: Annotated[
         str, typer.Option(help="complete, or partial: train on faces that lack keypoints too (masked loss).")
     ] = "complete",
+    max_parameters: take.MaxParameters = None,
+    max_megabytes: take.MaxMegabytes = None,
     n_trials: Annotated[
         int | None, typer.Option(help="Trials in the study, in total.  [default: the space's, or 7]")
     ] = None,
@@ -62,7 +64,9 @@ def search(
     objective: Annotated[
         str, typer.Option(help="score, or several: score,params,flops,latency,images_per_second.")
     ] = "score",
-    max_params: Annotated[str | None, typer.Option(help="Train no cell with more parameters: 500000, 500k.")] = None,
+    max_params: Annotated[
+        str | None, typer.Option(help="Train no cell with more parameters than this, within the rules: 500k.")
+    ] = None,
     max_flops: Annotated[str | None, typer.Option(help="Nor with more FLOPs for a face: 120M.")] = None,
     max_latency_ms: Annotated[
         float | None, typer.Option(help="Nor slower on one face, on this device, batch of one, one thread.")
@@ -85,6 +89,7 @@ def search(
     options = dict(
         locals(),
         images=images_asked(images, epochs),
+        max_parameters=None if max_parameters is None else amount(max_parameters, option="--max-parameters"),
         threads=cpus_per_trial,
         objective=tuple(objective.split(",")),
         max_params=None if max_params is None else amount(max_params, option="--max-params"),

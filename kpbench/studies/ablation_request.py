@@ -52,6 +52,8 @@ class AblationRequest:
     space: str = "cnn_small"
     data: str = "synthetic"
     labels: str = "complete"
+    max_parameters: int | None = None
+    max_megabytes: float | None = None
     seeds: int = 8
     epochs: int | None = None
     images: int | None = None
@@ -155,6 +157,8 @@ def prepare_ablation(request: AblationRequest) -> Ablate:
         images=request.images,
         labels=request.labels,
         threads=request.threads,
+        max_parameters=request.max_parameters,
+        max_megabytes=request.max_megabytes,
     )
     under_shifts(request.shifts or (), task.benchmark.coordinates)  # refuses what is no shift
     design = _design(request, task)

@@ -23,7 +23,7 @@ from kpbench.store.files import CHECKPOINTS, MODELS
 from kpbench.store.plan import Plan
 from kpbench.store.study import Session, now
 from kpbench.studies.spaces import open_space
-from kpbench.task.benchmark import Benchmark, read_benchmark
+from kpbench.task.benchmark import Benchmark, read_benchmark, with_rules
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
 from kpbench.training.fit import RECIPE, training_of
@@ -195,8 +195,13 @@ def prepare_task(
     images: int | None = None,
     labels: str = "complete",
     threads: int = THREADS,
+    max_parameters: int | None = None,
+    max_megabytes: float | None = None,
 ) -> Task:
     """Reads and checks benchmark, space and device.
+
+    Args:
+        max_parameters, max_megabytes: rules of this task in place of the course's.
 
     Raises:
         UsageError: an unknown name, a number out of range, a space with a cell that breaks the rules.
@@ -204,7 +209,7 @@ def prepare_task(
     at_least({"--epochs": (1 if epochs is None else epochs, 1)})
     if labels not in LABELS:
         raise UsageError(f"unknown --labels '{labels}'. Known: {', '.join(LABELS)}")
-    benchmark = read_benchmark()
+    benchmark = with_rules(read_benchmark(), max_parameters=max_parameters, max_megabytes=max_megabytes)
     opened = open_space(space)
     found = opened.space
     task = Task(

@@ -17,12 +17,21 @@ from kpbench.models.reading import Model
 from kpbench.statistics.conditions import error_by_condition
 from kpbench.statistics.keypoint_errors import Metrics, keypoint_metrics
 from kpbench.store.files import FLOOR, MODELS, PLAN, read_json
+from kpbench.store.plan import read_plan
 from kpbench.store.study import Study
 from kpbench.studies.floor import floors
 from kpbench.studies.measures import elsewhere, squared_errors, under_shifts
 from kpbench.studies.models import open_model
 from kpbench.studies.preflight import Say
-from kpbench.task.benchmark import Benchmark, Coordinates, Rules, SplitShares, read_benchmark
+from kpbench.task.benchmark import (
+    Benchmark,
+    Coordinates,
+    Rules,
+    SplitShares,
+    parse_benchmark,
+    read_benchmark,
+    with_rules,
+)
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import official_mse
 from kpbench.whole_file import write_whole
@@ -43,6 +52,7 @@ class Request:
         parameters: `name=value` of `FILE.py:NAME`.
         shifted: also the MSE on faces moved by `SHIFT` pixels.
         elsewhere: other faces to measure on.
+        max_parameters, max_megabytes: rules in place of the course's, or of the model's study.
     """
 
     model: str
@@ -56,6 +66,8 @@ class Request:
     metrics: bool = False
     shifted: bool = False
     elsewhere: str | None = None
+    max_parameters: int | None = None
+    max_megabytes: float | None = None
     name: str | None = None
 
 
@@ -79,7 +91,7 @@ def score(request: Request, say: Say) -> tuple[dict[str, Any], Metrics | None]:
         )
     elif not Path(request.model).is_file():
         raise UsageError(f"no file {request.model}")
-    benchmark = read_benchmark()
+    benchmark = _benchmark_of(model, request)
     splits = _splits_of(model, request.data, benchmark.splits, say)
     notes, study = _provenance(model, splits, benchmark, request.split)
     record = study.test_reading(request.command, f"{MODELS}/{model.file.name}") if study and model else lambda: None
@@ -142,6 +154,16 @@ def why_not(result: dict[str, Any], rules: Rules) -> list[str]:
     return reasons
 
 
+def _benchmark_of(model: Model | None, request: Request) -> Benchmark:
+    """The task with its rules: of the study that the model lies in, else the course's, unless others are asked for."""
+    found = read_benchmark()
+    folder = model.file.absolute().parent.parent if model else Path()
+    if model and model.card and model.card.benchmark != found.digest and (folder / PLAN).is_file():
+        own = parse_benchmark(read_plan(folder).benchmark_text, str(folder))
+        found = own if own.digest == model.card.benchmark else found
+    return with_rules(found, max_parameters=request.max_parameters, max_megabytes=request.max_megabytes)
+
+
 def _provenance(
     model: Model | None, splits: Splits, benchmark: Benchmark, split: str
 ) -> tuple[list[str], Study | None]:
@@ -151,7 +173,7 @@ def _provenance(
     if card and card.data != splits.digest():
         notes.append(f"the model was trained on other faces ({card.data}) than these ({splits.digest()})")
     if card and card.benchmark != benchmark.digest:
-        notes.append(f"the model was trained for another version of the benchmark ({card.benchmark})")
+        notes.append(f"the model was trained under other rules, or another version of the benchmark ({card.benchmark})")
     folder = model.file.absolute().parent.parent if model else Path()
     in_study = card is not None and (folder / PLAN).is_file()
     if in_study and card and card.data == splits.digest():

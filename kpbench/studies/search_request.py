@@ -37,6 +37,8 @@ class SearchRequest:
     network: str | None = None
     data: str = "synthetic"
     labels: str = "complete"
+    max_parameters: int | None = None
+    max_megabytes: float | None = None
     n_trials: int | None = None
     epochs: int | None = None
     images: int | None = None
@@ -162,6 +164,8 @@ def prepare_search(request: SearchRequest) -> Search:
         images=request.images,
         labels=request.labels,
         threads=request.threads,
+        max_parameters=request.max_parameters,
+        max_megabytes=request.max_megabytes,
     )
     if sampler.ask is None and task.space.size is None:
         raise UsageError(

@@ -1,6 +1,7 @@
 """The fixed task, read from TOML: coordinates, splits, rules, pass mark, budget."""
 
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -89,6 +90,25 @@ def parse_benchmark(text: str, where: str) -> Benchmark:
         raise UsageError(f"{where}: not TOML: {error}") from error
     except (ValidationError, TypeError) as error:
         raise UsageError(f"{where}: {first_problem(error)}") from error
+
+
+def with_rules(
+    benchmark: Benchmark, *, max_parameters: int | None = None, max_megabytes: float | None = None
+) -> Benchmark:
+    """The benchmark with rules of one's own in place of the course's: another task, by its digest.
+
+    Raises:
+        UsageError: a rule that no network can keep.
+    """
+    if max_parameters is None and max_megabytes is None:
+        return benchmark
+    text = re.sub(r"(?m)^\[rules\].*$", "[rules]                  # of this study's own", benchmark.text)
+    for key, value in (("max_parameters", max_parameters), ("max_model_megabytes", max_megabytes)):
+        if value is not None:
+            if not value > 0 or value == float("inf"):
+                raise UsageError(f"{key} must be a positive number, got {value}")
+            text = re.sub(rf"(?m)^{key}\s*=.*$", f"{key} = {value}", text)
+    return parse_benchmark(text, benchmark.name)
 
 
 def first_problem(error: ValidationError | TypeError) -> str:

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from kpbench.cli import main as command_line
+from kpbench.networks import own
 
 
 @pytest.fixture
@@ -34,3 +35,9 @@ def refused(kpbench):
         return err
 
     return call
+
+
+@pytest.fixture
+def unwatched(monkeypatch):
+    """Saves the process in which a file is imported first; it has tests of its own."""
+    monkeypatch.setattr(own, "_watch_import", lambda file: None)

@@ -18,12 +18,6 @@ SHORT = ["--epochs", 1, "--final-seeds", 1, "--workers", 0, "-q"]
 
 
 @pytest.fixture
-def unwatched(monkeypatch):
-    """Saves the process in which a file is imported first; it has tests of its own."""
-    monkeypatch.setattr(own, "_watch_import", lambda file: None)
-
-
-@pytest.fixture
 def forgotten():
     """The command's process as a new one: nothing is admitted that another command named."""
 
