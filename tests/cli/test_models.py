@@ -91,7 +91,7 @@ def test_rules_of_ones_own_are_part_of_the_identity(kpbench, refused, course, tm
     result = json.loads(out)
     assert result["rules"] == {"max_parameters": 10_000_000, "max_model_megabytes": 40.0}
     assert not any("rules allow" in reason for reason in result["why_not"]) and result["notes"] == []
-    code, out, err = kpbench("score", "big", "--data", course, "-q", "--max-parameters", "5M")
+    _, out, err = kpbench("score", "big", "--data", course, "-q", "--max-parameters", "5M")
     assert "parameters, the rules allow 5,000,000" in out and "trained under other rules" in err
 
 
