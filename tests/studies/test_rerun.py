@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from kpbench.cell import RunResult
@@ -21,6 +22,7 @@ from kpbench.task.benchmark import read_benchmark
 from kpbench.task.scorer import evaluate_model
 from kpbench.training.model_files import load_model
 from tests.cli.spaces import SPACE
+from tests.course_files import blob_faces
 
 
 def quiet(*args):
@@ -45,10 +47,18 @@ def study(place, course):
 
 
 @pytest.fixture(scope="module")
-def design(place, course):
+def people(tmp_path_factory):
+    """Forty faces of ten people."""
+    file, faces = tmp_path_factory.mktemp("people") / "people.npz", blob_faces(40, seed=1, people=10)
+    np.savez(file, images=faces.images, keypoints=faces.keypoints, subjects=faces.subjects)
+    return file
+
+
+@pytest.fixture(scope="module")
+def design(place, people):
     """An ablation whose blocks draw train and val anew."""
     request = AblationRequest(
-        factors=("depth",), space=str(place / "tiny.toml"), data=str(course), seeds=2, epochs=2, workers=0,
+        factors=("depth",), space=str(place / "tiny.toml"), data=str(people), seeds=2, epochs=2, workers=0,
         resplit=True, device="cpu", name="resplit", out=place, command="kpbench ablate",
     )  # fmt: skip
     return ablate(prepare_ablation(request), quiet, quiet)
@@ -90,15 +100,15 @@ def test_every_seed_of_a_trial_or_the_one_that_is_asked_for(study):
     assert one.stored.role == "trial" and one.equal
 
 
-def test_blocks_with_a_split_of_their_own(design, course):
+def test_blocks_with_a_split_of_their_own(design, people):
     rows = [row for row in read_lines(design / ROWS, RunResult) if row.role == "ablation"]
     for row in rows[:2]:
-        _, (one,) = again(design, row.cell, seed=row.seed, data=str(course))
+        _, (one,) = again(design, row.cell, seed=row.seed, data=str(people))
         assert one.equal
-    _, (one,) = again(design, "best", data=str(course))
+    _, (one,) = again(design, "best", data=str(people))
     assert one.stored.role == "ablation"
     control = next(row for row in read_lines(design / ROWS, RunResult) if row.role == "control")
-    _, (one,) = again(design, control.cell, seed=control.seed, data=str(course))
+    _, (one,) = again(design, control.cell, seed=control.seed, data=str(people))
     assert one.stored.role == "control" and one.equal
 
 
