@@ -18,6 +18,7 @@ from kpbench.cli import (
     predict,
     report,
     rerun,
+    rows,
     score,
     search,
     status,
@@ -56,6 +57,7 @@ app.command("power")(power.power)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.command("rerun")(rerun.rerun)
+app.command("rows")(rows.rows)
 app.command("status")(status.status)
 app.command("ls")(ls.ls)
 app.add_typer(verify.app, name="verify", help="Check what kpbench claims of its faces and its training.")
