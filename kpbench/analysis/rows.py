@@ -112,13 +112,19 @@ def _spread(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _frame(lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     """Lines as a frame with one type a column; what has several (a number or a word) is text."""
     names = dict.fromkeys([*(columns if not lines else ()), *(name for line in lines for name in line)])
-    return pd.DataFrame({name: _column([line.get(name) for line in lines]) for name in names})
+    return pd.DataFrame({name: _column(name, [line.get(name) for line in lines]) for name in names})
 
 
-def _column(values: Sequence[Any]) -> Any:
-    types = {type(value) for value in values if value is not None}
+def _column(name: str, values: Sequence[Any]) -> Any:
+    types = {type(value) for value in values if value is not None} or {_declared(name)}
     if types == {int, float}:
         types = {float}
     if len(types) > 1:
         values = [None if value is None else str(value) for value in values]
-    return pd.array(values, dtype=TYPES[types.pop()] if len(types) == 1 else "string")  # type: ignore[call-overload]
+    return pd.array(values, dtype=TYPES[types.pop() if len(types) == 1 else str])  # type: ignore[call-overload]
+
+
+def _declared(name: str) -> type:
+    """The type of a field of which no row has a value."""
+    field = RunResult.model_fields.get(name)
+    return next((kind for kind in (int, float) if field and kind.__name__ in str(field.annotation)), str)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,9 +14,8 @@ from kpbench.plots.drawing import Drawing, Key, Mark
 WIDTH = 720
 """Pixels of a figure that a page would fit to its window."""
 
-KEYS_A_LINE = 3
-LINE = 22
-"""Legend entries that fit beside each other, and the height of a line of them in pixels."""
+LINE, LETTER, SWATCH = 22, 7, 50
+"""Pixels: the height of a line of the legend or a title, the width of a letter there and of what stands before it."""
 
 SCALE = 3
 """Pixels of a PNG for one of the figure: 300 dots an inch where the figure is 7.2 inches wide."""
@@ -49,19 +49,23 @@ def standalone(drawing: Drawing, panel: int = 1) -> go.Figure:
     figure.update_traces(showlegend=False)
     for key in keys:
         figure.add_trace(_legend_entry(key))
-    above = LINE * math.ceil(len(keys) / KEYS_A_LINE) + (LINE if chosen.title else 0)
-    layout = figure.layout
+    layout, width = figure.layout, max(WIDTH, chosen.least_width)
+    entry = max((LETTER * len(key.label) for key in keys), default=0)
+    beside = max(1, (width - (layout.margin.l or 0) - (layout.margin.r or 0)) // (SWATCH + entry))
+    above = LINE * (math.ceil(len(keys) / beside) + bool(chosen.title))
     figure.update_layout(
-        width=max(WIDTH, chosen.least_width),
+        width=width,
         height=(layout.height or 400) + above,
         margin={"t": (layout.margin.t or 0) + above},
         paper_bgcolor=light("paper"),
         plot_bgcolor=light("paper"),
         showlegend=bool(keys),
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False},
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "entrywidth": entry},
     )
     if chosen.title:
-        figure.update_layout(title={"text": chosen.title, "font": {"size": 14, "color": light("ink")}})
+        font = {"size": 14, "color": light("ink")}
+        place = {"x": 0.5, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 6}}
+        figure.update_layout(title={"text": escape(chosen.title, quote=False), "font": font, **place})
     return figure
 
 
@@ -73,7 +77,9 @@ def _legend_entry(key: Key) -> go.Scatter:
     else:
         marker = {"symbol": SYMBOLS[key.mark], "color": colour, "size": 10, "line": {"width": 2, "color": colour}}
         look = {"mode": "markers", "marker": marker}
-    return go.Scatter(x=[None], y=[None], name=key.label, showlegend=True, hoverinfo="skip", **look)
+    return go.Scatter(
+        x=[None], y=[None], name=escape(key.label, quote=False), showlegend=True, hoverinfo="skip", **look
+    )
 
 
 def picture(figure: go.Figure, kind: str) -> bytes:
