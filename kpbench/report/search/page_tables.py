@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kpbench.report.search.early import agreement_lines, chance_lines
 from kpbench.report.search.study_input import ReportInput
-from kpbench.report.search.tables import front_table, leader_lines, parameter_names
+from kpbench.report.search.tables import front_table, leader_lines, metrics_table, parameter_names
 from kpbench.report.tables import Kind, Table, failure_lines
 
 
@@ -55,6 +55,7 @@ def failures(study: ReportInput) -> Table:
 
 SEARCH_TABLES: dict[str, Callable[[ReportInput], Table]] = {
     "leaderboard": leaderboard,
+    "metrics": metrics_table,
     "pareto": front_table,
     "early": early,
     "chance": chance,
