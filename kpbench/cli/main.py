@@ -11,6 +11,7 @@ from kpbench.cli import (
     bench,
     compare,
     data,
+    doctor,
     export,
     leaderboard,
     ls,
@@ -56,6 +57,7 @@ app.command("predict")(predict.predict)
 app.command("power")(power.power)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
+app.command("doctor")(doctor.doctor)
 app.command("rerun")(rerun.rerun)
 app.command("rows")(rows.rows)
 app.command("status")(status.status)
