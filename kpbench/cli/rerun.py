@@ -10,7 +10,8 @@ import typer
 from kpbench.cli.options import own_prints_aside
 
 if TYPE_CHECKING:
-    from kpbench.studies.rerun import Compared, Rerun
+    from kpbench.studies.rerun import Compared
+    from kpbench.studies.rerun_request import Rerun
 
 EQUAL = "equal, bit for bit"
 
@@ -42,8 +43,8 @@ def rerun(
     torch every number is equal. The sealed test stays closed, and nothing is written into the study.
     """
     from kpbench.cli.progress import View
-    from kpbench.studies.rerun import prepare_rerun
     from kpbench.studies.rerun import rerun as train_again
+    from kpbench.studies.rerun_request import prepare_rerun
 
     with own_prints_aside(), View(quiet=quiet) as view:
         prepared = prepare_rerun(study, cell, seed=seed, out=out, device=device, trust_code=trust_code)

@@ -15,11 +15,13 @@ from kpbench.faces.faces import SealedFaces
 from kpbench.store.files import PLAN, ROWS, SESSIONS, read_lines
 from kpbench.studies.ablation import ablate
 from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
-from kpbench.studies.rerun import prepare_rerun, rerun
+from kpbench.studies.rerun import rerun
+from kpbench.studies.rerun_request import prepare_rerun
 from kpbench.studies.search import search
 from kpbench.studies.search_request import SearchRequest, prepare_search
 from kpbench.task.benchmark import read_benchmark
 from kpbench.task.scorer import evaluate_model
+from kpbench.training import device
 from kpbench.training.model_files import load_model
 from tests.cli.spaces import SPACE
 from tests.course_files import blob_faces
@@ -110,6 +112,18 @@ def test_blocks_with_a_split_of_their_own(design, people):
     control = next(row for row in read_lines(design / ROWS, RunResult) if row.role == "control")
     _, (one,) = again(design, control.cell, seed=control.seed, data=str(people))
     assert one.stored.role == "control" and one.equal
+
+
+def test_seeds_that_trained_as_one_program_do_so_again(place, course, monkeypatch):
+    monkeypatch.setitem(device.COHORT, "cpu", 4)
+    request = SearchRequest(
+        space=str(place / "tiny.toml"), data=str(course), n_trials=1, epochs=2, workers=0, final_seeds=3, device="cpu",
+        name="cohort", out=place, command=f"kpbench search --data {course}",
+    )  # fmt: skip
+    folder = search(prepare_search(request), quiet, quiet)
+    prepared, (one,) = again(folder, "best", seed=2)
+    assert prepared.together == (1, 2, 3)
+    assert one.stored.role == "final" and one.stored.seed == 2 and one.equal
 
 
 @pytest.fixture
