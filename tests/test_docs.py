@@ -43,7 +43,7 @@ def test_a_command_of_the_readme_is_one(line):
 CLUSTER = ROOT / "examples" / "cluster"
 ELSEWHERE = [
     line.partition("#")[0].strip()
-    for page in ("cluster", "leaderboard")
+    for page in ("cluster", "leaderboard", "exports")
     for block in re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), flags=re.S)
     for line in block.splitlines()
 ] + [yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"]]
@@ -74,6 +74,14 @@ def test_the_metrics_of_the_page_run_and_all_are_told():
     assert float(rmse) == pytest.approx(1.5) and float(nme) > 0 and interval.startswith("Interval(low=2.1")
     for word in ("score", "RMSE", "NME", "AUC@0.08", "failure@0.08", "PCK@0.05", "p99", "bias", "left against right"):
         assert f"| {word}" in page or f", {word}" in page, word
+
+
+def test_the_notebook_of_the_page_on_exports_runs():
+    page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "'heatmap_offset': 4" in done.stdout and done.stdout.endswith("True\n")
 
 
 def test_the_readmes_make_targets_exist():

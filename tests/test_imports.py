@@ -14,7 +14,7 @@ DOORS = {
     "ray": {"engine/cluster.py", "engine/nodes.py", "engine/ray_tune.py"},
     "optuna": {"sampling/", "engine/trials.py"},
     "timm": {"networks/timm_backbone.py", "training/recipe.py"},
-    "plotly": {"plots/", "report/shell.py"},
+    "plotly": {"plots/", "report/shell.py", "report/figures.py"},
     "torch": {
         "networks/", "training/", "models/", "task/scorer.py", "engine/evaluate.py", "engine/nodes.py",
         "studies/bench.py", "studies/course_loop.py", "studies/floor.py",

@@ -18,7 +18,7 @@ from kpbench.studies.preflight import prepare_task
 from kpbench.training.model_files import load_model
 from tests.ablation_rows import study_folder
 
-NAMES = ("build", "evaluate_model", "fit", "load_faces", "read_rows", "read_space")
+NAMES = ("build", "evaluate_model", "fit", "load_faces", "read_rows", "read_space", "figure")
 
 
 @pytest.fixture(scope="module")

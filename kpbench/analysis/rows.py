@@ -1,29 +1,46 @@
-"""The rows of a study as a pandas frame."""
+"""The rows of a study as a pandas frame: one line a run, an epoch or a face."""
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from kpbench.analysis.shown import for_reading
 from kpbench.cell import RunResult
+from kpbench.faces.faces import KEYPOINTS
 from kpbench.space.reading import parameters_in
-from kpbench.store.files import ROWS, read_lines
+from kpbench.store.files import ROWS, no_collection, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import find_study
 
-NESTED = ("metrics", "measures")
-"""Fields that hold numbers by name: each gets a column of its own, the name behind the field's."""
+Each = Literal["run", "epoch", "face"]
+"""What a line of a flat frame stands for."""
+
+
+def _fields(kinds: str) -> list[str]:
+    return [name for name, field in RunResult.model_fields.items() if re.search(kinds, str(field.annotation))]
+
+
+MAPPINGS = [name for name in _fields(r"dict\[") if name != "params"]
+PLAIN = [name for name in RunResult.model_fields if name not in _fields(r"(dict|list)\[")]
+
+OF_RUN = ("role", "trial", "cell", "seed", "state")
+"""What names the run in a frame with many lines a run, before the parameters that vary."""
+
+TYPES = {int: "Int64", float: "float64", bool: "boolean", str: "string"}
+"""Of a column, by that of its values; those that know a missing value."""
 
 
 def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame:
     """The rows of a study as a frame, one line a run in the order in which the runs ended.
 
     Columns: the fields of `kpbench.cell.RunResult`, except that each parameter of the cell has a column under its
-    dotted name (`family`, `network.norm`, `training.lr`; missing where it has no part in the cell), each metric one
-    (`metrics.nme`; docs/metrics.md) and each further measure one (`measures.shift 4`, an MSE). MSE is in (k - 48) / 48
-    units squared, `keypoint_px` in pixels, `seconds` in seconds. `face_mse` (a value a face that judges), `keypoint_px`
-    (15 values) and `curve` (one mapping an epoch) hold lists.
+    dotted name (`family`, `network.norm`, `training.lr`; missing where it has no part in the cell), and each value of a field
+    that is a mapping one (`metrics.nme`, docs/metrics.md; `measures.shift 4`, an MSE; `costs.flops`). MSE is in
+    (k - 48) / 48 units squared, `keypoint_px` in pixels, `seconds` in seconds. `face_mse` (a value a face that judges),
+    `keypoint_px` (15 values) and `curve` (one mapping an epoch) hold lists; `flat_rows` has none.
 
     Args:
         study: a study's folder, or its name in `out`.
@@ -31,14 +48,83 @@ def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame
     Raises:
         UsageError: no such study, or a damaged one.
     """
-    folder = find_study(str(study), Path(out))
-    rows = for_reading(read_lines(folder / ROWS, RunResult), parameters_in(read_plan(folder).space_text))
-    columns = [name for name in RunResult.model_fields if name not in ("params", *NESTED)]
+    rows = _rows(find_study(str(study), Path(out)))
+    columns = [name for name in RunResult.model_fields if name not in ("params", *MAPPINGS)]
     return pd.DataFrame([_line(row) for row in rows], columns=None if rows else columns)
 
 
-def _line(row: RunResult) -> dict[str, Any]:
-    line = row.model_dump(exclude={"params", *NESTED}) | row.params
-    for field in NESTED:
-        line |= {f"{field}.{name}": value for name, value in (getattr(row, field) or {}).items()}
-    return line
+@no_collection()
+def flat_rows(study: str | Path, each: Each = "run", *, out: str | Path = "reports") -> pd.DataFrame:
+    """The rows of a study without a list in them, for other programs: a frame with one type a column.
+
+    Args:
+        each: `run`: as `read_rows`, and a column for each keypoint (`keypoint_px.nose_tip`). `epoch`: the learning
+            curves, one line an epoch of each run. `face`: `mse` of each face of `split` that judges the run, `face`
+            its place there. The last two name the run and the parameters in which the study's cells differ.
+
+    Raises:
+        UsageError: as `read_rows`.
+    """
+    folder = find_study(str(study), Path(out))
+    rows = _rows(folder)
+    if each == "run":
+        return _frame([_flat(row) for row in rows], PLAIN)
+    lines = [_flat(row) for row in rows]
+    names = dict.fromkeys(name for row in rows for name in row.params)
+    shown = [*OF_RUN, *(name for name in names if len({line.get(name) for line in lines}) > 1)]
+    runs = [{name: line[name] for name in shown if name in line} for line in lines]
+    if each == "epoch":
+        names_of = ("epoch", "train_mse", "val_mse", "val_score", "seconds")
+        many = [[{name: getattr(record, name) for name in names_of} for record in row.curve] for row in rows]
+        columns = [*shown, *names_of]
+    else:
+        plan = read_plan(folder)
+        split = "test" if plan.design is None else plan.design.judged_on
+        many = [[{"split": split, "face": at, "mse": mse} for at, mse in enumerate(row.face_mse or ())] for row in rows]
+        columns = [*shown, "split", "face", "mse"]
+    return _frame([run | one for run, found in zip(runs, many, strict=True) for one in found], columns)
+
+
+def _rows(folder: Path) -> list[RunResult]:
+    return for_reading(read_lines(folder / ROWS, RunResult), parameters_in(read_plan(folder).space_text))
+
+
+def _line(row: RunResult, fields: Sequence[str] = tuple(RunResult.model_fields)) -> dict[str, Any]:
+    """These fields of a row, its parameters under their names and every mapping spread."""
+    line = row.model_dump(include={*fields, "params", *MAPPINGS})
+    params: dict[str, Any] = line.pop("params")
+    return {**dict(_spread(line)), **params}
+
+
+def _flat(row: RunResult) -> dict[str, Any]:
+    points = zip(KEYPOINTS, row.keypoint_px or (), strict=False)
+    return _line(row, PLAIN) | {f"keypoint_px.{name}": px for name, px in points}
+
+
+def _spread(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _spread(value, f"{prefix}{name}.")
+        elif prefix or value is not None or name not in MAPPINGS:
+            yield prefix + name, value
+
+
+def _frame(lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Lines as a frame with one type a column; what has several (a number or a word) is text."""
+    names = dict.fromkeys([*(columns if not lines else ()), *(name for line in lines for name in line)])
+    return pd.DataFrame({name: _column(name, [line.get(name) for line in lines]) for name in names})
+
+
+def _column(name: str, values: Sequence[Any]) -> Any:
+    types = {type(value) for value in values if value is not None} or {_declared(name)}
+    if types == {int, float}:
+        types = {float}
+    if len(types) > 1:
+        values = [None if value is None else str(value) for value in values]
+    return pd.array(values, dtype=TYPES[types.pop() if len(types) == 1 else str])  # type: ignore[call-overload]
+
+
+def _declared(name: str) -> type:
+    """The type of a field of which no row has a value."""
+    field = RunResult.model_fields.get(name)
+    return next((kind for kind in (int, float) if field and kind.__name__ in str(field.annotation)), str)

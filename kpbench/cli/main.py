@@ -11,12 +11,15 @@ from kpbench.cli import (
     bench,
     compare,
     data,
+    doctor,
     export,
     leaderboard,
     ls,
     power,
     predict,
     report,
+    rerun,
+    rows,
     score,
     search,
     status,
@@ -30,7 +33,7 @@ from kpbench.version import __version__
 OK, SOME_FAILED, WRONG_USAGE, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: all well, some runs failed, wrong usage or preflight, a gate not passed, interrupted.
 
-The gates are `score --require-pass` and an error that `data check` found.
+The gates are `score --require-pass`, `rerun --require-equal` and an error that `data check` found.
 """
 
 COMMAND_LINE_ERROR: Any = typer.BadParameter.__base__
@@ -54,6 +57,9 @@ app.command("predict")(predict.predict)
 app.command("power")(power.power)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
+app.command("doctor")(doctor.doctor)
+app.command("rerun")(rerun.rerun)
+app.command("rows")(rows.rows)
 app.command("status")(status.status)
 app.command("ls")(ls.ls)
 app.add_typer(verify.app, name="verify", help="Check what kpbench claims of its faces and its training.")

@@ -6,9 +6,11 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, redirect_stdout
+from pathlib import Path
 from typing import Any, TypeVar
 
 from kpbench.errors import UsageError
+from kpbench.whole_file import write_whole
 
 R = TypeVar("R")
 
@@ -98,3 +100,34 @@ def whole_numbers(words: str, *, option: str) -> tuple[int, ...]:
         return tuple(int(word) for word in words.split(",") if word.strip())
     except ValueError:
         raise UsageError(f"{option} must be whole numbers such as 0,4,8, got '{words}'") from None
+
+
+def kind_of_file(to: Path | None, asked: str | None, suffixes: Mapping[str, str], *, default: str) -> str:
+    """What kind of file to write: as asked, else by the suffix of `to`, else the default.
+
+    Args:
+        suffixes: of each kind.
+
+    Raises:
+        UsageError: the suffix is none of these, or of another kind than was asked for.
+    """
+    if to is None:
+        return asked or default
+    if asked is not None and to.suffix.lower() != suffixes[asked]:
+        raise UsageError(f"--to {to} is no {suffixes[asked]} file; write {to.with_suffix(suffixes[asked])}")
+    found = [kind for kind, suffix in suffixes.items() if suffix == to.suffix.lower()]
+    if not found:
+        raise UsageError(f"--to {to}: its suffix must be one of {', '.join(suffixes.values())}")
+    return found[0]
+
+
+def file_to_write(to: Path, content: str | bytes) -> Path:
+    """Writes a file that a person named, whole or not at all; returns its path.
+
+    Raises:
+        UsageError: its folder is missing or cannot be written.
+    """
+    try:
+        return write_whole(to, content)
+    except OSError as error:
+        raise UsageError(f"cannot write {to}: {error.strerror or error}; choose another --to") from error

@@ -1,25 +1,55 @@
 """`kpbench report`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from kpbench.cli.options import file_to_write, kind_of_file
+from kpbench.errors import UsageError
+
+Tables = StrEnum("Tables", ["latex", "md"])
+SUFFIXES = {"latex": ".tex", "md": ".md"}
+PICTURES = {"svg": ".svg", "pdf": ".pdf", "png": ".png"}
 
 
 def report(
     study: Annotated[str, typer.Argument(help="A study or a verification: its folder, or its name in --out.")],
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     to: Annotated[
-        Path | None, typer.Option(help="Where to write the page.  [default: report.html in the study]")
+        Path | None, typer.Option(help="Where to write it.  [default: report.html in the study; tables to stdout]")
     ] = None,
     faces: Annotated[
         bool, typer.Option(help="Embed example faces; not where the pictures may not be published.")
     ] = True,
+    tables: Annotated[
+        Tables | None, typer.Option(help="Instead of the page its tables, as latex (booktabs) or md.")
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Of the tables this one alone: contrasts, leaderboard ...")] = None,
+    figure: Annotated[
+        str | None,
+        typer.Option(help="Instead of the page one figure, to a .svg, .pdf or .png: forest, leaderboard ..."),
+    ] = None,
+    panel: Annotated[int, typer.Option(help="Of a figure with several panels the one to write, from 1.")] = 1,
 ) -> int:
-    """Write a study's report again from its rows; also while the study runs."""
+    """Write a study's report again from its rows; also while the study runs. Or its tables, or one of its figures."""
+    if tables is not None and figure is not None:
+        raise UsageError("--tables writes tables and --figure a figure: give one of them")
+    if table is not None and tables is None:
+        raise UsageError("--table chooses one of the --tables; add --tables latex or --tables md")
+    if figure is not None:
+        return _figure(study, figure, panel, out, to)
+    if tables is not None:
+        return _tables(study, tables.value, table, out, to)
+    if to is not None and to.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--to {to} is no page; write {to.with_suffix('.html')}, or ask for --tables or a --figure")
+    return _page(study, out, to, faces=faces)
+
+
+def _page(study: str, out: Path, to: Path | None, *, faces: bool) -> int:
     from kpbench.analysis.verify import read_verification
     from kpbench.cli.pages import write_report
-    from kpbench.errors import UsageError
     from kpbench.report.verify.page import write_verification
     from kpbench.store.files import ASKED, REPORT
     from kpbench.store.study import find_study
@@ -34,4 +64,30 @@ def report(
             return 0
     folder = find_study(study, out)
     typer.echo(write_report(folder, to or folder / REPORT, faces=faces))
+    return 0
+
+
+def _tables(study: str, kind: str, name: str | None, out: Path, to: Path | None) -> int:
+    from kpbench.report.figures import tables_of
+    from kpbench.report.table_texts import FORMATS
+    from kpbench.store.study import find_study
+
+    kind_of_file(to, kind, SUFFIXES, default=kind)
+    text = "\n".join(FORMATS[kind](key, found) for key, found in tables_of(find_study(study, out), name).items())
+    typer.echo(text if to is None else file_to_write(to, text), nl=to is not None)
+    return 0
+
+
+def _figure(study: str, name: str, panel: int, out: Path, to: Path | None) -> int:
+    from kpbench.plots.standalone import picture, standalone
+    from kpbench.report.figures import drawing_of
+
+    if to is None:
+        raise UsageError(f"--figure {name}: --to FILE.svg, .pdf or .png says where to write it")
+    kind = kind_of_file(to, None, PICTURES, default="svg")
+    drawing = drawing_of(study, name, out=out)
+    content = picture(standalone(drawing, panel), kind)
+    typer.echo(file_to_write(to, content))
+    if len(drawing.panels) > 1:
+        typer.echo(f"panel {panel} of {len(drawing.panels)}; --panel takes another", err=True)
     return 0

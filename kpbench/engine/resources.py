@@ -3,7 +3,9 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from kpbench.errors import UsageError
 
@@ -70,6 +72,26 @@ class Resources:
 def own_cpus() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """CPUs that the container may take in time, by its cgroup (v2, else v1) and those above it; None without a limit.
+
+    `sched_getaffinity` does not know of it: `docker run --cpus 2` shows every core.
+    """
+    found = []
+    with suppress(OSError, ValueError, StopIteration):
+        path = next(line[3:].strip("/\n") for line in own.open() if line.startswith("0::"))
+        for place in (root / path, *(root / path).parents):
+            if place == root.parent:
+                break
+            with suppress(OSError, ValueError):
+                most, period = (place / "cpu.max").read_text().split()
+                found.append(float(most) / float(period))
+    with suppress(OSError, ValueError):
+        most, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        found += [float(most) / float(period)] if float(most) > 0 else []
+    return min(found, default=None)
 
 
 def room(nodes: Sequence[Node], cpus: int, gpus: float) -> int:

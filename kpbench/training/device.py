@@ -3,6 +3,7 @@
 import ctypes
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -51,10 +52,37 @@ def find_device(name: str = "auto") -> Device:
         return Device(name, torch.cuda.get_device_name(), "bf16" if torch.cuda.is_bf16_supported(False) else "fp32")
     if name == "mps":
         return Device(name, platform.processor() or "Apple GPU", "fp32")
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 and later
-    title = str(capabilities.get("cpu_name") or platform.processor() or platform.machine())
-    multiplies_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return Device(name, title, "bf16" if multiplies_bf16 else "fp32")
+    title = str(_capabilities().get("cpu_name") or platform.processor() or platform.machine())
+    return Device(name, title, "bf16" if any(map(_capabilities().get, BF16)) else "fp32")
+
+
+BF16 = ("avx512_bf16", "amx_bf16")
+"""Instructions with which a CPU multiplies in bf16."""
+
+
+def _capabilities() -> dict[str, object]:
+    found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 and later
+    return found
+
+
+def bf16_by(device: Device) -> str:
+    """What multiplies in bf16 there; empty where nothing does."""
+    if device.kind == "cpu":
+        return ", ".join(name for name in BF16 if _capabilities().get(name))
+    return "the card" if device.precision == "bf16" else ""
+
+
+def card_memory() -> tuple[int, int]:
+    """Bytes of the card that are free, and all."""
+    free, total = torch.cuda.mem_get_info()
+    return int(free), int(total)
+
+
+def unseen_card() -> str:
+    """Why torch does not see a card that is here; empty where it does or there is none."""
+    if torch.cuda.is_available() or not Path("/proc/driver/nvidia/version").exists():
+        return ""
+    return "this torch is built without CUDA" if torch.version.cuda is None else "this torch cannot use it"
 
 
 KEEP = {"M_TRIM_THRESHOLD": (-1, 1 << 30), "M_TOP_PAD": (-2, 64 << 20), "M_MMAP_THRESHOLD": (-3, 32 << 20)}

@@ -1,11 +1,11 @@
 """Finds the study and the cell that a person names: `STUDY`, `STUDY:3a0bf8`, `STUDY:norm=batch,depth=4`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from kpbench.analysis.comparison.arms import Arm, arm_of, counted, differing
+from kpbench.analysis.cells import by_levels
+from kpbench.analysis.comparison.arms import Arm, arm_of, counted
 from kpbench.analysis.comparison.study import StudyRows
-from kpbench.cell import RunResult, Scalar, spoken
 from kpbench.errors import UsageError, nearest
 from kpbench.store.study import find_study, studies_named
 
@@ -31,7 +31,8 @@ def named_arm(study: StudyRows, word: str) -> Arm:
         UsageError: it picks none or several; or as `counted` and `arm_of`.
     """
     cells = counted(study)
-    cell = _by_levels(study, cells, word) if "=" in word else _by_id(study, cells, word)
+    params = {cell: rows[0].params for cell, rows in cells.items()}
+    cell = by_levels(study.name, params, word) if "=" in word else _by_id(study, cells, word)
     return arm_of(study, cells[cell], "named")
 
 
@@ -45,49 +46,3 @@ def _by_id(study: StudyRows, cells: Mapping[str, object], word: str) -> str:
         why = f"cell '{word}' of {study.name} has no official {study.split} score: no final run of it is done"
         raise UsageError(f"{why}; scored: {', '.join(sorted(cells))}")
     raise UsageError(f"{study.name} has no cell '{word}'; {nearest(word.lower(), cells)}; or name it NAME=LEVEL")
-
-
-def _by_levels(study: StudyRows, cells: Mapping[str, Sequence[RunResult]], word: str) -> str:
-    params = {cell: rows[0].params for cell, rows in cells.items()}
-    left = list(params)
-    for part in word.split(","):
-        name, _, level = (piece.strip() for piece in part.partition("="))
-        if not name or not level:
-            raise UsageError(f"'{part}' is no NAME=LEVEL; write {study.name}:norm=batch,depth=4")
-        full = _parameter(study, params, name)
-        levels = {str(found[full]) for found in params.values() if full in found}
-        matching = [cell for cell in params if full in params[cell] and _is(params[cell][full], level)]
-        if not matching:
-            raise UsageError(f"{full} of {study.name} is never '{level}' in a scored cell; {nearest(level, levels)}")
-        left = [cell for cell in left if cell in matching]
-    if len(left) == 1:
-        return left[0]
-    if not left:
-        raise UsageError(f"no scored cell of {study.name} is {word}; cells: {', '.join(sorted(cells)[:12])}")
-    apart = differing([params[cell] for cell in left])
-    choices = "; ".join(f"{name}={'|'.join(sorted({str(v) for v in values}))}" for name, values in apart.items())
-    raise UsageError(f"{word} picks {len(left)} cells of {study.name}; say also one of {choices}")
-
-
-def _parameter(study: StudyRows, params: Mapping[str, Mapping[str, Scalar]], word: str) -> str:
-    names = {name for found in params.values() for name in found}
-    if word in names:
-        return word
-    found = sorted(name for name in names if name.rpartition(".")[2] == word)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"'{word}' is short for {' and '.join(found)}; write one of them whole")
-    known = names | {name.rpartition(".")[2] for name in names}
-    raise UsageError(f"the cells of {study.name} have no parameter '{word}'; {nearest(word, known)}")
-
-
-def _is(value: Scalar, word: str) -> bool:
-    if isinstance(value, bool):
-        return str(value).lower() == word.lower()
-    if isinstance(value, str):
-        return word in (value, spoken(value))
-    try:
-        return float(word) == value
-    except ValueError:
-        return False

@@ -6,7 +6,8 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.analysis.shown import for_reading
 from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
-from kpbench.report.ablation import deviations, methods, runs, tables, verdicts, words
+from kpbench.report.ablation import deviations, methods, runs, verdicts, words
+from kpbench.report.ablation.page_tables import ABLATION_TABLES
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
 from kpbench.space.reading import parameters_in
@@ -37,6 +38,7 @@ def render_ablation(
     return whole_page(
         "ablation.html",
         {name: draw(found) for name, draw in ABLATION_PLOTS.items()},
+        **{name: table(found) for name, table in ABLATION_TABLES.items()},
         found=found,
         title=title,
         headline=words.headline(found),
@@ -44,30 +46,15 @@ def render_ablation(
         caveats=words.caveats(found),
         floor=words.floor_sentence(found),
         conclusion=verdicts.conclusion(found),
-        contrasts=tables.contrasts(found),
-        means=tables.means(found),
-        simple_effects=tables.simple_effects(found),
-        confirmed=tables.confirmed(found),
-        interactions=tables.interactions(found),
-        variance=tables.variance(found),
-        ranks=tables.ranks(found),
-        sizes=runs.sizes(found),
-        tuning=runs.tuning(found),
         tuning_note=runs.tuning_sentence(found),
-        costs=runs.costs(found),
-        metrics=runs.metrics(found),
-        measures=runs.measures(found),
         without_faces=words.without_faces(found),
         keypoints_note=words.keypoints_note(found),
         control=words.control_sentences(found),
-        diagnostics=tables.diagnostics(found),
         diagnostics_note=words.DIAGNOSTICS,
         failures=failure_lines(found.rows),
         failed=int(found.table.failed.sum()),
         split=words.SPLITS[found.split],
         seeds=max((one.n for one in found.contrasts), default=0) if found.design.looks else len(found.design.blocks),
-        missing=runs.missing(found),
-        crashes=runs.failures(found),
         methods=methods.methods(found),
         deviations=deviations.deviations(found, sessions, readings),
         plan=found.plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts", "design"}),

@@ -4,7 +4,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from kpbench.plots.drawing import Marks
 from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.face_pictures import face_groups
@@ -20,16 +19,7 @@ from kpbench.store.files import no_collection
 @no_collection()
 def render(study: ReportInput) -> str:
     """The whole page as text, offline and self-contained."""
-    chosen = study.best.cell if study.best else None
-    marks = Marks(
-        study.pass_mark,
-        study.floor,
-        chosen=chosen,
-        train_faces=study.train_faces,
-        objectives=study.objectives,
-        most=study.most,
-        log=study.log,
-    )
+    marks = study.marks
     drawings = {name: draw(study.rows, marks) for name, draw in PLOTS.items()}
     lines = tables.leader_lines(study.rows, marks)
     return whole_page(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import RunResult, Scalar
+from kpbench.plots.drawing import Marks
 from kpbench.store.study import Latency
 from kpbench.task.objectives import SCORE
 
@@ -109,3 +110,16 @@ class ReportInput:
     log: frozenset[str] | None = None
     examples: Examples | None = None
     examples_note: str = ""
+
+    @property
+    def marks(self) -> Marks:
+        """What its plots and its leaderboard show for orientation."""
+        return Marks(
+            self.pass_mark,
+            self.floor,
+            chosen=self.best.cell if self.best else None,
+            train_faces=self.train_faces,
+            objectives=self.objectives,
+            most=self.most,
+            log=self.log,
+        )

@@ -429,7 +429,7 @@ def test_a_cell_is_named_by_id_prefix_or_levels(norm):
         ("depth=four", "never 'four'"),
         ("norm", "has no cell 'norm'"),
         ("norm=", "is no NAME=LEVEL"),
-        ("norm=batch,norm=none", "no scored cell of norm is norm=batch,norm=none"),
+        ("norm=batch,norm=none", "no cell of norm is norm=batch,norm=none"),
         ("depth=4", "picks 3 cells of norm; say also one of network.norm=batch|none|spatial_batch"),
         ("ffffffffffff", "has no cell 'ffffffffffff'"),
     ],

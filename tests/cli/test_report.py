@@ -1,0 +1,47 @@
+"""`kpbench report` beside the page: tables, a figure, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from kpbench.plots import standalone
+
+SEARCH, ABLATION = Path("reports/keypoint").absolute(), Path("reports/heads").absolute()
+
+
+def test_tables_on_stdout_or_in_a_file(kpbench, tmp_path):
+    code, out, err = kpbench("report", ABLATION, "--tables", "md", "--table", "means")
+    assert (code, err) == (0, "")
+    assert out.startswith("### Scores by level and by cell\n\n| Level or cell | Score |")
+    code, out, _ = kpbench("report", ABLATION, "--tables", "latex", "--to", "tables.tex")
+    assert (code, out) == (0, "tables.tex\n")
+    text = (tmp_path / "tables.tex").read_text()
+    assert text.count("\\begin{table}") == text.count("\\end{table}") > 5
+    assert "\\label{tab:contrasts}" in text
+
+
+def test_a_figure_in_a_file(kpbench, tmp_path, monkeypatch):
+    monkeypatch.setattr(standalone, "picture", lambda figure, kind: f"<{kind} {len(figure.data)}>".encode())
+    code, out, err = kpbench("report", SEARCH, "--figure", "learning_curves", "--to", "curves.svg", "--panel", 2)
+    assert (code, out, err) == (0, "curves.svg\n", "panel 2 of 2; --panel takes another\n")
+    assert (tmp_path / "curves.svg").read_text().startswith("<svg ")
+    assert kpbench("report", ABLATION, "--figure", "forest", "--to", "forest.pdf") == (0, "forest.pdf\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--figure", "forest"], "--figure forest: --to FILE.svg, .pdf or .png says where to write it"),
+        (["--figure", "forest", "--to", "x.gif"], "its suffix must be one of .svg, .pdf, .png"),
+        (["--figure", "forst", "--to", "x.svg"], "unknown figure 'forst': did you mean 'forest'"),
+        (["--tables", "md", "--to", "x.tex"], "x.tex is no .md file; write x.md"),
+        (["--tables", "md", "--table", "mean"], "unknown table 'mean': did you mean 'means'"),
+        (["--tables", "md", "--to", "nowhere/x.md"], "cannot write nowhere/x.md: No such file or directory"),
+        (["--table", "means"], "add --tables latex or --tables md"),
+        (["--tables", "md", "--figure", "forest"], "give one of them"),
+        (["--to", "x.svg"], "x.svg is no page; write x.html, or ask for --tables or a --figure"),
+    ],
+)
+def test_what_is_refused(refused, tmp_path, words, message):
+    assert message in refused("report", ABLATION, *words)
+    assert list(tmp_path.iterdir()) == []
