@@ -39,7 +39,7 @@ def test_a_study_is_exported_and_scored_in_each_format(kpbench, course, study, t
 
 
 def test_the_first_line_says_whether_it_passes_and_the_floor_stands_beside_it(kpbench, course, study):
-    code, out, err = kpbench("score", "s", "--data", course, "--split", "test", "-q", "--metrics")
+    _, out, err = kpbench("score", "s", "--data", course, "--split", "test", "-q", "--metrics")
     first, *rest = out.splitlines()
     result = json.loads(kpbench("score", "s", "--data", course, "--split", "test", "--json", "-q")[1])
     assert first == (f"no pass  {result['score']:.2f} is below the pass mark 100")
