@@ -83,7 +83,7 @@ def plain(prepared: "Rerun", found: Sequence["Compared"]) -> dict[str, Any]:
 
 def lines(prepared: "Rerun", found: Sequence["Compared"]) -> Iterator[str]:
     """The result for a person: a block a run, then what is not as it was."""
-    from kpbench.cli.status import cell_text
+    from kpbench.statistics.words import cell_text
 
     plan, first = prepared.plan, found[0].stored
     trial = "" if first.trial is None else f" {first.trial}"

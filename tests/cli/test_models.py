@@ -87,7 +87,7 @@ def test_rules_of_ones_own_are_part_of_the_identity(kpbench, refused, course, tm
     assert not (tmp_path / "reports").exists()
     assert kpbench(*words, "--max-parameters", "10M", "--max-megabytes", 40)[0] == 0
     assert "another" in refused(*words, "--max-parameters", "11M", "--max-megabytes", 40)
-    code, out, err = kpbench("score", "big", "--data", course, "--json", "-q")
+    _, out, _ = kpbench("score", "big", "--data", course, "--json", "-q")
     result = json.loads(out)
     assert result["rules"] == {"max_parameters": 10_000_000, "max_model_megabytes": 40.0}
     assert not any("rules allow" in reason for reason in result["why_not"]) and result["notes"] == []
