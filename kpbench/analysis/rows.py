@@ -71,7 +71,7 @@ def flat_rows(study: str | Path, each: Each = "run", *, out: str | Path = "repor
         return _frame([_flat(row) for row in rows], PLAIN)
     lines = [_flat(row) for row in rows]
     names = dict.fromkeys(name for row in rows for name in row.params)
-    shown = [*OF_RUN, *(name for name in names if len({line.get(name) for line in lines}) > 1)]
+    shown = [*OF_RUN, *(name for name in names if len({line[name] for line in lines if name in line}) > 1)]
     runs = [{name: line[name] for name in shown if name in line} for line in lines]
     if each == "epoch":
         names_of = ("epoch", "train_mse", "val_mse", "val_score", "seconds")
