@@ -137,7 +137,7 @@ def outcome(result: dict[str, Any]) -> list[str]:
 
 
 def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    from kpbench.statistics.words import cell_text, ends_text, plural
+    from kpbench.statistics.words import cell_text, ends_text, plural, show_number
 
     trials, best, passed = result["trials"], result["best"], result.get("passed")
     beside = [f"pass mark {result['pass_mark']:g}"] if "pass_mark" in result else []
@@ -159,6 +159,8 @@ def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
         span = f", 95 % interval {ends_text(interval, '{:.0f}'.format)}" if interval else ""
         yield "test", f"{best['test_mean']:.1f}, the mean of {plural(best['seeds'], 'fresh seed')}{span}"
         yield "model", f"{best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}"
+    for one in result.get("inference", [])[:1]:
+        yield "speed", f"{show_number(one['median'])} ms a face, one thread, on {one['device']}; more in the report"
 
 
 def warnings(result: dict[str, Any]) -> Iterator[tuple[str, str]]:

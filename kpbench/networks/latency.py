@@ -1,4 +1,4 @@
-"""How long a network takes for one face, on the device where it is asked."""
+"""How long a network takes for a batch of faces, on the device where it is asked."""
 
 from collections.abc import Callable
 from time import perf_counter, thread_time
@@ -13,24 +13,31 @@ from kpbench.networks.families import build
 WARM_UP, REPEATS = 5, 50
 """Passes that are not counted, for code is compiled and memory taken in the first, and passes that are."""
 
+LEAST, LONGEST = 5, 2.0
+"""However slow a network is, so many passes are counted; and no new one is begun after so many seconds."""
 
-def latency(params: Params, device: str, *, repeats: int = REPEATS) -> tuple[float, float, float]:
-    """Milliseconds of a forward pass of one face in fp32 and eval mode: median, first and third quartile.
 
-    On a CPU it is the processor time of the calling thread, so that what runs beside it counts little; torch must
-    be set to one thread. Elsewhere it is the time until the device is done.
+def latency(params: Params, device: str, *, repeats: int = REPEATS, batch: int = 1) -> tuple[float, float, float]:
+    """Milliseconds of a forward pass of a batch in fp32 and eval mode: median, first and third quartile.
+
+    On a CPU with torch set to one thread it is the processor time of the calling thread, so that what runs beside it
+    counts little; with several, and elsewhere, it is the time until the pass is done.
 
     Raises:
         Exception: as `build`, or whatever the network raises.
     """
-    clock = thread_time if device == "cpu" else _synchronised(device)
+    alone = device == "cpu" and torch.get_num_threads() == 1
+    clock = thread_time if alone else perf_counter if device == "cpu" else _synchronised(device)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         network = build(params).to(device).eval()
-        face = torch.rand(1, 1, SIZE, SIZE, device=device)
-        seconds = []
-        for _ in range(WARM_UP + repeats):
+        faces = torch.rand(batch, 1, SIZE, SIZE, device=device)
+        seconds: list[float] = []
+        start = perf_counter()
+        while len(seconds) < WARM_UP + repeats:
+            if len(seconds) >= WARM_UP + LEAST and perf_counter() - start > LONGEST:
+                break
             before = clock()
-            network(face)
+            network(faces)
             seconds.append(clock() - before)
     median, low, high = np.quantile(seconds[WARM_UP:], (0.5, 0.25, 0.75)) * 1000
     return float(median), float(low), float(high)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from kpbench.errors import UsageError, nearest
 from kpbench.store.files import (
     ASKED,
     CHECKPOINTS,
+    INFERENCE,
     JOURNAL,
     LATENCY,
     LOCK,
@@ -92,6 +93,35 @@ class Latency(Value):
     repeats: int
     device: str
     when: str
+
+
+class Inference(Value):
+    """How long a finalist's network takes for a batch of faces, in milliseconds, once training is over.
+
+    Attributes:
+        threads: of the CPU; 1 is its processor time, more is the time until the pass is done.
+        low, high: first and third quartile of the passes.
+    """
+
+    network: str
+    what: str
+    batch: int
+    threads: int
+    median: float
+    low: float
+    high: float
+    device: str
+    when: str
+
+
+LINES: Mapping[str, type[Value]] = {
+    ROWS: RunResult,
+    READINGS: Reading,
+    SESSIONS: Session,
+    LATENCY: Latency,
+    INFERENCE: Inference,
+}
+"""The files of a study with a value a line."""
 
 
 class Study:
@@ -193,10 +223,10 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
                 (folder / MODELS).mkdir(exist_ok=True)
                 study.write(f"{MODELS}/{name}", text)
             study.write(PLAN, plan.model_dump_json(indent=2) + "\n")
-        for file in (ROWS, READINGS, SESSIONS, JOURNAL, LATENCY):
+        for file, kind in {**LINES, JOURNAL: None}.items():
             cut_torn_line(folder / file)
-        for file, kind in ((ROWS, RunResult), (READINGS, Reading), (SESSIONS, Session), (LATENCY, Latency)):
-            read_lines(folder / file, kind)  # damaged files are named now, not after hours of training
+            if kind is not None:
+                read_lines(folder / file, kind)  # damaged files are named now, not after hours of training
         yield study
     finally:
         lock.release()

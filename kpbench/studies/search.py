@@ -12,7 +12,7 @@ import numpy as np
 
 from kpbench.analysis.ranking import ranked, trial_counts
 from kpbench.analysis.search import against_floor, best_of, finalists, pareto
-from kpbench.cell import RunResult, cell_id
+from kpbench.cell import RunResult, cell_id, network_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notice, Notify, Stage
@@ -33,6 +33,7 @@ from kpbench.store.plan import MOST_LISTED
 from kpbench.store.study import Latency, Study, check_folder, open_study
 from kpbench.studies.costs import Costing
 from kpbench.studies.followed import followed
+from kpbench.studies.inference import measure_finalists
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say
 from kpbench.studies.search_request import Search
@@ -122,6 +123,10 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             "finals_failed": 0 if ended else len(_unfinished(prepared, rows)),
             "stopped": ended and f"{ended}: {trials.total() - trials.left()} of {trials.total()} trials are done",
         }
+        speeds = measure_finalists(study, rows, task.device, notify)
+        if best:
+            mine = [one for one in speeds if one.network == network_id(best["cell"])]
+            result["inference"] = [one.model_dump(exclude={"network", "what", "when"}) for one in mine]
         result |= against_floor(best, floor, task.benchmark.scorer.pass_mark)
         if plan.objectives:
             result |= {"objectives": plan.objectives, "pareto": [named(one) for one in pareto(rows, plan.objectives)]}

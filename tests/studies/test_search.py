@@ -15,11 +15,12 @@ from kpbench.faces.faces import SealedFaces
 from kpbench.report.search.page import render
 from kpbench.report.search.reader import read_report_input
 from kpbench.statistics.keypoint_errors import keypoint_metrics
-from kpbench.store.files import LATENCY, READINGS, RESULT, SESSIONS, read_json, read_lines
+from kpbench.store.files import INFERENCE, LATENCY, READINGS, RESULT, SESSIONS, read_json, read_lines
 from kpbench.store.plan import read_plan
-from kpbench.store.study import Latency, Reading, Session
+from kpbench.store.study import Inference, Latency, Reading, Session
 from kpbench.studies import score
 from kpbench.studies.floor import floors
+from kpbench.studies.inference import settings
 from kpbench.studies.search import dry_run, search
 from kpbench.studies.search_request import SearchRequest, prepare_search
 from kpbench.task.scorer import evaluate_model
@@ -177,6 +178,20 @@ def test_score_of_a_kept_model_is_the_studys_and_is_written_down(asked, course):
     assert [r.command for r in readings].count("kpbench score") == 1
     with pytest.raises(UsageError, match="Known: val, test"):
         scored(folder / best["model"], course, "train")
+
+
+def test_the_speed_of_finalists_is_measured_once_and_stands_in_result_and_report(asked):
+    folder = run(asked)
+    found = read_lines(folder / INFERENCE, Inference)
+    best = read_json(folder / RESULT)
+    assert {(one.batch, one.threads) for one in found} == set(settings("cpu"))
+    assert {(1, 1), (64, 1)} <= set(settings("cpu"))
+    assert all(0 < one.low <= one.median <= one.high for one in found)
+    assert {one.network for one in found} == {network_id(best["best"]["cell"])}
+    assert [one["median"] for one in best["inference"]] == [one.median for one in found]
+    assert "Speed of the finalists" in render(read_report_input(folder))
+    run(asked)
+    assert read_lines(folder / INFERENCE, Inference) == found
 
 
 def test_a_model_scored_on_other_faces_says_so(asked, tmp_path):

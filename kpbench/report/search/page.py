@@ -34,6 +34,7 @@ def render(study: ReportInput) -> str:
         unlisted=tables.unlisted(study.rows, lines),
         front=tables.front_table(study),
         metrics=tables.metrics_table(study),
+        inference=tables.inference_table(study),
         measured=tables.latency_sentence(study),
         names=tables.parameter_names(study.rows),
         faces=face_groups(study.examples) if study.examples is not None else (),

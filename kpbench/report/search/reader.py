@@ -15,9 +15,20 @@ from kpbench.errors import UsageError
 from kpbench.report.search.study_input import Best, Examples, ReportInput
 from kpbench.space.reading import parameters_in
 from kpbench.space.space import Range
-from kpbench.store.files import EXAMPLES, FLOOR, LATENCY, READINGS, ROWS, SESSIONS, no_collection, read_json, read_lines
+from kpbench.store.files import (
+    EXAMPLES,
+    FLOOR,
+    INFERENCE,
+    LATENCY,
+    READINGS,
+    ROWS,
+    SESSIONS,
+    no_collection,
+    read_json,
+    read_lines,
+)
 from kpbench.store.plan import read_plan
-from kpbench.store.study import Latency, Reading, Session
+from kpbench.store.study import Inference, Latency, Reading, Session
 from kpbench.task.benchmark import parse_benchmark
 from kpbench.task.objectives import SCORE
 
@@ -55,6 +66,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         objectives=plan.objectives or SCORE,
         most={"params": benchmark.rules.max_parameters, **(plan.constraints or {})},
         latency=_latency(read_lines(folder / LATENCY, Latency), stored),
+        inference=_inference(read_lines(folder / INFERENCE, Inference), stored),
         examples=examples,
         examples_note="" if faces else "Faces are left out of this page on purpose.",
     )
@@ -64,6 +76,11 @@ def _latency(found: Sequence[Latency], rows: Sequence[RunResult]) -> dict[str, L
     by_network = {one.network: one for one in found}
     cells = {row.cell: by_network.get(network_id(row.params)) for row in rows} if found else {}
     return {cell: one for cell, one in cells.items() if one is not None}
+
+
+def _inference(found: Sequence[Inference], rows: Sequence[RunResult]) -> list[tuple[str, Inference]]:
+    cells = {network_id(row.params): row.cell for row in rows if row.role == "final"} if found else {}
+    return [(cells[one.network], one) for one in found if one.network in cells]
 
 
 def read_sessions_and_readings(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.drawing import Marks
-from kpbench.store.study import Latency
+from kpbench.store.study import Inference, Latency
 from kpbench.task.objectives import SCORE
 
 
@@ -89,6 +89,7 @@ class ReportInput:
         most: what a cell may have at most, by the objective's name.
         latency: cell -> how its network's latency was measured.
         log: parameters whose range is logarithmic in the study's space; None where that is not known.
+        inference: a finalist's cell with how fast its network predicts, a setting each.
         examples: predicted keypoints on faces, or None.
         examples_note: why there are none, or what else to say about them.
     """
@@ -108,6 +109,7 @@ class ReportInput:
     most: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, Latency] = field(default_factory=dict)
     log: frozenset[str] | None = None
+    inference: Sequence[tuple[str, Inference]] = ()
     examples: Examples | None = None
     examples_note: str = ""
 

@@ -123,6 +123,29 @@ def metrics_table(study: ReportInput) -> Table:
     return Table("Metrics of the final runs", kinds, found)
 
 
+def inference_table(study: ReportInput) -> Table:
+    """How fast the finalists predict on the device of the study; empty where it was not measured."""
+    factors = varying(trials_of(study.rows))
+    names = {row.cell: describe(row.params, factors) or "the cell" for row in study.rows if row.role == "final"}
+    kinds: dict[str, Kind] = {"What": "", "Faces a batch": "n", "CPU threads": "n", "ms a batch": "n strong"}
+    kinds |= {"Faces a second": "n", "Device": ""}
+    return Table(
+        "How fast the finalists predict",
+        kinds,
+        [
+            (
+                names[cell],
+                str(one.batch),
+                str(one.threads),
+                Cell(show_number(one.median), ends_text((one.low, one.high), show_number)),
+                f"{1000 * one.batch / one.median:,.0f}" if one.median else "–",
+                one.device,
+            )
+            for cell, one in study.inference
+        ],
+    )
+
+
 def _spread(study: ReportInput, name: str, cell: str) -> str:
     found = study.latency.get(cell) if name == "latency" else None
     return "" if found is None else ends_text((found.low, found.high), show_number)
