@@ -37,8 +37,8 @@ def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame
     """The rows of a study as a frame, one line a run in the order in which the runs ended.
 
     Columns: the fields of `kpbench.cell.RunResult`, except that each parameter of the cell has a column under its
-    dotted name (`family`, `network.norm`, `training.lr`; missing where it has no part in the cell), and each value of a
-    field that is a mapping one (`metrics.nme`, docs/metrics.md; `measures.shift 4`, an MSE; `costs.flops`). MSE is in
+    dotted name (`family`, `network.norm`, `training.lr`; missing where it has no part in the cell), and each value of
+    a field that is a mapping one (`metrics.nme`, docs/metrics.md; `measures.shift 4`, an MSE; `costs.flops`). MSE is in
     (k - 48) / 48 units squared, `keypoint_px` in pixels, `seconds` in seconds. `face_mse` (a value a face that judges),
     `keypoint_px` (15 values) and `curve` (one mapping an epoch) hold lists; `flat_rows` has none.
 
@@ -85,8 +85,8 @@ def flat_rows(study: str | Path, each: Each = "run", *, out: str | Path = "repor
     return _frame([run | one for run, found in zip(runs, many, strict=True) for one in found], columns)
 
 
-def _rows(folder: Path) -> list[RunResult]:
-    return list(for_reading(read_lines(folder / ROWS, RunResult), parameters_in(read_plan(folder).space_text)))
+def _rows(folder: Path) -> tuple[RunResult, ...]:
+    return for_reading(read_lines(folder / ROWS, RunResult), parameters_in(read_plan(folder).space_text))
 
 
 def _line(row: RunResult, fields: Sequence[str] = tuple(RunResult.model_fields)) -> dict[str, Any]:

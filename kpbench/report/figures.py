@@ -60,8 +60,8 @@ def tables_of(folder: Path, name: str | None = None) -> dict[str, Table]:
     """
     ablation = read_plan(folder).design is not None
     tables: Mapping[str, Callable[[Any], Table]] = ABLATION_TABLES if ablation else SEARCH_TABLES
-    if name is not None:
-        lookup(tables, name, "table")
+    if name is not None and name not in tables:
+        raise UsageError(f"unknown table '{name}'; known: {', '.join(tables)}")
     found = analyse(folder) if ablation else read_report_input(folder, faces=False)
     made = {key: table(found) for key, table in tables.items() if name in (None, key)}
     if name is not None and not made[name]:

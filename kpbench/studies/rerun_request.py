@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kpbench.analysis.ablation.provenance import reused_studies
 from kpbench.analysis.cells import find_cell
-from kpbench.analysis.comparison.arms import differing
+from kpbench.analysis.shown import Shown
 from kpbench.cell import Role, RunResult, Scalar
 from kpbench.engine.evaluate import own_versions
 from kpbench.errors import UsageError
@@ -38,7 +38,7 @@ class Rerun:
         rows: one run, or the seeds of a trial.
         together: every seed that trains with them: on a card the seeds of a cell are one program.
         differs: what is not as it was, by name: there, here.
-        varies: the parameters of the cell in which the study's cells differ.
+        varies: the parameters of the cell that the study varies.
     """
 
     folder: Path
@@ -97,8 +97,7 @@ def prepare_rerun(
     mine = own_versions() | packages | {"device": here.title, "kind": f"{here.kind} {here.precision}"}
     theirs = versions | {"device": rows[0].device, "kind": f"{plan.device} {plan.precision}"}
     differs = {name: (theirs[name], mine[name]) for name in mine if theirs.get(name, mine[name]) != mine[name]}
-    params = rows[0].params
-    varies = {name: params[name] for name in differing([row.params for row in every]) if name in params}
+    varies = Shown.of(plan).of_cell(rows[0].params)
     return Rerun(folder, plan, benchmark, here, tuple(rows), seeds, differs, varies, own)
 
 

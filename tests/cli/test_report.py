@@ -33,9 +33,9 @@ def test_a_figure_in_a_file(kpbench, tmp_path, monkeypatch):
     [
         (["--figure", "forest"], "--figure forest: --to FILE.svg, .pdf or .png says where to write it"),
         (["--figure", "forest", "--to", "x.gif"], "its suffix must be one of .svg, .pdf, .png"),
-        (["--figure", "forst", "--to", "x.svg"], "unknown figure 'forst': did you mean 'forest'"),
+        (["--figure", "forst", "--to", "x.svg"], "unknown figure 'forst'; did you mean 'forest'"),
         (["--tables", "md", "--to", "x.tex"], "x.tex is no .md file; write x.md"),
-        (["--tables", "md", "--table", "mean"], "unknown table 'mean': did you mean 'means'"),
+        (["--tables", "md", "--table", "mean"], "unknown table 'mean'; known: contrasts, means"),
         (["--tables", "md", "--to", "nowhere/x.md"], "cannot write nowhere/x.md: No such file or directory"),
         (["--table", "means"], "add --tables latex or --tables md"),
         (["--tables", "md", "--figure", "forest"], "give one of them"),

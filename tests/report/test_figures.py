@@ -52,8 +52,8 @@ def test_a_study_by_name_and_a_verification():
 @pytest.mark.parametrize(
     ("study", "name", "options", "message"),
     [
-        (ABLATION, "forst", {}, "unknown figure 'forst': did you mean 'forest'. Known: .*variance_shares"),
-        (SEARCH, "forest", {}, "unknown figure 'forest'.*Known: leaderboard, learning_curves"),
+        (ABLATION, "forst", {}, "unknown figure 'forst'; did you mean 'forest'. Known: .*variance_shares"),
+        (SEARCH, "forest", {}, "unknown figure 'forest'; known: leaderboard, learning_curves"),
         (SEARCH, "learning_curves", {"panel": 3}, "the figure has 2 panel.s., not 3"),
         ("no-such", "forest", {}, "no study 'no-such'"),
     ],
@@ -81,7 +81,7 @@ def test_one_table_and_those_that_are_not_there():
     board = tables_of(SEARCH, "leaderboard")["leaderboard"].records()
     assert [line["State"] for line in board] == ["complete"] * 3 + ["ridge on pixels", "pass mark", "mean face"]
     assert (board[0]["Sealed test"], board[0]["Cell"]) == ("680", "00b4e562eb65")
-    with pytest.raises(UsageError, match="unknown table 'contrast': did you mean 'contrasts'"):
+    with pytest.raises(UsageError, match="unknown table 'contrast'; known: contrasts, means"):
         tables_of(ABLATION, "contrast")
     with pytest.raises(UsageError, match="table 'failures' of keypoint has no row"):
         tables_of(SEARCH, "failures")

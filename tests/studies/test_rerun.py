@@ -118,7 +118,7 @@ def test_seeds_that_trained_as_one_program_do_so_again(place, course, monkeypatc
     monkeypatch.setitem(device.COHORT, "cpu", 4)
     request = SearchRequest(
         space=str(place / "tiny.toml"), data=str(course), n_trials=1, epochs=2, workers=0, final_seeds=3, device="cpu",
-        name="cohort", out=place, command=f"kpbench search --data {course}",
+        name="cohort", out=place, command=f"kpbench search --data {course}", max_parameters=6_000_000,
     )  # fmt: skip
     folder = search(prepare_search(request), quiet, quiet)
     prepared, (one,) = again(folder, "best", seed=2)
@@ -189,7 +189,7 @@ def failed(row):
 @pytest.mark.parametrize(
     ("spoil", "options", "message"),
     [
-        (None, {"cell": "bst"}, "has no cell 'bst': did you mean 'best'"),
+        (None, {"cell": "bst"}, "has no cell 'bst'; did you mean 'best'"),
         (None, {"cell": "depth=9"}, "network.depth of copied is never '9'"),
         (None, {"cell": "best", "seed": 77}, "has no run with seed 77; it has 0, 1, 2"),
         (None, {"cell": "best", "device": "cudaa"}, "unknown device 'cudaa'"),
