@@ -26,7 +26,7 @@ check: $(VENV)/dev.stamp docs  ## format, lint, types and documentation, as CI r
 	$(BIN)/mypy
 
 docs: $(VENV)/docs.stamp  ## the documentation as a site, site/index.html; search wants `python -m http.server -d site`
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
