@@ -108,6 +108,13 @@ def test_the_cluster_files_are_well_formed():
     parse(yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"])
 
 
+def test_each_example_is_used_by_a_test_and_told_in_a_document():
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    names = [path.name for path in (ROOT / "examples").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
+    assert len(names) >= 6
+    assert [name for name in names if name not in tests or name not in "".join(TEXTS.values())] == []
+
+
 def test_the_metrics_of_the_page_run_and_all_are_told():
     page = PAGES["metrics"]
     (program,) = blocks("python", page)
