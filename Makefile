@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP_EXTRA ?=
 ARGS ?=
 
-.PHONY: search test test-all check format clean
+.PHONY: search test test-all check docs format clean
 
 search: $(VENV)/run.stamp  ## search conv depth x normalisation x dropout, write a report
 	$(BIN)/kpbench search --space cnn_small $(ARGS)
@@ -20,10 +20,13 @@ test: $(VENV)/test.stamp  ## the tests; under 10 minutes on 2 cores
 test-all: $(VENV)/test.stamp  ## what `make test` leaves out: slow and chaos tests
 	$(BIN)/python -m pytest -m "slow or chaos" $(ARGS)
 
-check: $(VENV)/dev.stamp  ## format, lint and types, as pre-commit and CI run them
+check: $(VENV)/dev.stamp docs  ## format, lint, types and documentation, as CI runs them
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/docs.stamp  ## the documentation as a site, site/index.html; search wants `python -m http.server -d site`
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
@@ -37,4 +40,4 @@ $(VENV)/%.stamp: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) dist build site .mypy_cache .ruff_cache .pytest_cache

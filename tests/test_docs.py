@@ -20,38 +20,79 @@ from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+TEXTS = {"README": README, **PAGES}
 
 
-def blocks(kind):
-    return re.findall(rf"```{kind}\n(.*?)```", README, flags=re.S)
+def blocks(kind, text):
+    return re.findall(rf"```{kind}\n(.*?)```", text, flags=re.S)
 
 
-COMMANDS = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines() if line.strip()]
+def commands(text):
+    """The lines of its shell blocks, without their comments."""
+    lines = (line.partition("#")[0].strip() for block in blocks("sh", text) for line in block.splitlines())
+    return [line for line in lines if line]
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("kpbench ")])
-def test_a_command_of_the_readme_is_one(line):
+def parse(line):
+    """Reads a command line as the command does, which refuses an unknown option or a value of another type."""
     _, *words = shlex.split(line)
     command = typer.main.get_command(app)
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and not words[0].startswith("-"):
         name, *words = words
         command = command.commands[name]
-    command.make_context(name, words)  # refuses an unknown option or a value of another type
+    if hasattr(command, "commands"):  # an option of kpbench itself, which would be carried out
+        assert set(words) <= {name for option in command.params for name in option.opts}
+    else:
+        command.make_context(command.name, words)
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [(page, line) for page, text in TEXTS.items() for line in commands(text) if line.startswith("kpbench ")],
+)
+def test_a_command_of_the_documents_is_one(page, line):
+    parse(line)
+
+
+def test_the_commands_page_has_them_all():
+    named = {name for cell in re.findall(r"^\| (.*?) \|", PAGES["commands"], flags=re.M)
+             for name in re.findall(r"`kpbench ([\w-]+)`", cell)}  # fmt: skip
+    assert named == set(typer.main.get_command(app).commands)
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_what_a_document_links_to_is_there(page):
+    folder = ROOT if page == "README" else ROOT / "docs"
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXTS[page])
+    inside = [target for target in targets if not target.startswith(("http:", "https:"))]
+    assert [target for target in inside if not (folder / target).exists()] == []
+
+
+def test_every_page_is_linked_from_the_readme_and_stands_in_the_site():
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in PAGES:
+        assert f"(docs/{page}.md)" in README, page
+        assert re.search(rf": {page}\.md$", site, flags=re.M), page
+
+
+def test_the_readme_is_short():
+    assert len(README.split()) < 1500
+    assert (ROOT / "docs" / "report.png").stat().st_size < 200_000
+
+
+def test_the_site_is_built_from_the_versions_that_are_pinned():
+    """`make check`, which CI runs, builds it strictly: a dead link, an unlisted page or a bad docstring ends it."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"mkdocs build --strict$", makefile, flags=re.M)  # with --quiet it counts no warning
+    assert re.search(r"^check: .*\bdocs\b", makefile, flags=re.M)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    assert {re.split(r"[\[>=<]", name)[0] for name in project["optional-dependencies"]["docs"]} <= pinned
 
 
 CLUSTER = ROOT / "examples" / "cluster"
-ELSEWHERE = [
-    line.partition("#")[0].strip()
-    for page in ("cluster", "leaderboard", "exports")
-    for block in re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), flags=re.S)
-    for line in block.splitlines()
-] + [yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"]]
-
-
-@pytest.mark.parametrize("line", [line for line in ELSEWHERE if line.startswith("kpbench ")])
-def test_a_command_of_the_docs_is_one(line):
-    test_a_command_of_the_readme_is_one(line)
 
 
 def test_the_cluster_files_are_well_formed():
@@ -63,12 +104,20 @@ def test_the_cluster_files_are_well_formed():
         jsonschema.validate(launcher | {"head_ip": "10.0.0.1"}, json.loads(schema.read_text()))
     subprocess.run(["bash", "-n", CLUSTER / "slurm.sh"], check=True)
     script = (CLUSTER / "slurm.sh").read_text().splitlines()
-    test_a_command_of_the_readme_is_one(next(line for line in script if line.startswith("kpbench ")))
+    parse(next(line for line in script if line.startswith("kpbench ")))
+    parse(yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"])
+
+
+def test_each_example_is_used_by_a_test_and_told_in_a_document():
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    names = [path.name for path in (ROOT / "examples").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
+    assert len(names) >= 6
+    assert [name for name in names if name not in tests or name not in "".join(TEXTS.values())] == []
 
 
 def test_the_metrics_of_the_page_run_and_all_are_told():
-    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    page = PAGES["metrics"]
+    (program,) = blocks("python", page)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     rmse, nme, interval = done.stdout.split(maxsplit=2)
     assert float(rmse) == pytest.approx(1.5) and float(nme) > 0 and interval.startswith("Interval(low=2.1")
@@ -77,8 +126,7 @@ def test_the_metrics_of_the_page_run_and_all_are_told():
 
 
 def test_the_notebook_of_the_page_on_exports_runs():
-    page = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    (program,) = blocks("python", PAGES["exports"])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "'heatmap_offset': 4" in done.stdout and done.stdout.endswith("True\n")
@@ -86,20 +134,20 @@ def test_the_notebook_of_the_page_on_exports_runs():
 
 def test_the_readmes_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = {line.split()[1] for line in COMMANDS if line.startswith("make ")}
+    targets = {line.split()[1] for line in commands(README) if line.startswith("make ")}
     assert targets == {"search", "test"}
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.M)
 
 
-def test_the_readmes_space_is_one(tmp_path):
-    (text,) = blocks("toml")
+def test_the_space_of_the_page_is_one(tmp_path):
+    (text,) = blocks("toml", PAGES["search"])
     (tmp_path / "my.toml").write_text(text)
     assert len(read_space(tmp_path / "my.toml", known_parameters()).factors) == 4
 
 
-def test_the_readmes_table_of_spaces_is_right():
-    found = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", README, flags=re.M))
+def test_the_table_of_spaces_is_right():
+    found = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", PAGES["search"], flags=re.M))
     assert set(found) == {p.stem for p in (ROOT / "search_spaces").glob("*.toml")}
     for name, cells in found.items():
         size = read_space(find("search_spaces", name), known_parameters()).size
@@ -107,15 +155,14 @@ def test_the_readmes_table_of_spaces_is_right():
 
 
 def test_the_paths_in_contributing_exist():
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    paths = set(re.findall(r"`((?:kpbench|tests|search_spaces|reports)/[\w./]+)`", text))
+    paths = set(re.findall(r"`((?:kpbench|tests|search_spaces|reports|docs)/[\w./]+)`", CONTRIBUTING))
     assert len(paths) > 10
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
 def test_the_examples_in_contributing_are_short():
     """What a newcomer is to write a file like is read in a minute."""
-    examples = re.findall(r"like `([\w./]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    examples = re.findall(r"like `([\w./]+)`", CONTRIBUTING)
     assert len(examples) >= 6
     long = [path for path in examples if len((ROOT / path).read_text(encoding="utf-8").splitlines()) >= 120]
     assert long == []

@@ -88,6 +88,17 @@ def test_a_space_may_name_a_network_of_ones_own():
     assert kpbench.build(norm)(torch.zeros(2, 1, 96, 96)).shape == (2, 30)
 
 
+def test_the_example_runs(course):
+    """As a program, with a tiny data set; its frame of rows is that of a published study."""
+    words = [sys.executable, "examples/notebook.py", str(course), "1"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    first, epoch, official, *frame = done.stdout.splitlines()
+    assert "24 faces to train on, 8 to choose by" in first
+    assert epoch.startswith("epoch 1: validation score ")
+    assert float(official.rpartition(" ")[2]) == pytest.approx(float(epoch.split()[4].rstrip(",")), rel=0.05)
+    assert [line.split()[0] for line in frame[2:]] == ["batch", "none", "spatial_batch"]
+
+
 def test_rows_are_a_frame_with_one_line_a_run():
     frame = kpbench.read_rows("reports/dropout-norm")
     assert len(frame) == 60

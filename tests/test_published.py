@@ -1,4 +1,4 @@
-"""What is published stands on its rows: every number of the README's findings is computed from them again."""
+"""What is published stands on its rows: every number of the findings is computed from them again."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from kpbench.training.pretrain import EPOCHS, FACES, VAL
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FINDINGS = README[README.index("## Findings") : README.index("## Commands")]
+FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 VERIFICATION = ROOT / "reports" / "verify-facial_keypoints"
 FACTORIAL, FAMILY = VERIFICATION / "facial_keypoints", ROOT / "reports" / "family-norm"
 PLANNED, LONG = ROOT / "reports" / "norm-dropout", ROOT / "reports" / "norm-dropout-60"
@@ -101,6 +101,39 @@ def test_only_what_was_planned_has_a_verdict():
 def test_no_other_contrast_is_claimed():
     claimed = re.findall(r"^\| (\w+ [\w.]+ against [\w.]+) \|", FINDINGS, flags=re.M)
     assert len(claimed) == sum(len(analyse(folder).contrasts) for folder in STUDIES)
+
+
+def test_the_readmes_findings_are_those_of_the_rows():
+    """Each line of its table against the study that it links to; each score in its text against the ladder's test."""
+    table = re.findall(
+        r"^\| (.+ against .+) \| (.+) \| (.+) \| \[(\d+) epochs\]\(reports/(.+)/report", README, flags=re.M
+    )
+    assert len(table) == len(re.findall(r"^\| \w+ [\w.]+ against", README, flags=re.M)) >= 10
+    for name, found, confirmed, epochs, folder in table:
+        study = analyse(ROOT / "reports" / folder)
+        contrast, again = next(
+            pair for pair in zip(study.contrasts, study.confirmed, strict=True) if name_of(pair[0]) == name
+        )
+        for one, text in ((contrast, found), (again, confirmed)):
+            assert "{}, {}: {}".format(*estimate(one), one.word) == text, (folder, name)
+        assert study.plan.epochs == int(epochs) and len(study.design.blocks) == 8
+    text = " ".join(README.replace("**", "").split())
+    ladder = dict(re.findall(r"^\| (.+?) \| .+ \| .+ \| (.+?) \|$", FINDINGS.replace("**", ""), flags=re.M))
+    floor = f"mean face reaches {ladder['mean face']}, ridge regression on pixels {ladder['ridge on pixels']}"
+    (best,) = (score for what, score in ladder.items() if what.startswith("`cnn_small`"))
+    (top,) = (score for what, score in ladder.items() if what.startswith("`kpbench search --space keypoint`"))
+    assert f"{floor}, the best plain network {best} and `kpbench search --space keypoint` {top} over 3" in text
+    dropouts = [one for one in analyse(LONG).contrasts if one.factor.endswith("dropout")]
+    assert max(round(100 * abs(one.ratio - 1), 1) for one in dropouts) == 2.0
+    assert "dropout changes the MSE by 2 % or less" in text
+
+
+def test_a_contrast_that_another_page_shows_is_that_of_the_findings():
+    lines = set(FINDINGS.splitlines())
+    others = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md") if page.stem != "findings"]
+    shown = [line for text in others for line in re.findall(r"^\| \w+ [\w.]+ against .*$", text, flags=re.M)]
+    assert len(shown) >= 3
+    assert [line for line in shown if line not in lines] == []
 
 
 def test_the_parts_are_runs_of_the_factorial(factorial):

@@ -256,7 +256,7 @@ def test_the_published_reports_give_one_table():
     assert (first.name, first.rank, first.seeds) == ("keypoint", 1, best["seeds"])
     assert [first.score, first.low, first.high] == pytest.approx([best["test_mean"], *best["test_interval"]])
     ranked = {line.name: round(line.score, 1) for line in table.lines if line.rank}
-    assert ranked["norm-dropout-60"] == 367.9  # README's table
+    assert ranked["norm-dropout-60"] == 367.9  # the table of docs/findings.md
     assert [line.name for line in table.lines[-3:]] == ["ridge on pixels", "pass mark", "mean face"]
     assert status_of(REPORTS / "keypoint").best.score == pytest.approx(best["test_mean"])  # and so `ls studies`
     assert len(found.verifications) == 4

@@ -1,0 +1,60 @@
+"""The command as a whole: its version, and completion that answers without loading anything heavy."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kpbench.version import __version__
+
+HEAVY = ("numpy", "torch", "pandas", "optuna", "ray", "plotly", "scipy")
+
+PROGRAM = f"""
+import sys
+for name in {HEAVY}:
+    sys.modules[name] = None  # so importing one fails
+sys.argv = ["kpbench"]
+from kpbench.cli.main import main
+main()
+"""
+
+
+def completed(shell, **words):
+    """What the command answers a shell that asks for completion, in a process without any heavy package."""
+    asked = os.environ | {"_KPBENCH_COMPLETE": f"complete_{shell}", **words}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=asked, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_has_a_short_option_too(kpbench, option):
+    assert kpbench(option) == (0, f"kpbench {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("kpbench sc", ["score"]),
+        ("kpbench data ch", ["check"]),
+        ("kpbench search --sam", ["--sampler"]),
+        ("kpbench ls s", ["spaces", "studies", "samplers"]),
+        ("kpbench nothing", []),
+    ],
+)
+def test_bash_is_told_commands_options_and_choices(line, found):
+    said = completed("bash", COMP_WORDS=line, COMP_CWORD=str(len(line.split()) - 1))
+    assert said.split() == found
+
+
+def test_zsh_and_fish_are_told_what_a_command_does():
+    assert '"score":"Score a model' in completed("zsh", _TYPER_COMPLETE_ARGS="kpbench sc")
+    said = completed("fish", _TYPER_COMPLETE_ARGS="kpbench sc", _TYPER_COMPLETE_FISH_ACTION="get-args")
+    assert said.startswith("score\tScore a model")
+
+
+def test_the_script_for_a_shell_asks_by_the_same_variable(kpbench, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        kpbench("--show-completion", "bash")
+    assert "_KPBENCH_COMPLETE=complete_bash" in capsys.readouterr().out
