@@ -7,8 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike
-from kpbench.faces.checks.pictures import flat
+from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike, flat
 from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import PARTS
