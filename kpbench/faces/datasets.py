@@ -92,12 +92,12 @@ def load(
     name, where, parts = read_parts(source, progress)
     kept = complete_only(where, parts)
     built_in = source in DATASETS  # drawn by people, and checked by the tests
-    copies = None if built_in else copies_in(kept)
+    copies = None if built_in else copies_in(kept, progress)
     splits = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
     if labels != "partial":
         return splits
     by_hash = kept.train.subjects is None and len(kept.items()) < len(PARTS)
-    return with_partial_faces(splits, parts, copies=copies_in(parts) if by_hash and not built_in else None)
+    return with_partial_faces(splits, parts, copies=copies_in(parts, progress) if by_hash and not built_in else None)
 
 
 def read_parts(source: str, progress: Progress = silent) -> tuple[str, str, Parts]:

@@ -12,9 +12,6 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, SealedFaces, Splits
 from kpbench.faces.parts import PARTS, Parts
 
-GROUPED = "was kept in one split"
-"""What a note says of near-copies that the hash of each picture alone would have put into two splits."""
-
 
 def split(
     name: str,
@@ -63,7 +60,7 @@ def split(
             repeated = own[np.bincount(own)[own] > 1]
             grouped = (
                 f"{len(repeated):,} training faces repeat another, exactly or nearly; each of these "
-                f"{len(np.unique(repeated)):,} groups {GROUPED}"
+                f"{len(np.unique(repeated)):,} groups was kept in one split"
             )
     given, notes = {"val": parts.val, "test": parts.test}, list(parts.notes)
     for part in missing:

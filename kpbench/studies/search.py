@@ -63,6 +63,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         followed(study, notify, request.track) as notify,
     ):
         study.begin(task.session(request.command, request.workers, prepared.totals(costing.size())))
+        if splits.leak:
+            notify(Notice(splits.leak))
         _keep_latency(study, costing, notify)
         staged = task.stage(splits, checkpoints=checkpoints)
         trials = Trials(

@@ -8,20 +8,27 @@ from numpy.typing import NDArray
 
 from kpbench.faces.checks.hashes import flat, groups_alike
 from kpbench.faces.library.cache import cached_numbers
-from kpbench.faces.parts import Parts
+from kpbench.faces.parts import Parts, Progress, silent
 
 _VERSION = 1
 """Raised when the same pictures are grouped otherwise."""
 
 
-def copies_in(parts: Parts) -> NDArray[np.intp]:
+def copies_in(parts: Parts, progress: Progress = silent) -> NDArray[np.intp]:
     """(N,): a number for each face of train, then val, then test, the same for those that show the same picture.
 
     Kept in the cache under the digest of the pictures.
     """
     images = np.concatenate([faces.images[:, 0] for _, faces in parts.items()])
     key = f"near copies {_VERSION} {hashlib.sha256(images.data).hexdigest()}"
-    return cached_numbers(key, lambda: _copies(images))
+
+    def find() -> NDArray[np.intp]:
+        progress("looking for near-copies", 0.0)
+        found = _copies(images)
+        progress("looking for near-copies", 1.0)
+        return found
+
+    return cached_numbers(key, find)
 
 
 def _copies(images: NDArray[np.uint8]) -> NDArray[np.intp]:
