@@ -8,7 +8,7 @@ from kpbench.engine.limits import spoken_seconds
 from kpbench.statistics.words import cell_text, plural
 from kpbench.store.plan import MOST_LISTED
 
-WIDTH = 11
+WIDTH = 12
 
 
 def search_lines(said: Mapping[str, Any]) -> Iterator[str]:
