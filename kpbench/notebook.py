@@ -69,7 +69,7 @@ def build(params: Params, *, seed: int | None = None) -> nn.Module:
         raise UsageError("a cell needs its family: {'family': 'cnn', ...}")
     known = {"family", *families.family_defaults(family), *training.training_defaults()}
     if unknown := [name for name in params if name not in known]:
-        raise UsageError(f"family '{family}' has no parameter '{unknown[0]}'; {nearest(unknown[0], known)}")
+        raise UsageError(f"family '{family}' has no parameter '{unknown[0]}'; {nearest(str(unknown[0]), known)}")
     if seed is None:
         return families.build(params)
     with global_seed(seed, "weights"):
@@ -104,6 +104,8 @@ def fit(
     known = [name.removeprefix(training.PREFIX) for name in training.training_defaults()]
     if unknown := [name for name in recipe if name not in known]:
         raise UsageError(f"training has no parameter '{unknown[0]}'; {nearest(unknown[0], known)}")
+    if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
+        raise UsageError(f"epochs must be a whole number of at least 1, got {epochs!r}")
     where, coordinates = find_device(device), _benchmark().coordinates
     setting = training.Setting(_benchmark().budget.epochs if epochs is None else epochs, seed, where)
     on_device = [device_faces(faces.images, faces.keypoints, coordinates, where) for faces in (train, val)]

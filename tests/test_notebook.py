@@ -132,6 +132,20 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lr": "fast"}, "training.lr must be above 0, got 'fast'"),
+        ({"batch_size": 2.5}, "training.batch_size must be a whole number of at least 2, got 2.5"),
+        ({"optimizer": 3}, "training.optimizer must be a name: adamw, .*; got 3"),
+        ({"epochs": "a"}, "epochs must be a whole number of at least 1, got 'a'"),
+    ],
+)
+def test_a_recipe_of_another_kind_is_refused_in_words(splits, given, message):
+    with pytest.raises(UsageError, match=message):
+        next(iter(kpbench.fit(kpbench.build({"family": "cnn"}), splits.train, splits.val, **given)))
+
+
 def test_a_misspelt_recipe_is_named(splits):
     with pytest.raises(UsageError, match="no parameter 'learning_rate'"):
         kpbench.fit(kpbench.build({"family": "cnn"}), splits.train, splits.val, learning_rate=1e-3)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kpbench.cli import resources as take
+from kpbench.cli.dry_runs import ablation_lines
 from kpbench.cli.options import (
     amount,
     images_asked,
@@ -131,13 +132,14 @@ def ablate(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_ablation(request_of(AblationRequest, options | take.joined(ray, resources, device)))
+        take.check_cards(resources, prepared.task.device)
         if dry_run:
-            asked = dry(prepared, view.say)
+            asked = dry(prepared, view.say) | take.asked(resources)
         else:
             folder = run_ablation(prepared, view.notify, view.say, ray)
             report = write_report(folder, folder / "report.html", faces=False)
     if dry_run:
-        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))
+        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(ablation_lines(asked)))
         return 0
     from kpbench.analysis.ablation.analysis import analyse
     from kpbench.analysis.ablation.json import as_json as plain
@@ -147,20 +149,6 @@ def ablate(
     result = {"study": folder.name, **plain(found), "conclusion": conclusion(found), "report": str(report)}
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
     return 1 if result["missing"] or any(cell["failed"] for cell in result["tuning"]) else 0
-
-
-def dry_lines(asked: dict[str, Any]) -> list[str]:
-    """What a dry run found in lines for a person, a cell a line."""
-    from kpbench.cli.lines import entries
-    from kpbench.statistics.words import cell_text
-
-    lines = []
-    for name, value in asked.items():
-        found = value if isinstance(value, list) else [value]
-        if isinstance(value, dict):
-            found = [cell_text(value)]
-        lines += entries(((name if not at else "", str(text)) for at, text in enumerate(found)), indent=11)
-    return lines
 
 
 def outcome(result: dict[str, Any]) -> list[str]:

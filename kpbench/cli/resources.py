@@ -13,6 +13,7 @@ from kpbench.errors import UsageError
 
 if TYPE_CHECKING:
     from kpbench.engine.cluster import Cluster
+    from kpbench.training.device import Device
 
 Workers = Annotated[
     str, typer.Option(help="Trials at once: a number, or auto, as many as there is room for; 0 trains in this process.")
@@ -88,6 +89,28 @@ def joined(cluster: "Cluster | None", resources: Resources, device: str) -> dict
 
     found = check_nodes(cluster, device)
     return {"workers": cluster.workers(resources.gpus or 0.0), "device": found}
+
+
+def check_cards(resources: Resources, device: "Device") -> None:
+    """Refuses cards for trials that are trained on none.
+
+    Raises:
+        UsageError: --gpus-per-trial asks for some.
+    """
+    if resources.gpus and resources.address is None and device.kind != "cuda":
+        raise UsageError(
+            f"--gpus-per-trial {resources.gpus:g}: training is on {device.title} ({device.kind}), "
+            "not on a CUDA card; leave it out"
+        )
+
+
+def asked(resources: Resources) -> dict[str, float | str | None]:
+    """What a dry run says of the options that only a real run uses."""
+    return {
+        "gpus_per_trial": resources.gpus,
+        "trial_timeout_s": resources.trial_timeout,
+        "address": resources.address,
+    }
 
 
 def seconds_of(word: str | None, *, option: str) -> float | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kpbench.cli import resources as take
+from kpbench.cli.dry_runs import search_lines
 from kpbench.cli.options import amount, images_asked, own_prints_aside, request_of
 
 
@@ -73,7 +74,9 @@ def search(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Check everything, say what would run, train nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Check everything, say what would run and how long; train for the estimate only.")
+    ] = False,
 ) -> int:
     """Search a space of networks, train the best again with fresh seeds, write a report.
 
@@ -98,13 +101,14 @@ def search(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_search(request_of(SearchRequest, options | take.joined(ray, resources, device)))
+        take.check_cards(resources, prepared.task.device)
         if ray is not None and not dry_run:
             ray.start()  # while the rest is imported and the faces are read
         from kpbench.studies.search import dry_run as dry
         from kpbench.studies.search import search as run_search
 
         if dry_run:
-            asked = dry(prepared, view.say)
+            asked = dry(prepared, view.say) | take.asked(resources)
         else:
             folder = run_search(prepared, view.notify, view.say, ray)
             from kpbench.report.search.page import render, write
@@ -112,7 +116,7 @@ def search(
 
             write(folder / REPORT, render(read_report_input(folder)))
     if dry_run:
-        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))
+        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(search_lines(asked)))
         return 0
     result = {**(read_json(folder / RESULT) or {}), "report": str(folder / REPORT)}
     if result["best"] and result["best"]["model"]:
@@ -120,13 +124,6 @@ def search(
     typer.echo(json.dumps(result) if as_json else "\n".join(outcome(result)))
     failed = result["trials"]["failed"] + result["finals_failed"]
     return 1 if failed or result["best"] is None else 0
-
-
-def dry_lines(asked: dict[str, Any]) -> list[str]:
-    """What a dry run found in lines for a person."""
-    from kpbench.cli.lines import entries
-
-    return entries(((name, str(value)) for name, value in asked.items()), indent=13)
 
 
 def outcome(result: dict[str, Any]) -> list[str]:

@@ -54,12 +54,7 @@ class Limited:
         Raises:
             UsageError: the disk is nearly full; nothing is torn, and the same command goes on once there is room.
         """
-        free = shutil.disk_usage(self.folder).free
-        if free < FREE:
-            raise UsageError(
-                f"{free / 1e6:.0f} MB are free where {self.folder} lies and a run needs {FREE / 1e6:.0f}; "
-                "make room, then the same command continues"
-            )
+        check_room(self.folder)
         self.ended = self.ended or self._reached()
         return None if self.ended else self.queue.ask()
 
@@ -86,6 +81,20 @@ class Limited:
 
     def _failed(self, job: Job) -> None:
         self.limits.broken.add((job.role, job.cell, job.seeds))
+
+
+def check_room(folder: Path) -> None:
+    """Refuses a folder, which need not be there yet, whose disk is nearly full.
+
+    Raises:
+        UsageError: how much is free, and how much a run needs.
+    """
+    free = shutil.disk_usage(next(one for one in (folder, *folder.absolute().parents) if one.exists())).free
+    if free < FREE:
+        raise UsageError(
+            f"{free / 1e6:.0f} MB are free where {folder} lies and a run needs {FREE / 1e6:.0f}; "
+            "make room, then the same command continues"
+        )
 
 
 def spoken_seconds(seconds: float) -> str:

@@ -7,7 +7,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from kpbench.cell import Params, RunResult, Scalar, State
 from kpbench.engine.evaluate import threads
-from kpbench.engine.events import Advanced, Notify, Started
+from kpbench.engine.events import Advanced, Notice, Notify, Started
 from kpbench.engine.jobs import Failure, Job, Progress
 from kpbench.engine.live import Facts, Live, ended, rows_of
 from kpbench.errors import UsageError
@@ -16,7 +16,8 @@ from kpbench.sampling.samplers import Sampler, propose
 from kpbench.sampling.schedulers import Scheduler, stops
 from kpbench.seeds import block_seed
 from kpbench.space.space import SearchSpace
-from kpbench.store.files import ROWS
+from kpbench.statistics.words import plural
+from kpbench.store.files import JOURNAL, ROWS
 from kpbench.store.study import Study
 from kpbench.task.objectives import values_of
 
@@ -66,16 +67,23 @@ class Trials:
     def recover(self) -> None:
         """Settles trials that an earlier driver left running: told from their rows, or ended as interrupted.
 
+        Trials that ended and whose rows were lost are void, and their cells are trained again.
+
         Raises:
-            UsageError: rows and journal do not belong together.
+            UsageError: there are rows of trials that the journal does not have.
         """
         ended = {trial.number for trial in self.journal.history() if trial.state.is_finished()}
-        running = {trial.number for trial in self.journal.running()}
-        if not ended <= set(self._rows()) <= ended | running:
+        rows = self._rows()
+        if more := sorted(set(rows) - ended - {trial.number for trial in self.journal.running()}):
             raise UsageError(
-                f"the rows and the journal of {self.study.folder} tell of different trials; "
-                "one of the files was lost or changed: move the study away and search again"
+                f"{self.study.folder / ROWS} has trial {more[0]}, of which {JOURNAL} beside it does not tell: it was "
+                "cut or changed; put it back from a copy, or move the study away and search again"
             )
+        if lost := sorted(number for number in ended if len(rows.get(number, ())) < self.seeds):
+            for number in lost:
+                self.study.drop_rows_of(number)
+            self.journal.void(lost)
+            self.notify(Notice(f"{ROWS} lacks {plural(len(lost), 'trial')} that ended: trained again"))
         self._end_running(LOST)
 
     def abandon(self) -> None:

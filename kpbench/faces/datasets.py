@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpbench.errors import UsageError, nearest
+from kpbench.faces.checks.near_copies import copies_in
 from kpbench.faces.drawn import synthetic
 from kpbench.faces.faces import Splits
 from kpbench.faces.library import library
 from kpbench.faces.library.cache import cached
 from kpbench.faces.library.sources import SOURCES
 from kpbench.faces.partial import with_partial_faces
-from kpbench.faces.parts import Parts, Progress, complete_only, silent
+from kpbench.faces.parts import PARTS, Parts, Progress, complete_only, silent
 from kpbench.faces.readers.files import shown
 from kpbench.faces.readers.layouts import read_path
 from kpbench.faces.split import split
@@ -89,8 +90,14 @@ def load(
         UsageError: an unknown name, or a path whose data cannot be used; the message names both thing and remedy.
     """
     name, where, parts = read_parts(source, progress)
-    splits = split(name, complete_only(where, parts), val_share=val_share, test_share=test_share, seed=seed)
-    return with_partial_faces(splits, parts) if labels == "partial" else splits
+    kept = complete_only(where, parts)
+    built_in = source in DATASETS  # drawn by people, and checked by the tests
+    copies = None if built_in else copies_in(kept, progress)
+    splits = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
+    if labels != "partial":
+        return splits
+    by_hash = kept.train.subjects is None and len(kept.items()) < len(PARTS)
+    return with_partial_faces(splits, parts, copies=copies_in(parts, progress) if by_hash and not built_in else None)
 
 
 def read_parts(source: str, progress: Progress = silent) -> tuple[str, str, Parts]:

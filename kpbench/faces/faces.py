@@ -142,6 +142,7 @@ class Splits:
 
     Attributes:
         notes: one sentence for each thing that was done to the data (rows dropped, a split made).
+        leak: what of val and test is also in another split, in one sentence; empty for nothing.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Splits:
     val: Faces
     test: SealedFaces
     notes: tuple[str, ...] = ()
+    leak: str = ""
 
     def held_out(self) -> str:
         """Sixteen hex digits over val and test: the same faces to be scored on, whatever is trained on."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, Splits
@@ -12,7 +13,7 @@ LABELS = ("complete", "partial")
 """`complete`: faces with all 15 keypoints; `partial`: for training also those with at least one."""
 
 
-def with_partial_faces(splits: Splits, parts: Parts) -> Splits:
+def with_partial_faces(splits: Splits, parts: Parts, *, copies: NDArray[np.intp] | None = None) -> Splits:
     """`splits` with the faces of the train part that lack keypoints added after the complete ones; a note counts them.
 
     Val and test stay as they are, complete, so that scores compare with those of complete labels. Left out are faces
@@ -21,6 +22,7 @@ def with_partial_faces(splits: Splits, parts: Parts) -> Splits:
     Args:
         splits: made of the complete faces of `parts`.
         parts: as the source brings them, missing labels as NaN.
+        copies: (N,) over the faces of `parts` a number that near-copies share; then they are the same picture here.
 
     Raises:
         UsageError: there is no such face.
@@ -28,6 +30,9 @@ def with_partial_faces(splits: Splits, parts: Parts) -> Splits:
     whole = np.asarray(np.isfinite(parts.train.keypoints).all(axis=2))  # half a keypoint is none
     some = whole.any(axis=1) & ~whole.all(axis=1)
     leaks = parts.train.also_in(splits.val) | splits.test.holds(parts.train)
+    if copies is not None:
+        own = copies[: len(parts.train)]
+        leaks |= np.isin(own, [*own[leaks], *copies[len(parts.train) :]])
     index = np.flatnonzero(some & ~leaks)
     if not len(index):
         raise UsageError(f"{splits.name} has no face with missing labels to train on; leave --labels partial out")

@@ -1,7 +1,7 @@
 """Make train, val and sealed test of the parts a source brings; what is missing is split off the train part."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -10,18 +10,28 @@ from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces, SealedFaces, Splits
-from kpbench.faces.parts import Parts
+from kpbench.faces.parts import PARTS, Parts
 
 
-def split(name: str, parts: Parts, *, val_share: float, test_share: float, seed: int) -> Splits:
+def split(
+    name: str,
+    parts: Parts,
+    *,
+    val_share: float,
+    test_share: float,
+    seed: int,
+    copies: NDArray[np.intp] | None = None,
+) -> Splits:
     """The three splits called `name`; a missing val or test is taken from train, and a note says so.
 
     Whole people are taken where `train.subjects` are known, whole pictures otherwise: which ones depends on the
     seed and on the person's number or the picture's bytes, never on the order of the rows. Rows keep their order.
+    Where that would put near-copies of one picture into two splits, they are taken as one picture.
 
     Args:
         val_share: share of the train part that becomes val where there is none, above 0.
         test_share: the same for test; both together below 1.
+        copies: (N,) over train, val, test a number that near-copies share (`near_copies.copies_in`); None for none.
 
     Raises:
         UsageError: a share is out of range, or there are too few people or pictures for the splits.
@@ -30,29 +40,41 @@ def split(name: str, parts: Parts, *, val_share: float, test_share: float, seed:
         raise UsageError(
             f"val_share {val_share:g} and test_share {test_share:g}: both must be above 0 and together below 1"
         )
-    given = {"val": parts.val, "test": parts.test}
-    missing = {part: share for part, share in (("test", test_share), ("val", val_share)) if given[part] is None}
+    missing = {
+        part: share for part, share in (("test", test_share), ("val", val_share)) if getattr(parts, part) is None
+    }
     total, train = len(parts.train), parts.train
-    groups = _groups(train, seed) if missing else []
     unit = "pictures" if train.subjects is None else "people"
-    order = sorted(set(groups))
-    if missing and len(order) < len(missing) + 1:
+    groups = _groups(train, seed) if missing else []
+    if missing and len(set(groups)) < len(missing) + 1:
         raise UsageError(
-            f"{name}: {total:,} training faces ({len(order)} {unit}) are too few to split off "
+            f"{name}: {total:,} training faces ({len(set(groups))} {unit}) are too few to split off "
             f"{' and '.join(missing)}: at least {len(missing) + 1} {unit} are needed"
         )
-    sizes = Counter(groups)
-    notes = list(parts.notes)
-    for left, (part, share) in zip(range(len(missing), 0, -1), missing.items(), strict=True):
-        chosen = _choose(order, sizes, share * total, keep=left)
-        order = [group for group in order if group not in chosen]
-        given[part] = faces = _pick(train, groups, chosen)
-        how = "hash of the image (subjects unknown)" if unit == "pictures" else f"subject ({len(chosen)} people)"
+    place, grouped = _places(groups, missing, total), ""
+    if missing and copies is not None and unit == "pictures":
+        own = copies[:total]
+        merged = _merged(groups, own)
+        if _several(own, place).any() and len(set(merged)) > len(missing):
+            groups, place = merged, _places(merged, missing, total)
+            repeated = own[np.bincount(own)[own] > 1]
+            grouped = (
+                f"{len(repeated):,} training faces repeat another, exactly or nearly; each of these "
+                f"{len(np.unique(repeated)):,} groups was kept in one split"
+            )
+    given, notes = {"val": parts.val, "test": parts.test}, list(parts.notes)
+    for part in missing:
+        given[part] = faces = train.take(np.flatnonzero(place == part))
+        people = len({group for group, where in zip(groups, place, strict=True) if where == part})
+        how = "hash of the image (subjects unknown)" if unit == "pictures" else f"subject ({people} people)"
         notes.append(f"no {part} split in the data: {len(faces):,} of {total:,} training faces split off by {how}")
+    notes += [grouped] if grouped else []
     if missing:
-        train = _pick(train, groups, set(order))
+        train = train.take(np.flatnonzero(place == "train"))
     assert given["val"] is not None and given["test"] is not None
-    return Splits(name, train, given["val"], SealedFaces(given["test"]), tuple(notes))
+    rest = [np.full(len(faces), part) for part, faces in parts.items()[1:]]
+    leak = "" if copies is None else _leak(parts, copies, np.concatenate([place, *rest]))
+    return Splits(name, train, given["val"], SealedFaces(given["test"]), tuple(notes), leak)
 
 
 def resplit(splits: Splits, seed: int) -> Splits:
@@ -85,6 +107,50 @@ def _groups(faces: Faces, seed: int) -> list[str]:
     return [hashlib.sha256(b"%d " % seed + thing).hexdigest() for thing in things]
 
 
+def _merged(groups: Sequence[str], copies: NDArray[np.intp]) -> list[str]:
+    """The hashes of pictures with near-copies as one picture: each has the least of its group's."""
+    least: dict[int, str] = {}
+    for number, group in zip(copies.tolist(), groups, strict=True):
+        least[number] = min(group, least.get(number, group))
+    return [least[number] for number in copies.tolist()]
+
+
+def _places(groups: Sequence[str], missing: Mapping[str, float], total: int) -> NDArray[np.str_]:
+    """(total,): the split of each face, by whole groups in the order of their hashes; test before val."""
+    place = np.full(total, "train", dtype="<U5")
+    order, sizes = sorted(set(groups)), Counter(groups)
+    for left, (part, share) in zip(range(len(missing), 0, -1), missing.items(), strict=True):
+        chosen = _choose(order, sizes, share * total, keep=left)
+        order = [group for group in order if group not in chosen]
+        place[[group in chosen for group in groups]] = part
+    return place
+
+
+def _several(copies: NDArray[np.intp], place: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """(N,): which faces have copies in more than one split."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for number, where in zip(copies.tolist(), place.tolist(), strict=True):
+        found[number].add(where)
+    return np.array([len(found[number]) > 1 for number in copies.tolist()], dtype=np.bool_)
+
+
+def _leak(parts: Parts, copies: NDArray[np.intp], place: NDArray[np.str_]) -> str:
+    """How many faces of val and test show a picture, or a person, of another split; empty for none."""
+    leaked = _several(copies, place)
+    subjects = [faces.subjects for _, faces in parts.items() if faces.subjects is not None]
+    if len(subjects) == len(parts.items()):
+        leaked |= _several(np.concatenate(subjects), place)
+    counts = {part: int((leaked & (place == part)).sum()) for part in PARTS[1:]}
+    words = [f"{count:,} of {(place == part).sum():,} {part} faces" for part, count in counts.items() if count]
+    if not words:
+        return ""
+    what = "a picture or a person" if len(subjects) == len(parts.items()) else "a picture"
+    return (
+        f"{' and '.join(words)} repeat {what} of another split, exactly or nearly: scores on them flatter; "
+        "`kpbench data check` names them"
+    )
+
+
 def _choose(order: Sequence[str], sizes: Mapping[str, int], target: float, *, keep: int) -> set[str]:
     """Groups, first come first taken, that bring their faces near `target`; at least one, and `keep` are left."""
     chosen: set[str] = set()
@@ -96,7 +162,3 @@ def _choose(order: Sequence[str], sizes: Mapping[str, int], target: float, *, ke
             chosen.add(group)
             count += sizes[group]
     return chosen or {min(order, key=lambda group: sizes[group])}
-
-
-def _pick(faces: Faces, groups: Sequence[str], chosen: set[str]) -> Faces:
-    return faces.take(np.flatnonzero([group in chosen for group in groups]))

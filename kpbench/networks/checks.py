@@ -1,6 +1,22 @@
 """What families share: range checks that refuse a value by its parameter's name, and an error in one line."""
 
+from numbers import Integral, Real
+
+from kpbench.cell import Scalar
 from kpbench.errors import UsageError
+
+KINDS = {bool: "true or false,", int: "a whole number", float: "a number", str: "text"}
+
+
+def check_kind(name: str, value: object, default: Scalar) -> None:
+    """Refuses a value of another kind than the parameter's default; a whole number is a decimal one too.
+
+    Raises:
+        UsageError: the parameter, a value that it takes, and what it is.
+    """
+    kind = {int: Integral, float: Real}.get(type(default), type(default))  # numpy's numbers are such too
+    if not isinstance(value, kind) or isinstance(value, bool) != isinstance(default, bool):
+        raise UsageError(f"{name} must be {KINDS[type(default)]} such as {default!r}, got {value!r}")
 
 
 def check_counts(**counts: int) -> None:

@@ -10,9 +10,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from kpbench.cell import Params, Scalar
-from kpbench.errors import UsageError, lookup
+from kpbench.errors import UsageError, lookup, nearest
 from kpbench.faces.faces import SIZE
-from kpbench.networks.checks import first_line
+from kpbench.networks.checks import check_kind, first_line
 from kpbench.networks.cnn import cnn
 from kpbench.networks.fused import run_plain
 from kpbench.networks.heads import OUTPUTS
@@ -72,6 +72,11 @@ def build(params: Params) -> nn.Module:
     """
     family = family_of(str(params["family"]))
     chosen = {name.removeprefix(PREFIX): value for name, value in params.items() if name.startswith(PREFIX)}
+    known = family_defaults(str(params["family"]))
+    for name in (name for name in params if name.startswith(PREFIX)):
+        if name not in known:
+            raise UsageError(f"{params['family']} has no parameter '{name}'; {nearest(name, known)}")
+        check_kind(name, params[name], known[name])
     if not is_foreign(params):
         return family(**chosen)
     with told(str(params["family"])):

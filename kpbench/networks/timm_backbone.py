@@ -42,5 +42,7 @@ def known_model(model: str) -> Any:
     import timm  # noqa: PLC0415
 
     if not timm.is_model(model):
-        raise UsageError(f"timm has no model '{model}'; {nearest(model, timm.list_models(f'{model[:3]}*'))}")
+        raise UsageError(
+            f"timm has no model '{model}'; {nearest(model, timm.list_models(f'{model[:3]}*') or timm.list_models())}"
+        )
     return timm

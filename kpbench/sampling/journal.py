@@ -1,10 +1,13 @@
 """The Optuna journal of a study: the one truth about its trials, written by the driver alone."""
 
+import json
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from copy import copy
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import optuna
 from optuna.storages import JournalStorage
@@ -22,6 +25,9 @@ STOPPED, LOST = "stopped", "lost"
 KNOWN = "known"
 """Attribute of a trial: values of objectives that were known before it started."""
 
+ROWLESS = "rowless"
+"""Attribute of the study: numbers of trials that ended and whose rows were lost; Optuna changes no trial that ended."""
+
 LIVES = 5
 """How often a cell may be lost with its driver, no other trial ending meanwhile, before it counts as failed."""
 
@@ -32,9 +38,10 @@ class Journal:
     Attributes:
         objectives: names of `OBJECTIVES`, the score first. Optuna takes no epoch's score of a trial with several
             (optuna#3450), its storage does; what is known of a trial before it starts stands in its attributes.
+        where: the path that is named where it is damaged, if it is not `path`.
     """
 
-    def __init__(self, path: Path, objectives: Sequence[str] = SCORE) -> None:
+    def __init__(self, path: Path, objectives: Sequence[str] = SCORE, *, where: Path | None = None) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # its advice on its own options is not for our user
         # Only one driver opens a study (its lock sees to that), so a lock that is still here belongs to a dead one.
         path.with_name(path.name + ".lock").unlink(missing_ok=True)
@@ -47,8 +54,10 @@ class Journal:
                 load_if_exists=True,
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path} is damaged: {error}; move the study away and search again") from error
+            why = f"{where or path} is damaged: {_damage(path)}"
+            raise UsageError(f"{why}; put it back from a copy, or move the study away and search again") from error
         self.objectives = tuple(objectives)
+        self._rowless: set[int] = set(self._study.user_attrs.get(ROWLESS, ()))
         self._live: dict[int, Trial] = {}
         self._cells: dict[int, str] = {}
         self._known: dict[int, Mapping[str, float]] = {}
@@ -60,7 +69,7 @@ class Journal:
 
     def history(self) -> list[FrozenTrial]:
         """Every trial that counts: running, complete, pruned, failed; not those lost with their driver."""
-        return [trial for trial in self._trials() if INTERRUPTED not in trial.user_attrs]
+        return [trial for trial in self._trials() if not self._void(trial)]
 
     def shown(self) -> list[FrozenTrial]:
         """The history as samplers see it: with several objectives each value as a gain, the better the larger.
@@ -143,7 +152,7 @@ class Journal:
         on as long as each life of a driver ends one trial; it is no fault of the cells under way.
         """
         ends = [(end, t) for t in self._trials() if (end := t.datetime_complete)]
-        last = max((end for end, t in ends if INTERRUPTED not in t.user_attrs), default=datetime.min)
+        last = max((end for end, t in ends if not self._void(t)), default=datetime.min)
         lost = [t for end, t in ends if t.user_attrs.get(INTERRUPTED) == LOST and end > last]
         return sum(self._cell(t) == self._cell(trial) for t in lost) + 1 >= LIVES
 
@@ -155,9 +164,19 @@ class Journal:
         self._study.tell(live, state=TrialState.FAIL)
         self._forget(trial.number)
 
+    def void(self, numbers: Sequence[int]) -> None:
+        """Trials that ended and whose rows were lost: they count no more, and their cells come again."""
+        self._rowless |= set(numbers)
+        self._study.set_user_attr(ROWLESS, sorted(self._rowless))
+        for number in numbers:
+            self._forget(number)
+
+    def _void(self, trial: FrozenTrial) -> bool:
+        return INTERRUPTED in trial.user_attrs or trial.number in self._rowless
+
     def interrupted(self) -> list[dict[str, Scalar]]:
         """Varying parameters of cells that were interrupted and not tried again since, oldest first."""
-        cut = {self._cell(t): t for t in reversed(self._trials()) if INTERRUPTED in t.user_attrs}
+        cut = {self._cell(t): t for t in reversed(self._trials()) if self._void(t)}
         seen = self.seen() if cut else set()
         return [varying(trial) for cell, trial in reversed(cut.items()) if cell not in seen]
 
@@ -180,3 +199,26 @@ def varying(trial: FrozenTrial) -> dict[str, Scalar]:
     """The parameters a trial was started with; earlier versions wrote them one by one, and first as a whole."""
     given: dict[str, Scalar] = trial.system_attrs.get("fixed_params", trial.params)
     return dict(given)
+
+
+def check_journal(path: Path, objectives: Sequence[str] = SCORE) -> None:
+    """Refuses a journal that cannot be read; a copy is opened, for opening writes.
+
+    Raises:
+        UsageError: as `Journal`.
+    """
+    if path.is_file():
+        with TemporaryDirectory() as place:
+            Journal(Path(shutil.copy(path, place)), objectives, where=path)
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with a journal that Optuna cannot read: its first line that is no JSON object, if one is."""
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            if isinstance(json.loads(line), dict):
+                continue
+        except ValueError:  # also bytes that are no UTF-8
+            pass
+        return f"line {number} is no entry of a journal"
+    return "entries are missing, or are of something else"

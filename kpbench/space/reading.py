@@ -35,7 +35,9 @@ def read_table(path: Path) -> tuple[dict[str, Any], str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text), text
-    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError, bad UTF-8, numbers past Python's limit
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (saved as UTF-16, or packed?); save it as UTF-8") from error
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError, numbers past Python's limit
         raise UsageError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from error
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,16 +47,26 @@ def read_lines(path: Path, kind: type[V]) -> list[V]:
 
 
 def newer_version(where: str, folder: Path, error: ValidationError) -> UsageError | None:
-    """What to say of a value with a field that this version does not know; None where something else is wrong."""
+    """What to say of a value that only a later version knows; None where something else is wrong.
+
+    That is one with a field that this version does not know, or any in a study whose last session was by a later one.
+    """
     unknown = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
-    if not unknown:
-        return None
-    field, by = ".".join(map(str, unknown[0])), ""
+    by = ""
     with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
-        by = f" {json.loads((folder / SESSIONS).read_bytes().splitlines()[-1])['versions']['kpbench']}"
+        by = str(json.loads((folder / SESSIONS).read_bytes().splitlines()[-1])["versions"]["kpbench"])
+    if not unknown and (error.errors()[0]["type"] == "json_invalid" or _numbers(by) <= _numbers(__version__)):
+        return None
+    field = ".".join(map(str, (unknown or [error.errors()[0]["loc"]])[0]))
     return UsageError(
-        f"{where} is by a later kpbench{by}: this one, {__version__}, does not know its '{field}'; use that version"
+        f"{where} is by a later kpbench{by and ' '}{by}: this one, {__version__}, does not know its '{field}'; "
+        "use that version"
     )
+
+
+def _numbers(version: str) -> list[int]:
+    """`1.10.0rc1` as numbers to compare by."""
+    return [int(digits) for digits in re.findall(r"\d+", version)]
 
 
 @contextmanager

@@ -16,6 +16,9 @@ from kpbench.store.files import PLAN, newer_version
 VERSIONED = {"synthetic": "synthetic@2"}
 """Data sets that were others once, with the name of those that earlier studies have."""
 
+KEPT_TOGETHER = "was kept in one split"
+"""How the note of a split ends that keeps near-copies together (`faces.split`); earlier versions did not."""
+
 MOST_LISTED = 6
 """A list that is longer is not printed whole where two plans differ."""
 
@@ -123,6 +126,11 @@ def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
             raise UsageError(
                 f"study {folder} has faces of an earlier version of {new.data_name} ({differences[0]}): continue it "
                 f"with --data {VERSIONED[new.data_name]}, or give another --name"
+            )
+        if any(note.endswith(KEPT_TOGETHER) for note in set(new.data_notes) - set(old.data_notes)):
+            raise UsageError(
+                f"study {folder} began on a split of {new.data_name} that put near-copies into two splits; kpbench "
+                f"keeps them in one now ({differences[0]}): `kpbench report` reads it, another --name begins anew"
             )
         raise UsageError(
             f"the faces of {new.data_name} have changed since study {folder} began ({differences[0]}): put the files "

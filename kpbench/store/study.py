@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from kpbench.cell import RunResult, Value
 from kpbench.errors import UsageError, nearest
+from kpbench.store.driver import is_worked_on, read_driver
 from kpbench.store.files import (
     ASKED,
     CHECKPOINTS,
@@ -141,12 +143,7 @@ class Study:
         Raises:
             UsageError: the study has runs by another version of training, with which new ones would not go together.
         """
-        earlier = {one.recipe for one in read_lines(self.folder / SESSIONS, Session)} - {session.recipe}
-        if earlier and self.rows():
-            raise UsageError(
-                f"{self.folder} was trained by recipe {min(earlier)} of another kpbench and this one trains by recipe "
-                f"{session.recipe}: its runs would be others; `kpbench report` reads it, another --name begins anew"
-            )
+        _refuse_other_recipe(self.folder, session.recipe)
         self.append(SESSIONS, session)
 
     def append(self, file: str, value: V) -> V:
@@ -209,9 +206,7 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
         lock = FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except Timeout:
-        raise UsageError(
-            f"study {folder} is in use by another process; wait for it, or choose another --name"
-        ) from None
+        raise _in_use(folder) from None
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror or error}; choose another --out") from error
     try:
@@ -223,13 +218,58 @@ def open_study(folder: Path, plan: Plan) -> Iterator[Study]:
                 (folder / MODELS).mkdir(exist_ok=True)
                 study.write(f"{MODELS}/{name}", text)
             study.write(PLAN, plan.model_dump_json(indent=2) + "\n")
-        for file, kind in {**LINES, JOURNAL: None}.items():
+        for file in (*LINES, JOURNAL):
             cut_torn_line(folder / file)
-            if kind is not None:
-                read_lines(folder / file, kind)  # damaged files are named now, not after hours of training
+        _read_all(folder)  # damaged files are named now, not after hours of training
         yield study
     finally:
         lock.release()
+
+
+def check_open(folder: Path, plan: Plan, recipe: str) -> None:
+    """Refuses what `open_study` and `Study.begin` would refuse, as far as it can be told without writing.
+
+    Raises:
+        UsageError: as `check_folder`; nothing can be written there, another process works on it, one of its files is
+            damaged, or its runs are by another version of training than `recipe`.
+    """
+    check_folder(folder, plan)
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not there.is_dir():
+        raise UsageError(f"cannot write to {folder}: {there} is a file; choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK) or (there != folder and not _makes_folders(there)):
+        raise UsageError(f"cannot write to {folder}: {there} cannot be written; choose another --out")
+    if is_worked_on(folder, read_driver(folder)):
+        raise _in_use(folder)
+    _read_all(folder)
+    _refuse_other_recipe(folder, recipe)
+
+
+def _makes_folders(there: Path) -> bool:
+    """Whether a folder can be made in `there`: one is, and is gone again; rights alone do not tell it everywhere."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".kpbench-", dir=there)).rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _read_all(folder: Path) -> None:
+    for file, kind in LINES.items():
+        read_lines(folder / file, kind)
+
+
+def _refuse_other_recipe(folder: Path, recipe: str) -> None:
+    earlier = {one.recipe for one in read_lines(folder / SESSIONS, Session)} - {recipe}
+    if earlier and read_lines(folder / ROWS, RunResult):
+        raise UsageError(
+            f"{folder} was trained by recipe {min(earlier)} of another kpbench and this one trains by recipe "
+            f"{recipe}: its runs would be others; `kpbench report` reads it, another --name begins anew"
+        )
+
+
+def _in_use(folder: Path) -> UsageError:
+    return UsageError(f"study {folder} is in use by another process; wait for it, or choose another --name")
 
 
 def check_folder(folder: Path, plan: Plan) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from kpbench.analysis.ablation.family import terms_of
 from kpbench.cell import Scalar, cell_id
 from kpbench.engine.cluster import Cluster
-from kpbench.engine.evaluate import epoch_seconds
 from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.engine.jobs import Counted
 from kpbench.engine.running import run_queue
@@ -25,12 +24,14 @@ from kpbench.space.space import SearchSpace, with_part
 from kpbench.statistics.looks import at_look
 from kpbench.statistics.power import LARGEST_LOG, detectable_d
 from kpbench.statistics.verdicts import needed_seeds
+from kpbench.statistics.words import plural
 from kpbench.store.files import COSTS, PERSONS, PLAN
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Study, check_folder, find_study, open_study
+from kpbench.store.study import Study, find_study, open_study
 from kpbench.studies.ablation_request import Ablate
 from kpbench.studies.confirmation import confirm, looks_to_run
 from kpbench.studies.followed import followed
+from kpbench.studies.forecast import forecast, minutes, slips
 from kpbench.studies.measures import Measure, elsewhere, under_shifts
 from kpbench.studies.official import score_floor
 from kpbench.studies.planned_runs import (
@@ -42,6 +43,7 @@ from kpbench.studies.planned_runs import (
     take_runs,
     tuning_count,
     tuning_runs,
+    usable_runs,
 )
 from kpbench.studies.preflight import Say
 
@@ -63,12 +65,15 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
     prepared = prepared.on(splits)
     request, task, design = prepared.request, prepared.task, prepared.design
     plan = prepared.plan(splits, other)
+    _reusable(prepared, plan)
     with (
         open_study(prepared.folder(plan), plan) as study,
         study.checkpoints() as checkpoints,
         followed(study, notify, request.track) as notify,
     ):
         study.begin(task.session(request.command, request.workers))
+        if splits.leak:
+            notify(Notice(splits.leak))
         # The floor first: it has what a failed run counts with.
         score_floor(study, task, splits, request.command, notify, test=design.split is None)
         if splits.val.subjects is not None:
@@ -97,8 +102,9 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
             if all(row.role == "tuning" for row in study.rows()):
                 _record_what_was_seen(study, plan, wanted, request.out, notify)
             for place in request.reuse:
-                taken = take_runs(study, plan, wanted, find_study(place, request.out))
-                notify(Notice(f"{taken} runs taken from {place}"))
+                taken, why = take_runs(study, plan, wanted, find_study(place, request.out))
+                if taken or why:
+                    notify(Notice(f"{plural(taken, 'run')} taken from {place}" + (f": {why}" if why else "")))
             runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
             if runs.jobs:
                 title, done = "training cells and seeds in random order", len(wanted) - len(runs.jobs)
@@ -174,32 +180,54 @@ def _measures(prepared: Ablate, other: Splits | None) -> list[Measure]:
     return found if other is None else [*found, elsewhere(other.name, other.val, coordinates)]
 
 
+def _reusable(prepared: Ablate, plan: Plan) -> dict[str, int]:
+    """How many of the runs each study of --reuse has, before anything is written; what tuning chooses is not known yet.
+
+    Raises:
+        UsageError: one has none of them, and why.
+    """
+    request, task, design = prepared.request, prepared.task, prepared.design
+    if design.tuning is not None:
+        return {}
+    wanted, found = planned_runs(task, design, (), design.blocks), dict[str, int]()
+    for place in request.reuse:
+        usable, why = usable_runs(plan, wanted, find_study(place, request.out))
+        if why:
+            raise UsageError(f"--reuse {place}: {why}")
+        found[place] = len(usable)
+        had = {(row.role, row.cell, row.seed) for row in usable}
+        wanted = [run for run in wanted if (run[0], cell_id(run[1]), run[2]) not in had]
+    return found
+
+
 def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
-    """What `ablate` would do, with the time as a measured epoch on 128 faces tells it; nothing is written."""
+    """What `ablate` would do, in numbers; the faces are read, an epoch of some cells is timed, nothing is written."""
     splits = _read_faces(prepared, say)
     other = _other_faces(prepared, splits, say)
     prepared = prepared.on(splits)
     request, task, design = prepared.request, prepared.task, prepared.design
     plan = prepared.plan(splits, other)
-    check_folder(prepared.folder(plan), plan)
-    seconds = sum(epoch_seconds(cell, task.stage(splits)) for cell in prepared.cells) / len(prepared.cells)
-    tuning = tuning_count(design)
-    total = seconds * task.epochs * (design.runs + tuning) / max(1, request.workers)
-    return {
-        "study": str(prepared.folder(plan)),
-        "cells": [" ".join(f"{name}={level}" for name, level in levels.items()) for levels in design.cells],
-        "runs": f"{design.runs}: {len(design.cells)} cells x {len(design.blocks)} seeds, {len(design.control)} A/A"
-        + (f", {design.controls * len(design.blocks)} size-matched" if design.matched else "")
-        + (f"; before them {tuning} to tune" if tuning else ""),
-        "each": task.length(splits),
-        "design": "full factorial" if design.crossed else "one factor at a time, conditional on the baseline",
+    said = forecast(task, splits, plan, prepared.folder(plan), request.workers, request.limits)
+    tuning, reused = tuning_count(design), _reusable(prepared, plan)
+    left = max(0, design.runs - sum(reused.values())) + tuning
+    said |= {
+        "cells": list(design.cells),
+        "runs": {
+            "total": design.runs,
+            "cells": len(design.cells),
+            "seeds": len(design.blocks),
+            "control": len(design.control),
+            "matched": design.controls * len(design.blocks) if design.matched else 0,
+            "tuning": tuning,
+        },
+        "reuse": reused,
+        "crossed": design.crossed,
         "fixed": _fixed(task.space, design),
-        "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
         "detectable": _detectable(design),
-        **({"verdicts": found} if (found := _withheld(prepared, plan)) else {}),
-        "minutes": round(total / 60, 1),
-        "plan": plan.digest,
+        "verdicts": _withheld(prepared, plan),
+        "minutes": minutes(task, splits, prepared.cells, left, request.workers) if left else 0.0,
     }
+    return said | {"warnings": slips(task, splits, said)}
 
 
 def _fixed(space: SearchSpace, design: Design) -> dict[str, Scalar]:
@@ -219,14 +247,9 @@ def _withheld(prepared: Ablate, plan: Plan) -> list[str]:
     return found
 
 
-def _detectable(design: Design) -> str:
-    """The changes of MSE that the design finds, at little and at much noise: before its runs its own is not known."""
+def _detectable(design: Design) -> dict[str, Any]:
+    """The changes of MSE in % that the design finds, at little and at much noise: its own is not known yet."""
     contrasts = design.family_size if design.correction == "holm" else 1
     d = detectable_d(len(design.blocks), alpha=design.alpha, power=design.power, contrasts=contrasts)
-    changes = [100 * math.expm1(min(d * sd, LARGEST_LOG)) for sd in TYPICAL_NOISE]
-    little, much = (f"{change:.2g}" if change < 99.5 else f"{min(change, 1e4):,.0f}" for change in changes)
-    sds = " to ".join(map(str, TYPICAL_NOISE))
-    return (
-        f"changes of MSE by {little} to {much} %{' or more' * (changes[1] > 1e4)}, with {100 * design.power:.0f} % "
-        f"power, at the noise of the published studies (sd of paired log MSE {sds})"
-    )
+    little, much = (100 * math.expm1(min(d * sd, LARGEST_LOG)) for sd in TYPICAL_NOISE)
+    return {"least_percent": little, "most_percent": much, "power": design.power, "noise_sd": list(TYPICAL_NOISE)}

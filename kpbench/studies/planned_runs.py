@@ -15,6 +15,7 @@ from kpbench.faces.faces import Splits
 from kpbench.faces.split import resplit
 from kpbench.space.design import Design, whole_cell
 from kpbench.space.tuning import best_recipe, of_cell, tunings
+from kpbench.statistics.words import plural
 from kpbench.store.files import MODELS, REUSED, ROWS, SESSIONS, read_lines
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Reused, Session, Study, now, studies
@@ -170,43 +171,75 @@ def remove_model(study: Study, row: RunResult) -> None:
         (study.folder / model_file(row)).with_suffix(suffix).unlink(missing_ok=True)
 
 
-def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Path) -> int:
-    """Takes over the planned runs that another study has done already; returns how many.
+def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Path) -> tuple[int, str]:
+    """Takes over the planned runs that another study has done already; returns how many, and why if it has none.
 
     A run's numbers follow from cell, seed, data, benchmark, recipe and device alone, so one that another study of the
     same task trained and scored need not be trained, nor the sealed test opened, again. The rows say where they are
-    from. Rows without a shift that this plan asks for are not taken.
+    from.
 
     What was looked at before is not planned: such a study is post hoc, and a record says which contrasts the other one
     had planned over the same rows and with which versions it was trained.
 
     Raises:
-        UsageError: the other study is of other faces, another benchmark, scorer, number of epochs or precision, or
-            its networks were not judged on the same faces, or not scored on the other faces that this plan asks for.
+        UsageError: as `usable_runs`.
     """
-    source, design = read_plan(other), plan.design
-    assert design is not None
-    if apart := _differences(source, plan):
-        raise UsageError(f"--reuse {other}: its runs are not of this task: {', '.join(apart)}")
-    if design.also is not None and (source.design is None or source.design.also != design.also):
-        raise UsageError(f"--reuse {other}: its networks were not scored on the faces of --also")
-    if source.design is None or source.design.split != design.split or source.design.resplit != design.resplit:
-        raise UsageError(f"--reuse {other}: its networks were not judged on the same faces; --split says on which")
-    names = {f"shift {shift}" for shift in design.shifts or ()}
     done = {(row.role, row.cell, row.seed) for row in study.rows() if row.settled}
-    wanted = {(role, cell_id(cell), seed) for role, cell, seed in planned}
-    taken = []
-    for row in read_lines(other / ROWS, RunResult):
-        run = (row.role, row.cell, row.seed)
-        whole = row.state == "failed" or names <= set(row.measures or {})
-        if run in wanted - done and row.settled and whole:
-            taken.append(row.model_copy(update={"taken_from": row.taken_from or source.digest}))
-            done.add(run)
+    source = read_plan(other)
+    usable, why = usable_runs(plan, planned, other)
+    taken = [
+        row.model_copy(update={"taken_from": row.taken_from or source.digest})
+        for row in usable
+        if (row.role, row.cell, row.seed) not in done
+    ]
     if taken:
         record_source(study, other, source, len(taken))
     for row in taken:
         study.append(ROWS, row)
-    return len(taken)
+    return len(taken), why
+
+
+def usable_runs(plan: Plan, planned: Sequence[PlannedRun], other: Path) -> tuple[list[RunResult], str]:
+    """The planned runs that another study has, each once, and why if it has none; none without a shift of this plan.
+
+    Raises:
+        UsageError: the other study is a search, is of other faces, another benchmark, scorer, number of epochs or
+            precision, was judged on other faces, or was not scored on those of --also.
+    """
+    source, design = read_plan(other), plan.design
+    assert design is not None
+    if source.design is None:
+        raise UsageError(
+            f"--reuse {other}: it is a search, whose runs have other seeds than any ablation's and may have been "
+            "stopped early: none can be taken over"
+        )
+    if apart := _differences(source, plan):
+        raise UsageError(f"--reuse {other}: its runs are not of this task: {', '.join(apart)}")
+    if design.also is not None and source.design.also != design.also:
+        raise UsageError(f"--reuse {other}: its networks were not scored on the faces of --also")
+    if source.design.split != design.split or source.design.resplit != design.resplit:
+        raise UsageError(f"--reuse {other}: its networks were not judged on the same faces; --split says on which")
+    names = {f"shift {shift}" for shift in design.shifts or ()}
+    wanted = {(role, cell_id(cell), seed) for role, cell, seed in planned}
+    rows = [row for row in read_lines(other / ROWS, RunResult) if row.settled and row.role != "tuning"]
+    found = {
+        run: row
+        for row in reversed(rows)
+        if (run := (row.role, row.cell, row.seed)) in wanted
+        and (row.state == "failed" or names <= set(row.measures or {}))
+    }
+    why = "" if found else f"none of its {plural(len(rows), 'finished run')} is of this plan: {_why(rows, wanted)}"
+    return list(reversed(found.values())), why
+
+
+def _why(rows: Sequence[RunResult], wanted: set[tuple[Role, str, int]]) -> str:
+    """Why no row is one of the runs that are wanted."""
+    cells, seeds = {cell for _, cell, _ in wanted}, {seed for _, _, seed in wanted}
+    if not any(row.cell in cells for row in rows):
+        return "its cells are others"
+    if not any(row.cell in cells and row.seed in seeds for row in rows):
+        return "its cells have other seeds; --seed says which"
+    return "its cells and seeds were not trained together, or not scored on the shifts of --shifts"
 
 
 def seen_elsewhere(plan: Plan, planned: Sequence[PlannedRun], out: Path) -> dict[Path, int]:

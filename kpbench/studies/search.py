@@ -12,7 +12,7 @@ import numpy as np
 
 from kpbench.analysis.ranking import ranked, trial_counts
 from kpbench.analysis.search import against_floor, best_of, finalists, pareto
-from kpbench.cell import RunResult, cell_id, network_id
+from kpbench.cell import RunResult, Scalar, cell_id, network_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notice, Notify, Stage
@@ -21,18 +21,17 @@ from kpbench.engine.planned import Planned
 from kpbench.engine.running import run_queue
 from kpbench.engine.trials import Trials
 from kpbench.faces.faces import Faces, Splits
-from kpbench.sampling.journal import Journal
+from kpbench.sampling.journal import Journal, check_journal
 from kpbench.sampling.points import told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
 from kpbench.space.space import varied
-from kpbench.statistics.words import cell_text, plural
 from kpbench.store.files import EXAMPLES, JOURNAL, LATENCY, MODELS, RESULT, ROWS, read_lines
-from kpbench.store.plan import MOST_LISTED
-from kpbench.store.study import Latency, Study, check_folder, open_study
+from kpbench.store.study import Latency, Study, open_study
 from kpbench.studies.costs import Costing
 from kpbench.studies.followed import followed
+from kpbench.studies.forecast import forecast, minutes, sampled, slips
 from kpbench.studies.inference import measure_finalists
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say
@@ -64,6 +63,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         followed(study, notify, request.track) as notify,
     ):
         study.begin(task.session(request.command, request.workers, prepared.totals(costing.size())))
+        if splits.leak:
+            notify(Notice(splits.leak))
         _keep_latency(study, costing, notify)
         staged = task.stage(splits, checkpoints=checkpoints)
         trials = Trials(
@@ -135,47 +136,42 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
 
 
 def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
-    """What `search` would do; the faces are read, nothing is written."""
+    """What `search` would do, in numbers; the faces are read, an epoch of some cells is timed, nothing is written."""
     splits = prepared.task.read_faces(prepared.request.data, say)
     prepared = prepared.on(splits)
     request, task = prepared.request, prepared.task
     plan = prepared.plan(splits)
-    check_folder(prepared.folder(plan), plan)
+    said = forecast(task, splits, plan, prepared.folder(plan), request.workers, request.limits)
+    check_journal(prepared.folder(plan) / JOURNAL, prepared.objectives)
     known = () if prepared.warm is None else known_cells(prepared.warm, task, plan)
     costing = prepared.costing(prepared.folder(plan))
     costing.check(prepared.objectives)
     size = costing.size()
     trials = prepared.n_trials if size is None else min(size, prepared.n_trials)
     finals = request.final_cells * request.final_seeds
-    whole = size is not None and size <= prepared.n_trials
-    return {
-        "study": str(prepared.folder(plan)),
-        **({"objectives": ", ".join(prepared.objectives)} if len(prepared.objectives) > 1 else {}),
-        **({"constraints": _constraints(costing)} if costing.constraints else {}),
-        "cells": "a continuum" if size is None else size,
-        "trials": f"{trials}, "
-        + ("every cell once" if whole else f"chosen by {request.sampler}")
-        + (f", which knows {plural(len(known), 'cell')} of {prepared.warm}" if known else ""),
-        "runs": f"{trials * request.seeds} of at most {task.length(splits)}, then {finals} with fresh seeds",
-        "faces": f"{splits.name} {splits.digest()}: " + ", ".join(f"{k} {n}" for k, n in plan.data_sizes.items()),
-        "notes": "; ".join(splits.notes) or "none",
-        "device": f"{task.device.title} ({task.device.kind}, {task.device.precision})",
-        "plan": plan.digest,
+    kept = costing.legal_cells()
+    said |= {
+        "objectives": list(prepared.objectives),
+        "constraints": costing.constraints,
+        "left_out": _left_out(costing) if costing.constraints else None,
+        "cells": size,
+        "trials": trials,
+        "every_cell": size is not None and size <= prepared.n_trials,
+        "sampler": request.sampler,
+        "warm_start": None if prepared.warm is None else {"study": str(prepared.warm), "cells": len(known)},
+        "runs": {"trials": trials * request.seeds, "finals": finals},
+        "minutes": minutes(task, splits, sampled(kept, task), trials * request.seeds + finals, request.workers),
     }
+    return said | {"warnings": slips(task, splits, said)}
 
 
-def _constraints(costing: Costing) -> str:
-    """The constraints of a search, and which cells they leave out."""
+def _left_out(costing: Costing) -> list[dict[str, Scalar]] | None:
+    """What varies of the cells that the constraints leave out; None where each is looked at as it is proposed."""
     space, cells = costing.task.space, costing.legal_cells()
     if cells is None:
-        return f"{costing.as_options()}; each cell is looked at as it is proposed"
+        return None
     kept = set(map(cell_id, cells))
-    out = [cell for cell in space.cells() if cell_id(cell) not in kept]
-    if not out:
-        return f"{costing.as_options()}: kept by every cell"
-    words = [cell_text({name: cell[name] for name in space.factors if name in cell}) for cell in out[:MOST_LISTED]]
-    more = f" and {len(out) - MOST_LISTED:,} more" if len(out) > MOST_LISTED else ""
-    return f"{costing.as_options()}: {len(out):,} of {space.size:,} cells are never trained: {'; '.join(words)}{more}"
+    return [{n: cell[n] for n in space.factors if n in cell} for cell in space.cells() if cell_id(cell) not in kept]
 
 
 def _keep_latency(study: Study, costing: Costing, notify: Notify) -> None:

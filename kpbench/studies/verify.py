@@ -181,7 +181,8 @@ def dry_run(prepared: Prepared, say: Say) -> dict[str, Any]:
     for study, plan in zip(planned.studies, planned.plans, strict=True):
         if missing := _missing_runs(study, plan):
             asked = ablation.dry_run(study, say)
-            said.setdefault("cells", asked["cells"])
+            cells = [" ".join(f"{name}={level}" for name, level in cell.items()) for cell in asked["cells"]]
+            said.setdefault("cells", cells)
             minutes += asked["minutes"] * missing / study.design.runs
         said[plan.data_name] = f"{missing} of {study.design.runs} runs to do; plan {plan.digest}"
     return said | {"minutes": round(minutes, 1)}

@@ -85,10 +85,10 @@ def parse_benchmark(text: str, where: str) -> Benchmark:
         UsageError: as `read_benchmark`.
     """
     try:
-        return Benchmark(**tomllib.loads(text), text=text)
+        return Benchmark.model_validate(tomllib.loads(text) | {"text": text})
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where}: not TOML: {error}") from error
-    except (ValidationError, TypeError) as error:
+    except ValidationError as error:
         raise UsageError(f"{where}: {first_problem(error)}") from error
 
 
@@ -111,9 +111,7 @@ def with_rules(
     return parse_benchmark(text, benchmark.name)
 
 
-def first_problem(error: ValidationError | TypeError) -> str:
+def first_problem(error: ValidationError) -> str:
     """The first problem of a validation on one line, with the dotted name of the key."""
-    if isinstance(error, TypeError):
-        return str(error)
     problem = error.errors()[0]
     return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg'].lower()}"

@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from kpbench.cell import Params, Scalar, Value
-from kpbench.errors import UsageError, nearest
+from kpbench.errors import UsageError
 from kpbench.networks.checks import first_line
-from kpbench.networks.families import FAMILIES, PREFIX, build, family_defaults, is_foreign
+from kpbench.networks.families import build, is_foreign
 from kpbench.task.benchmark import first_problem
 from kpbench.training.seeds import global_seed
 from kpbench.whole_file import write_whole
@@ -73,6 +73,8 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
         raise UsageError(f"{description}: not a model description: {first_problem(error)}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{description}: not JSON: {error}") from error
+    if "family" not in card.params:
+        raise UsageError(f"{description}: describes no network: its parameters name no family")
     try:
         held = tensor_shapes(weights)
     except (SafetensorError, OSError) as error:
@@ -82,7 +84,7 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
         with global_seed(card.seed, "weights"):
             network = build(card.params)
     except (RuntimeError, ValueError, TypeError, KeyError, OverflowError, UsageError) as error:
-        raise UsageError(f"{description}: describes no network: {_misfit(card.params, error)}") from error
+        raise UsageError(f"{description}: describes no network: {first_line(error)}") from error
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
@@ -138,19 +140,3 @@ def _at_most(values: int, path: Path) -> Iterator[None]:
         yield
     finally:
         hook.remove()
-
-
-def _misfit(params: Params, error: Exception) -> str:
-    """The parameter that its family does not take, in words of the family's signature; else the error's own."""
-    if "family" not in params:
-        return "its parameters name no family"
-    family = str(params["family"])
-    if isinstance(error, UsageError) or family not in FAMILIES:
-        return first_line(error)
-    known = family_defaults(family)
-    for name, value in params.items():
-        if name.startswith(PREFIX) and name not in known:
-            return f"{family} has no parameter '{name}'; {nearest(name, known)}"
-        if name in known and not isinstance(value, (int, float) if type(known[name]) is float else type(known[name])):
-            return f"{name} must be of the kind of its default, {known[name]!r}, got {value!r}"
-    return first_line(error)

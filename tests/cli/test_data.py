@@ -34,7 +34,7 @@ def test_add_list_use_and_remove(kpbench, course, tmp_path):
 
     code, out, _ = kpbench("search", "--data", "mine", "--dry-run", "--json", "-q", "--workers", 0)
     assert code == 0
-    assert "mine" in json.loads(out)["faces"]
+    assert json.loads(out)["faces"]["name"] == "mine"
 
     assert kpbench("data", "remove", "mine") == (0, "removed  mine\n", "")
     assert set(json.loads(kpbench("ls", "data", "--json")[1])) == {"synthetic", "synthetic@2"}

@@ -11,6 +11,7 @@ from kpbench.engine.events import Ended
 from kpbench.engine.jobs import Failure, Progress
 from kpbench.engine.live import Facts
 from kpbench.engine.trials import Trials
+from kpbench.errors import UsageError
 from kpbench.sampling.journal import LIVES, Journal
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
@@ -196,6 +197,33 @@ def test_a_row_without_its_tell_is_told_at_the_next_start(study):
     assert counts(again) == {"COMPLETE": 1}
     play(again, quality)
     assert len(study.rows()) == 3
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_trials_whose_rows_were_lost_are_trained_again(study, seeds):
+    play(trials(study, seeds=seeds, n_trials=4), quality)
+    whole = {(row.cell, row.seed): row.val_score for row in study.rows()}
+    lines = (study.folder / ROWS).read_bytes().splitlines(keepends=True)
+    (study.folder / ROWS).write_bytes(b"".join(lines[: 2 * seeds - 1]))
+    events = []
+    queue = trials(study, seeds=seeds, n_trials=4, notify=events.append)
+    lost = 4 - (2 * seeds - 1) // seeds
+    assert [event.text for event in events] == [f"rows.jsonl lacks {lost} trials that ended: trained again"]
+    assert queue.left() == lost
+    play(queue, quality)
+    assert {(row.cell, row.seed): row.val_score for row in study.rows()} == whole
+    assert len(study.rows()) == len(whole)
+    again = trials(study, seeds=seeds, n_trials=6)
+    assert again.left() == 2, "it is told once, and a study may still grow"
+    play(again, quality)
+    assert len({row.cell for row in study.rows()}) == 6
+
+
+def test_rows_that_the_journal_does_not_tell_of_are_refused(study):
+    play(trials(study, n_trials=2), quality)
+    (study.folder / "journal.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"rows\.jsonl has trial 0, of which journal\.jsonl beside it does not tell"):
+        trials(study, n_trials=2)
 
 
 def test_a_trial_cut_between_its_seeds_rows_is_trained_again(study):

@@ -149,7 +149,8 @@ def test_a_second_start_does_not_parse(tmp_path: Path, monkeypatch: pytest.Monke
     folder = write_course(tmp_path / "course")
     heard: list[str] = []
     first = loaded(folder, progress=lambda what, share: heard.append(what))
-    assert set(heard) == {"reading training.csv", "reading val.csv", "reading test.csv"}
+    read = {f"reading {part}.csv" for part in ("training", "val", "test")}
+    assert set(heard) == {*read, "looking for near-copies"}
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("parsed again")
@@ -170,10 +171,10 @@ def test_partial_rows_are_dropped_and_the_rest_split_the_same_way_from_the_cache
         row[7] = ""
     (tmp_path / "training.csv").write_text(csv_text(rows))
     first, second = loaded(tmp_path / "training.csv"), loaded(tmp_path / "training.csv")
-    assert sizes(first) == (14, 3, 3)
+    assert sum(sizes(first)) == 20
     assert first.notes == second.notes
     assert first.notes[0] == "10 of 30 train rows dropped: a keypoint is missing"
-    assert len(first.notes) == 3
+    assert first.notes[-1].endswith(" groups was kept in one split"), "blobs are much alike"
     assert first.digest() == second.digest()
     assert np.isfinite(first.train.keypoints).all()
 
@@ -196,7 +197,8 @@ def test_refused_data_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
 def test_the_real_course_zip_has_its_faces() -> None:
     splits = loaded(COURSE_ZIP)
     assert sizes(splits) == (1546, 298, 296)
-    assert (splits.name, splits.notes) == ("facial_keypoints", ())
+    assert (splits.name, splits.notes, splits.leak) == ("facial_keypoints", (), "")
+    assert splits.digest() == "7c6258e90495e9ac", "published studies are on these faces"
 
 
 @needs_real_faces
@@ -205,6 +207,8 @@ def test_the_real_kaggle_zip_has_its_partial_rows_dropped_and_counted() -> None:
     assert splits.name == "kaggle"
     assert splits.notes[0] == "700 of 2,246 train rows dropped: a keypoint is missing"
     assert splits.notes[1].startswith("no test split in the data: 232 of 1,546 training faces split off by hash of the")
+    assert splits.notes[-1].startswith("86 training faces repeat another, exactly or nearly; each of these 39 groups")
+    assert splits.leak == ""
     assert sizes(splits) == (1082, 232, 232)
 
 

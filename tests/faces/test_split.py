@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, Faces, Splits
@@ -22,8 +23,15 @@ def numbered(numbers: list[int], subjects: list[int] | None = None) -> Faces:
     return Faces(images, keypoints, None if subjects is None else np.array(subjects, dtype=np.int64))
 
 
-def made(parts: Parts, *, val_share: float = 0.15, test_share: float = 0.15, seed: int = 20) -> Splits:
-    return split("faces", parts, val_share=val_share, test_share=test_share, seed=seed)
+def made(
+    parts: Parts,
+    *,
+    val_share: float = 0.15,
+    test_share: float = 0.15,
+    seed: int = 20,
+    copies: NDArray[np.intp] | None = None,
+) -> Splits:
+    return split("faces", parts, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
 
 
 def opened(splits: Splits) -> dict[str, Faces]:
@@ -160,3 +168,47 @@ def test_too_few_faces_are_refused_with_how_many_are_needed(train: Faces, val: F
 def test_shares_out_of_range_are_refused(val: float, test: float) -> None:
     with pytest.raises(UsageError, match="above 0 and together below 1"):
         made(Parts(numbered([1, 2, 3])), val_share=val, test_share=test)
+
+
+def test_near_copies_are_one_picture_where_the_hash_would_part_them() -> None:
+    faces = numbered(list(range(100)))
+    plain = made(Parts(faces))
+    assert made(Parts(faces), copies=np.arange(100)).digest() == plain.digest(), "no near-copies: as ever"
+    train, val, test = (numbers(part) for part in opened(plain).values())
+    inside = np.arange(100)
+    inside[train[:5]] = train[0]
+    assert made(Parts(faces), copies=inside).digest() == plain.digest(), "none is parted: as ever"
+
+    parted = np.arange(100)
+    for group in (train[:3] + val[:2], test[:1] + train[3:5]):
+        parted[group] = min(group)
+    splits = made(Parts(faces), copies=parted)
+    found = {name: set(numbers(part)) for name, part in opened(splits).items()}
+    assert sorted(number for part in found.values() for number in part) == list(range(100))
+    for group in (train[:3] + val[:2], test[:1] + train[3:5]):
+        assert sum(not part.isdisjoint(group) for part in found.values()) == 1
+    assert splits.notes[-1] == (
+        "8 training faces repeat another, exactly or nearly; each of these 2 groups was kept in one split"
+    )
+    assert splits.leak == ""
+    order = np.random.default_rng(0).permutation(100)
+    mixed = made(Parts(numbered(order.tolist())), copies=parted[order])
+    assert {name: set(numbers(part)) for name, part in opened(mixed).items()} == found, "whatever the order of rows"
+
+
+def test_a_leak_of_given_splits_or_people_is_said_and_changes_nothing() -> None:
+    parts = Parts(numbered([1, 2, 3]), numbered([4, 5]), numbered([6, 7]))
+    splits = made(parts, copies=np.array([0, 1, 2, 2, 4, 5, 4]))
+    assert splits.digest() == made(parts).digest()
+    assert splits.leak == (
+        "2 of 2 val faces and 1 of 2 test faces repeat a picture of another split, exactly or nearly: "
+        "scores on them flatter; `kpbench data check` names them"
+    )
+    people = Parts(numbered([1, 2, 3], [1, 2, 3]), numbered([4], [3]), numbered([5], [4]))
+    assert made(people, copies=np.arange(5)).leak.startswith("1 of 1 val faces repeat a picture or a person of another")
+
+
+def test_all_near_copies_are_split_as_ever_and_told_as_a_leak() -> None:
+    splits = made(Parts(numbered(list(range(20)))), copies=np.zeros(20, dtype=np.intp))
+    assert splits.digest() == made(Parts(numbered(list(range(20))))).digest()
+    assert splits.leak.startswith("3 of 3 val faces and 3 of 3 test faces")

@@ -1,5 +1,6 @@
 """Families: what they build, what they refuse, and weight sharing."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -100,3 +101,20 @@ def test_per_activation_norm_ends_weight_sharing_once_places_have_their_own_scal
         parameter.data.uniform_(0.5, 2.0)
     before, after = moved(stack.eval(), 2)
     assert (torch.roll(before, 1, dims=3) - after)[..., 4:40, 4:40].abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"network.depth": "a"}, "network.depth must be a whole number such as 4, got 'a'"),
+        ({"network.depth": 2.5}, "network.depth must be a whole number"),
+        ({"network.depth": True}, "network.depth must be a whole number"),
+        ({"network.norm": ["none"]}, r"network.norm must be text such as 'spatial_batch', got \['none'\]"),
+        ({"network.dropout_rate": "x"}, "network.dropout_rate must be a number such as 0.1, got 'x'"),
+        ({"network.dept": 3}, "cnn has no parameter 'network.dept'; did you mean 'network.depth'"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_in_words(params, says):
+    with pytest.raises(UsageError, match=says):
+        build({"family": "cnn", **params})
+    assert build({"family": "cnn", "network.depth": np.int64(2), "network.dropout_rate": 0}) is not None

@@ -294,3 +294,12 @@ def test_a_condition_on_the_family_is_cut_down_to_those_that_know_the_parameter(
 def test_a_wide_range_is_sampled_not_counted(tmp_path):
     assert space(tmp_path, CNN + "depth = { low = 1, high = 10000000000 }").size is None
     assert space(tmp_path, CNN + "depth = { low = 1, high = 200 }\nwidth = { low = 1, high = 200 }").size is None
+
+
+def test_a_file_that_is_no_utf_8_text_is_told_as_that_and_a_byte_order_mark_is_none_of_it(tmp_path):
+    text = CNN + "depth = [2, 3]"
+    (tmp_path / "mine.toml").write_bytes(text.encode("utf-16"))
+    with pytest.raises(UsageError, match=r"mine\.toml: not UTF-8 text .*; save it as UTF-8"):
+        read_space(tmp_path / "mine.toml", DEFAULTS)
+    (tmp_path / "mine.toml").write_bytes(text.encode("utf-8-sig"))
+    assert read_space(tmp_path / "mine.toml", DEFAULTS).size == 2

@@ -5,10 +5,12 @@ import multiprocessing
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from kpbench.cell import EpochRecord, RunResult
 from kpbench.errors import UsageError
+from kpbench.faces.parts import Parts
 from kpbench.store.files import ASKED, MODELS, READINGS, ROWS, SESSIONS, read_lines
 from kpbench.store.files import PLAN as PLAN_FILE
 from kpbench.store.plan import Plan, bare, read_plan
@@ -16,6 +18,7 @@ from kpbench.store.study import (
     Reading,
     Session,
     check_folder,
+    check_open,
     every_study,
     find_studies,
     find_study,
@@ -23,6 +26,7 @@ from kpbench.store.study import (
     studies,
 )
 from kpbench.whole_file import naming
+from tests.faces.test_split import made, numbered
 
 PLAN = Plan(
     kind="search",
@@ -263,6 +267,48 @@ def test_a_study_of_a_later_version_says_which(tmp_path, file):
         read_plan(tmp_path / "s")
         read_lines(tmp_path / "s" / ROWS, RunResult)
         read_lines(tmp_path / "s" / SESSIONS, Session)
+
+
+def test_a_value_that_a_later_version_may_have_is_not_called_damaged(tmp_path):
+    session = Session(when="now", command="kpbench search", device="cpu", workers=0, versions={"kpbench": "99.10"})
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.append(SESSIONS, session)
+        study.append(ROWS, row(0))
+    path = tmp_path / "s" / ROWS
+    path.write_text(path.read_text().replace('"state":"complete"', '"state":"paused"'))
+    with pytest.raises(UsageError, match=r"line 1 is by a later kpbench 99\.10: .* does not know its 'state'"):
+        read_lines(path, RunResult)
+    path.write_text("{torn\n")
+    with pytest.raises(UsageError, match="line 1 is damaged"):
+        read_lines(path, RunResult)
+
+
+def test_what_cannot_be_opened_is_known_without_writing(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file; choose another --out"):
+        check_open(tmp_path / "file" / "s", PLAN, "1")
+    check_open(tmp_path / "not" / "yet", PLAN, "1")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    session = Session(when="now", command="x", device="cpu", workers=0, versions={"recipe": "1"})
+    with open_study(tmp_path / "s", PLAN) as study:
+        study.begin(session)
+        study.append(ROWS, row(0))
+        with pytest.raises(UsageError, match="in use by another process"):
+            check_open(tmp_path / "s", PLAN, "1")
+    before = {path: path.read_bytes() for path in (tmp_path / "s").iterdir()}
+    check_open(tmp_path / "s", PLAN, "1")
+    with pytest.raises(UsageError, match="was trained by recipe 1"):
+        check_open(tmp_path / "s", PLAN, "2")
+    assert {path: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
+
+
+def test_a_split_of_an_earlier_version_that_parted_near_copies_is_told_as_that(tmp_path):
+    with open_study(tmp_path / "s", PLAN):
+        pass
+    parted = made(Parts(numbered(list(range(20)))), copies=np.arange(20) // 2).notes
+    changed = PLAN.model_copy(update={"data": "ee", "data_notes": parted})
+    with pytest.raises(UsageError, match="began on a split of d that put near-copies into two splits"):
+        check_folder(tmp_path / "s", changed)
 
 
 def test_changed_faces_are_told_as_that(tmp_path):

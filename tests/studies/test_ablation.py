@@ -10,6 +10,7 @@ import pytest
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.ablation.json import as_json
 from kpbench.analysis.ablation.needed import seeds_for_effect
+from kpbench.cli.dry_runs import ablation_lines
 from kpbench.engine import evaluate
 from kpbench.engine.events import Notice
 from kpbench.engine.jobs import Failure
@@ -236,9 +237,13 @@ def test_flops_are_counted_by_hand():
 def test_a_dry_run_says_cells_runs_time_and_what_can_be_found(asked):
     said = dry_run(prepare_ablation(AblationRequest(**{**asked, "cross": ("dropout",)})), quiet)
     assert len(said["cells"]) == 6
-    assert said["runs"].startswith("56: 6 cells x 8 seeds, 8 A/A")
+    runs = {"total": 56, "cells": 6, "seeds": 8, "control": 8, "matched": 0, "tuning": 0}
+    assert (said["runs"], said["reuse"]) == (runs, {})
     assert said["minutes"] >= 0
-    assert said["detectable"].startswith("changes of MSE by 2.7 to 13 %, with 80 % power, at the noise")
+    lines = list(ablation_lines(said | {"gpus_per_trial": None, "trial_timeout_s": None, "address": None}))
+    assert "runs        56: 6 cells x 8 seeds, 8 A/A" in lines
+    detectable = "detectable  changes of MSE by 2.7 to 13 %, with 80 % power, at the noise"
+    assert any(line.startswith(detectable) for line in lines)
     assert not asked["out"].exists()
 
 
@@ -470,6 +475,8 @@ def test_runs_of_another_study_of_the_task_are_taken_over(asked, planted, monkey
     """A part of a factorial is not trained again, and its numbers are those of the factorial."""
     whole = run(asked, factors=("norm",), cross=("depth",), name="whole")
     monkeypatch.setattr(ablation, "run_queue", lambda *_: pytest.fail("nothing is left to train"))
+    request = AblationRequest(**{**asked, "reuse": ("whole",), "name": "part"})
+    assert dry_run(prepare_ablation(request), quiet)["reuse"] == {"whole": 32}
     folder = run(asked, reuse=("whole",), name="part")
     assert analyse(folder).missing == 0
     source = read_plan(whole).digest
@@ -490,10 +497,32 @@ def test_runs_of_another_task_are_not_taken(asked, planted):
         prepare_ablation(AblationRequest(**{**asked, "reuse": ("nowhere",)}))
 
 
-def test_runs_without_the_measures_asked_for_are_trained_again(asked, planted):
-    run(asked, name="plain")
-    folder = run(asked, shifts=(0, 2), reuse=("plain",), name="shifted")
-    assert {row.taken_from for row in rows(folder)} == {None}
+def test_a_study_of_which_nothing_can_be_taken_is_refused_before_anything_is_written(asked, planted, tmp_path):
+    plan = read_plan(run(asked, name="plain", seeds=3))
+    (asked["out"] / "sought").mkdir()
+    (asked["out"] / "sought" / "plan.json").write_text(plan.model_copy(update={"design": None}).model_dump_json())
+    (tmp_path / "wide.toml").write_text(SPACE.replace("width = 4", "width = 6"))
+    for more, why in (
+        ({"reuse": ("sought",)}, "it is a search, whose runs have other seeds"),
+        ({"shifts": (0, 2)}, "or not scored on the shifts of --shifts"),
+        ({"seed": 7}, "its cells have other seeds"),
+        ({"space": str(tmp_path / "wide.toml")}, "its cells are others"),
+    ):
+        request = {**asked, "reuse": ("plain",), "name": "new", **more}
+        with pytest.raises(UsageError, match=why):
+            run(request)
+        with pytest.raises(UsageError, match=why):
+            dry_run(prepare_ablation(AblationRequest(**request)), quiet)
+        assert not (asked["out"] / "new").exists()
+
+
+def test_openings_of_the_sealed_test_for_runs_taken_over_are_added_up(asked, planted):
+    first = run(asked, split="test", name="first")
+    folder = run(asked, split="test", sesoi=0.04, reuse=(first.name,), name="second")
+    pages = [render_ablation(analyse(one), *read_sessions_and_readings(one)) for one in (first, folder)]
+    assert "The sealed test was opened 34 times: 32 for a run&#39;s model, 2 for the floor." in pages[0]
+    there = "34 times: 32 for a run&#39;s model (32 of them in the studies that runs were taken over from), 2 for the"
+    assert there in pages[1]
 
 
 def test_a_range_of_another_family_than_the_baselines_can_be_tuned(asked, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kpbench.cell import cell_id, network_id
+from kpbench.cli.dry_runs import search_lines
 from kpbench.engine.evaluate import Labelled, predict
 from kpbench.engine.events import Notice
 from kpbench.errors import UsageError
@@ -15,7 +16,7 @@ from kpbench.faces.faces import SealedFaces
 from kpbench.report.search.page import render
 from kpbench.report.search.reader import read_report_input
 from kpbench.statistics.keypoint_errors import keypoint_metrics
-from kpbench.store.files import INFERENCE, LATENCY, READINGS, RESULT, SESSIONS, read_json, read_lines
+from kpbench.store.files import INFERENCE, JOURNAL, LATENCY, READINGS, RESULT, ROWS, SESSIONS, read_json, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Inference, Latency, Reading, Session
 from kpbench.studies import score
@@ -257,9 +258,63 @@ def test_a_space_whose_cells_break_the_rules_is_refused_with_the_number(asked, t
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(asked):
     said = dry_run(prepare_search(SearchRequest(**asked)), quiet)
     assert said["cells"] == 4
-    assert said["trials"] == "4, every cell once"
+    assert (said["trials"], said["every_cell"]) == (4, True)
+    assert said["runs"]["trials"] == 4 and said["minutes"] >= 0 and said["warnings"] == []
     assert not asked["out"].exists()
     assert json.dumps(said)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"workers": 1000}, "1,000 workers: this machine has"),
+        ({"epochs": 10**9}, "1,000,000,000 epochs"),
+        ({"epochs": 10**9}, "days at this speed"),
+        ({"space": "batch_size = 1000000"}, "training.batch_size 1,000,000: there are 24 training faces"),
+    ],
+)
+def test_a_dry_run_warns_of_what_nobody_can_have_meant(asked, more, says, tmp_path):
+    if line := more.get("space"):
+        (tmp_path / "large.toml").write_text(SPACE.replace("batch_size = 8", line))
+        more = {"space": str(tmp_path / "large.toml")}
+    said = dry_run(prepare_search(SearchRequest(**{**asked, **more})), quiet)
+    assert any(says in line for line in said["warnings"])
+
+
+def test_a_dry_run_refuses_what_a_search_would_refuse(asked, tmp_path, monkeypatch):
+    def said(**more):
+        with pytest.raises(UsageError) as refusal:
+            dry_run(prepare_search(SearchRequest(**{**asked, **more})), quiet)
+        return str(refusal.value)
+
+    (tmp_path / "file").write_text("")
+    assert "is a file; choose another --out" in said(out=tmp_path / "file" / "deeper")
+    folder = run(asked, name="s", n_trials=1, final_cells=0)
+    journal = (folder / JOURNAL).read_bytes()
+    (folder / JOURNAL).write_bytes(journal + b"no\n" + journal)
+    assert said(name="s").startswith(f"{folder / JOURNAL} is damaged: line {len(journal.splitlines()) + 1} is no entry")
+    (folder / JOURNAL).write_bytes(journal)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    dry_run(prepare_search(SearchRequest(**{**asked, "name": "s", "n_trials": 1})), quiet)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    (folder / ROWS).write_text("{}\n")
+    assert "rows.jsonl: line 1 is damaged" in said(name="s")
+    monkeypatch.setattr("kpbench.engine.limits.FREE", 1e18)
+    assert "MB are free" in said(out=tmp_path / "elsewhere")
+
+
+def test_a_search_on_faces_that_leak_says_so_first(asked, tmp_path):
+    course = tmp_path / "leaky"
+    write_course(course)
+    rows = (course / "training.csv").read_text().splitlines(keepends=True)
+    with (course / "val.csv").open("a") as file:
+        file.write(rows[3])
+    events = []
+    search(prepare_search(SearchRequest(**{**asked, "data": str(course), "n_trials": 1})), events.append, quiet)
+    leak = (
+        "repeat a picture of another split, exactly or nearly: scores on them flatter; `kpbench data check` names them"
+    )
+    assert isinstance(events[0], Notice) and events[0].text.endswith(leak)
 
 
 @pytest.mark.parametrize("damage", ["torn", "other", "description", "gone"])
@@ -393,12 +448,14 @@ def test_objectives_and_constraints_are_part_of_the_plan_and_the_default_is_not(
 
 def test_a_dry_run_says_which_cells_a_constraint_leaves_out(several):
     said = dry_run(prepare_search(SearchRequest(**several)), quiet)
-    assert said["objectives"] == "score, params"
-    assert (
-        said["constraints"].startswith("--max-params 140,000: ")
-        and "of 12 cells are never trained: depth=1" in said["constraints"]
-    )
-    assert said["cells"] < 12
+    assert said["objectives"] == ["score", "params"]
+    assert said["constraints"] == {"params": 140_000}
+    assert said["left_out"][0]["network.depth"] == 1
+    assert said["cells"] + len(said["left_out"]) == 12
+    line = f"constraints --max-params 140,000: {len(said['left_out'])} of 12 cells are never trained: depth=1"
+    options = {"gpus_per_trial": None, "trial_timeout_s": None, "address": None}
+    assert any(text.startswith(line) for text in search_lines(said | options))
     kept = dry_run(prepare_search(SearchRequest(**{**several, "max_params": 4e6})), quiet)
-    assert kept["constraints"] == "--max-params 4,000,000: kept by every cell"
+    assert kept["left_out"] == []
+    assert "constraints --max-params 4,000,000: kept by every cell" in search_lines(kept | options)
     assert not several["out"].exists()

@@ -14,7 +14,7 @@ from kpbench.space import design
 from kpbench.space.design import FIRST_BLOCK
 from kpbench.store.files import SESSIONS
 from kpbench.store.plan import read_plan
-from kpbench.studies import ablation, planned_runs, verify
+from kpbench.studies import ablation, forecast, planned_runs, verify
 from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
 from kpbench.studies.preflight import prepare_task
 from kpbench.studies.verify import dry_run, mean_face_mse, prepare_verify
@@ -182,7 +182,7 @@ def test_lost_runs_are_said_and_run_again(asked, scripted):
 
 
 def test_a_dry_run_writes_nothing_and_counts_what_is_left(asked, scripted, monkeypatch):
-    monkeypatch.setattr(ablation, "epoch_seconds", lambda cell, staged: 60.0)
+    monkeypatch.setattr(forecast, "epoch_seconds", lambda cell, staged: 60.0)
     prepared = prepare_verify(AblationRequest(**asked))
     said = dry_run(prepared, quiet)
     assert not asked["out"].exists()

@@ -59,7 +59,7 @@ def test_it_continues_from_what_it_was_begun_with(asked, first, tmp_path):
 
 def test_a_dry_run_says_what_the_sampler_knows(asked, first, tmp_path):
     request = SearchRequest(**{**wider(asked, tmp_path), "warm_start": "first"})
-    assert "knows 4 cells" in dry_run(prepare_search(request), quiet)["trials"]
+    assert dry_run(prepare_search(request), quiet)["warm_start"]["cells"] == 4
 
 
 @pytest.mark.parametrize(

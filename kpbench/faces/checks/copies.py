@@ -7,8 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike
-from kpbench.faces.checks.pictures import flat
+from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike, flat
 from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import PARTS
@@ -38,10 +37,10 @@ def same_picture(pool: Pool) -> Iterator[Finding]:
 
 
 def near_copy(pool: Pool) -> Iterator[Finding]:
-    """Pictures that are nearly the same: each pair across splits, within a split only how many.
+    """Pictures that are nearly the same: an error for each pair across splits, within a split only how many.
 
-    An error where the source brings both splits, a warning where one was split off its train part: there the
-    remedy is to give the split, by people.
+    Across splits that kpbench made they lie where it split by people, and the source numbers these wrongly, or where
+    all pictures are so much alike that no split keeps them together.
     """
     first = np.array([group[0] for group in _groups([image.tobytes() for image in pool.images], least=1)])
     first = np.sort(first[~flat(pool.images[first])])
@@ -57,7 +56,7 @@ def near_copy(pool: Pool) -> Iterator[Finding]:
         x, y = pair.shift
         moved = f", moved by ({x}, {y}) px" if (x, y) != (0, 0) else ""
         yield pool.finding(
-            "warning" if made else "error",
+            "error",
             f"{_named(pool, both)} show nearly the same picture in {' and '.join(leak)}"
             f"{' (a split made by kpbench)' if made else ''}: correlation {pair.correlation:.2f}"
             f"{', mirrored' if pair.mirrored else ''}{moved}, hashes {pair.bits} of 64 bits apart",

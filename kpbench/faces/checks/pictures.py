@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kpbench.faces.checks.hashes import ALMOST_CONSTANT
 from kpbench.faces.checks.pool import Finding, Pool
 
-CONSTANT, ALMOST_CONSTANT = 1.0, 6.0
-"""Standard deviation of the grey values; the palest of 2,140 real faces has 10.9, of the built-in ones 12.8."""
+CONSTANT = 1.0
+"""Standard deviation of the grey values."""
 
 BLACK, WHITE, SHARE = 8, 247, 0.9
 """A picture is almost black where `SHARE` of its grey values are at most `BLACK`; of real faces at most 0.34 are."""
@@ -31,8 +31,3 @@ def blank(pool: Pool) -> Iterator[Finding]:
         numbers = {"grey_sd": float(sd[at]), "grey_mean": float(grey[at].mean())}
         text = f"the picture of {pool.place(at)} is {what}"
         yield pool.finding("error" if constant else "warning", text, [at], numbers)
-
-
-def flat(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """(N,) whether pictures (N, H, W) are so nearly of one grey that they look like any other such picture."""
-    return np.asarray(images.reshape(len(images), -1).std(axis=1) < ALMOST_CONSTANT)

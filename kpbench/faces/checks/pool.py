@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
+from kpbench.faces.checks.near_copies import copies_in
 from kpbench.faces.faces import Faces
 from kpbench.faces.parts import PARTS, Parts, complete_only
 from kpbench.faces.split import split
@@ -128,7 +129,8 @@ def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, see
     try:
         numbered = {part: replace(faces, conditions={_ROW: np.arange(len(faces))}) for part, faces in named}
         kept = complete_only(name, Parts(numbered["train"], numbered.get("val"), numbered.get("test")))
-        made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed)
+        copies = copies_in(kept) if len(named) < len(PARTS) and parts.train.subjects is None else None
+        made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
     except UsageError as error:
         problem = str(error)
     else:

@@ -32,25 +32,45 @@ def cached(key: str, build: Callable[[], Parts]) -> Parts:
     `key` names everything the parts depend on. A broken cache file is built again; where nothing can be written
     the parts come with a note that says so. Errors of `build` pass through and leave nothing behind.
     """
-    file = cache_folder() / (hashlib.sha256(f"{_FORMAT} {key}".encode()).hexdigest()[:32] + ".npz")
+    file = _file_of(key)
     with suppress(Exception):  # whatever ails a cache file, its source is still there
         return read_parts(file)
     parts = build()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as stream:
-            draft = Path(stream.name)
-            try:
-                write_parts(stream, parts)
-                stream.close()
-                draft.replace(file)  # readers see the old file or the new one, never half of it
-            finally:
-                draft.unlink(missing_ok=True)
+        _keep(file, lambda stream: write_parts(stream, parts))
     except OSError as error:
         why = error.strerror or error
         note = f"the faces could not be kept in {shown(file.parent)} ({why}): the next start takes as long"
         return replace(parts, notes=(*parts.notes, note))
     return parts
+
+
+def cached_numbers(key: str, build: Callable[[], NDArray[np.intp]]) -> NDArray[np.intp]:
+    """The array kept under `key`, else the one that `build` makes, which is then kept where that can be done."""
+    file = _file_of(key)
+    with suppress(Exception), np.load(file, allow_pickle=False) as arrays:
+        return np.asarray(arrays["numbers"], dtype=np.intp)
+    numbers = build()
+    with suppress(OSError):  # the faces themselves say so
+        _keep(file, lambda stream: np.savez(stream, numbers=numbers))
+    return numbers
+
+
+def _file_of(key: str) -> Path:
+    return cache_folder() / (hashlib.sha256(f"{_FORMAT} {key}".encode()).hexdigest()[:32] + ".npz")
+
+
+def _keep(file: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Writes a file of the cache: readers see the old one or the new one, never half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as stream:
+        draft = Path(stream.name)
+        try:
+            write(stream)
+            stream.close()
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def write_parts(stream: IO[bytes], parts: Parts) -> None:

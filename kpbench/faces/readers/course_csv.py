@@ -11,6 +11,7 @@ from kpbench.faces.parts import Parts, Progress, silent
 from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table, refuse_value
 from kpbench.faces.readers.files import DataFile, shown
 from kpbench.faces.readers.image_csv import names_pictures
+from kpbench.faces.readers.pictures import SUFFIXES
 
 EXPECTS = "training.csv, and val.csv and test.csv where there are such (course or Kaggle)"
 
@@ -101,6 +102,11 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
 
 def _picture(file: DataFile, line: int, text: str) -> bytes:
     values = text.split()
+    if text.strip().lower().endswith(SUFFIXES):
+        raise UsageError(
+            f"{file.where}, line {line}: column {IMAGE} holds the name of a file, {text.strip()[:40]!a}, where grey "
+            f"values belong; call the column {IMAGE.lower()} and make it the first, with the pictures beside the CSV"
+        )
     if len(values) != _PIXELS:
         raise UsageError(
             f"{file.where}, line {line}, column {IMAGE}: {len(values):,} grey values, expected {_PIXELS:,} "

@@ -11,6 +11,9 @@ from kpbench.faces.parts import Parts, Progress
 from kpbench.faces.readers import coco_json, course_csv, image_csv, npz_file
 from kpbench.faces.readers.files import MAPPING, DataFile, content_digest, files_at, os_errors, shown
 
+FARTHEST = 100
+"""Folders below the top in which files are looked for that nothing reads, to say where they are."""
+
 Find = Callable[[Mapping[str, DataFile]], dict[str, DataFile]]
 """From all files, by relative name, the files of a layout, by names that its `read` knows; empty where the files are
 something else."""
@@ -109,14 +112,16 @@ def _unknown(path: Path, files: Mapping[str, DataFile]) -> str:
     if "" in files:
         return f"{shown(path)} is no data set: give a folder, a .zip or a .csv with {expected}"
     if not files:
-        deeper = next(iter(files_at(path, deepest=image_csv.DEEPEST)), "")
+        deeper = next(iter(files_at(path, deepest=FARTHEST)), "")
         if not deeper:
             return f"{shown(path)} holds no file"
         folder = deeper.rpartition("/")[0]
         way = f"give {shown(path / folder)}" if path.is_dir() else f"unpack it and give its folder {shown(folder)}"
         return f"{shown(path)} has its files further below, as {shown(deeper)}: {way}"
     inside = ", ".join(map(shown, list(files)[:8])) + (f" and {len(files) - 8:,} more" if len(files) > 8 else "")
-    packed = [shown(name) for name in files if name.endswith("training.zip")]
-    way = "give" if path.is_dir() else "unpack it and give"
-    remedy = f"; {way} {packed[0]}" if packed else ""
-    return f"{shown(path)} holds {inside}{remedy}; it lacks {expected}"
+    packed = [name for name in files if name.lower().endswith(".zip")]
+    if packed:
+        which = next((name for name in packed if name.endswith("training.zip")), packed[0])
+        way = f"give {shown(path / which)}" if path.is_dir() else f"unpack it and give {shown(which)}"
+        return f"{shown(path)} holds {inside}, and no data set beside the zip: {way}"
+    return f"{shown(path)} holds {inside}; it lacks {expected}"

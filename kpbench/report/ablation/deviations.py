@@ -56,13 +56,15 @@ def deviations(
     return tuple(notes)
 
 
-def readings_sentence(readings: Sequence[Mapping[str, object]]) -> str:
-    """How often the sealed test was opened and for what."""
-    if not readings:
+def readings_sentence(found: Analysis, readings: Sequence[Mapping[str, object]]) -> str:
+    """How often the sealed test was opened and for what, for runs that were taken over too."""
+    taken = sum(row.test_score is not None and row.taken_from is not None for row in found.rows)
+    if not readings and not taken:
         return "The sealed test has not been opened."
     runs = _models(readings)
-    text = f"The sealed test was opened {plural(len(readings), 'time')}: {runs:,} for a run's model"
-    return f"{text}, {len(readings) - runs:,} for the floor."
+    there = f" ({taken:,} of them in the studies that runs were taken over from)" if taken else ""
+    text = f"The sealed test was opened {plural(len(readings) + taken, 'time')}: {runs + taken:,} for a run's model"
+    return f"{text}{there}, {len(readings) - runs:,} for the floor."
 
 
 def _models(readings: Sequence[Mapping[str, Any]]) -> int:

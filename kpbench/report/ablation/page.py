@@ -64,6 +64,6 @@ def render_ablation(
         session_columns=columns(sessions),
         readings=readings,
         most_readings=MOST_READINGS,
-        readings_sentence=deviations.readings_sentence(readings),
+        readings_sentence=deviations.readings_sentence(found, readings),
         reading_columns=columns(readings),
     )

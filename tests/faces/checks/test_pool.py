@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kpbench.faces.checks.near_copies import copies_in
 from kpbench.faces.checks.pool import pool_of
 from kpbench.faces.faces import Faces
 from kpbench.faces.parts import Parts, complete_only
@@ -20,7 +21,8 @@ def test_splits_are_those_of_a_search():
     for train in (blob_faces(60, people=12), blob_faces(60)):
         parts = Parts(partial(train, 4, 9), val=partial(blob_faces(20, seed=1), 2))
         found = pool_of("blobs", parts, **SHARES)
-        made = split("blobs", complete_only("blobs", parts), **SHARES)
+        kept = complete_only("blobs", parts)
+        made = split("blobs", kept, **SHARES, copies=copies_in(kept))
         assert found.made == {"test"}
         assert [str(found.place(at)) for at in np.flatnonzero(found.split == "")] == [
             "train row 4", "train row 9", "val row 2",

@@ -39,7 +39,8 @@ def test_an_empty_folder_and_a_folder_of_many_files_are_refused_briefly(tmp_path
 def test_kaggles_outer_zip_is_refused_with_the_zip_to_unpack(tmp_path: Path) -> None:
     write_zip(tmp_path / "outer" / "training.zip", write_course(tmp_path / "course", train=1, val=0, test=0))
     assert "unpack it and give training.zip" in refusal(write_zip(tmp_path / "all.zip", tmp_path / "outer"))
-    assert "holds training.zip; give training.zip; it lacks" in refusal(tmp_path / "outer")
+    message = refusal(tmp_path / "outer")
+    assert message.endswith(f"no data set beside the zip: give {tmp_path / 'outer' / 'training.zip'}")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -72,6 +73,19 @@ def test_a_csv_of_pictures_that_is_not_quite_one_is_told_what_it_lacks(tmp_path:
     assert says in message
     assert "labels.csv" in message
     assert len(message) < 250 + len(str(tmp_path))
+
+
+def test_a_column_image_of_file_names_is_told_as_that(tmp_path: Path) -> None:
+    table = ",".join(["Image", *COORDINATES]) + "\n" + ",".join(["a.png"] + ["1"] * 30) + "\n"
+    for name in ("training.csv", "labels.csv"):
+        (tmp_path / name).write_text(table)
+        message = refusal(tmp_path / name)
+        assert "line 2: column Image holds the name of a file, 'a.png', where grey values belong" in message
+
+
+def test_files_far_below_are_found_for_a_person(tmp_path: Path) -> None:
+    folder = write_course(tmp_path / "a" / "b" / "c" / "d" / "e" / "f", train=1, val=0, test=0)
+    assert f"as a/b/c/d/e/f/training.csv: give {folder}" in refusal(tmp_path)
 
 
 def test_files_too_far_below_are_found_for_a_person(tmp_path: Path) -> None:
