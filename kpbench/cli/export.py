@@ -9,7 +9,9 @@ import typer
 
 def export(
     study: Annotated[str, typer.Argument(help="A study: its folder, or its name.")],
-    cell: Annotated[str | None, typer.Argument(help="A cell's id, or the beginning of one; else the best.")] = None,
+    cell: Annotated[
+        str | None, typer.Argument(help="A cell: id, beginning of one, rank, norm=batch.  [default: best]")
+    ] = None,
     format: Annotated[
         str, typer.Option("--format", "-f", help="safetensors, torchscript, onnx, or course: the exercise's hand-in.")
     ] = "safetensors",

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Literal
 
 from kpbench.cell import Scalar, Value
-from kpbench.networks.families import describe
 
 
 class About(Value):
     """Travels inside each exported file, as JSON under the key `kpbench`.
 
     Attributes:
+        what: the network on one line, without parameters that have no part in it.
         score: official scores of this very model, by split.
         floor: official scores of the mean face and of ridge, name -> split -> score.
         data: name of the faces; `data_digest` is that of their three splits.
@@ -19,6 +19,7 @@ class About(Value):
 
     kind: Literal["kpbench model"] = "kpbench model"
     study: str
+    what: str
     params: dict[str, Scalar]
     seed: int
     epochs: int
@@ -38,7 +39,7 @@ class About(Value):
         scores = ", ".join(f"{split} {score:.1f}" for split, score in self.score.items())
         floor = ", ".join(f"{name} {scores['val']:.1f}" for name, scores in self.floor.items() if "val" in scores)
         return [
-            f"model    {describe(self.params)}",
+            f"model    {self.what}",
             f"from     {self.study}, seed {self.seed}, {self.epochs} epochs on {self.data} ({self.data_digest})",
             f"score    {scores}" + (f" (floor on val: {floor})" if floor else ""),
             f"rules    {self.parameters:,} parameters, {self.megabytes:.2f} MB: "

@@ -6,7 +6,9 @@ from kpbench.cell import RunResult
 from kpbench.errors import UsageError, lookup
 from kpbench.models.about import About
 from kpbench.models.exports import EXPORTS
-from kpbench.networks.families import count_parameters
+from kpbench.networks.families import count_parameters, describe
+from kpbench.space.reading import parameters_in
+from kpbench.space.space import with_part
 from kpbench.store.files import FLOOR, read_json
 from kpbench.store.plan import read_plan
 from kpbench.store.study import find_study
@@ -22,7 +24,7 @@ def export_model(
     """Writes a model of a study; returns the files, the model first, and what it says of itself.
 
     Args:
-        cell: its id or the beginning of one; the study's best where not given.
+        cell: its id, the beginning of one, a rank, or `norm=batch`; the study's best where not given.
         format: a name of `EXPORTS`.
         to: a path with the format's suffix, or a folder; the working directory where not given.
         force: replaces files that are there.
@@ -57,6 +59,7 @@ def _about(folder: Path, row: RunResult, parameters: int, megabytes: float) -> A
     scores = {"val": row.val_score, "test": row.test_score}
     return About(
         study=folder.name,
+        what=describe(with_part(row.params, parameters_in(plan.space_text))),
         params=row.params,
         seed=row.seed,
         epochs=row.epochs,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from kpbench.analysis.cells import find_cell
 from kpbench.cell import RunResult, Scalar
 from kpbench.errors import UsageError, lookup, nearest
 from kpbench.models.reading import Model, read_model, read_own_weights
@@ -50,12 +51,13 @@ def open_model(
 
 
 def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
-    """The row of a study whose model is kept: of its best cell, or of a cell by its id or the beginning of one.
+    """The row of a study whose model is kept: of its best cell, or of one named as `analysis.cells` takes it.
 
     Raises:
         UsageError: there is none; what there is, is named.
     """
-    kept = [row for row in read_lines(folder / ROWS, RunResult) if row.state == "complete" and _file(folder, row)]
+    rows = read_lines(folder / ROWS, RunResult)
+    kept = [row for row in rows if row.state == "complete" and _file(folder, row)]
     if not kept:
         raise UsageError(f"{folder} keeps no models; they come with its final runs")
     if cell is None:
@@ -64,10 +66,10 @@ def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
         if not chosen:
             raise UsageError(f"{folder} names no best model; name a cell: {', '.join(_cells(kept))}")
     else:
-        chosen = [row for row in kept if row.cell.startswith(cell)]
-        if len({row.cell for row in chosen}) != 1:
-            raise UsageError(f"{folder} keeps {'no model' if not chosen else 'several'} of cell '{cell}': "
-                             f"{nearest(cell, _cells(kept))}")  # fmt: skip
+        found = find_cell(folder.name, rows, cell)
+        chosen = [row for row in kept if row.cell == found]
+        if not chosen:
+            raise UsageError(f"{folder} keeps no model of cell {found}; those of: {', '.join(_cells(kept))}")
     if seed is not None:
         same_cell = [row for row in kept if row.cell == chosen[0].cell]
         chosen = [row for row in same_cell if row.seed == seed]

@@ -98,7 +98,7 @@ def test_rules_of_ones_own_are_part_of_the_identity(kpbench, refused, course, tm
 def test_what_cannot_be_exported_is_one_line(kpbench, refused, course, study, tmp_path):
     assert "did you mean 'onnx'" in refused("export", "s", "--format", "onxx")
     assert "no study 'none'" in refused("export", "none")
-    assert "keeps no model of cell 'zz'" in refused("export", "s", "zz")
+    assert "has no cell 'zz'" in refused("export", "s", "zz")
     assert "no model of seed 99; seeds: " in refused("export", "s", "--seed", 99)
     assert "--to must end in .ts for this format" in refused("export", "s", "-f", "torchscript", "--to", "m.pt")
     assert kpbench("export", "s", "--to", "m.safetensors")[0] == 0

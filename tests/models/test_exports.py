@@ -50,7 +50,7 @@ def trained(params):
 
 def about(params):
     return About(
-        study="s", params=params, seed=1, epochs=2, device="CPU", score={"val": 91.5, "test": 90.0},
+        study="s", what="cnn", params=params, seed=1, epochs=2, device="CPU", score={"val": 91.5, "test": 90.0},
         floor={"mean face": {"val": 74.4}}, data="synthetic", data_digest="dd", benchmark="bb", parameters=10,
         megabytes=0.1, rules_kept=True, kpbench="0",
     )  # fmt: skip
