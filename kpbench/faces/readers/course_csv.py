@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 
@@ -29,8 +30,7 @@ def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
     Raises:
         UsageError: more than one folder holds a training.csv.
     """
-    alone = files.get("")
-    if alone is not None:
+    if (alone := files.get("")) is not None:
         return {"train": alone} if alone.disk.suffix.lower() == ".csv" and not names_pictures(alone) else {}
     found = [name for name in files if posixpath.basename(name) == _NAMES["train"]]
     if len(found) > 1:
@@ -40,8 +40,7 @@ def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
         )
     if not found or names_pictures(files[found[0]]):
         return {}
-    folder = posixpath.dirname(found[0])
-    places = {part: posixpath.join(folder, name) for part, name in _NAMES.items()}
+    places = {part: posixpath.join(posixpath.dirname(found[0]), name) for part, name in _NAMES.items()}
     return {part: files[place] for part, place in places.items() if place in files}
 
 
@@ -112,10 +111,8 @@ def _picture(file: DataFile, line: int, text: str) -> bytes:
             f"{file.where}, line {line}, column {IMAGE}: {len(values):,} grey values, expected {_PIXELS:,} "
             f"({SIZE} x {SIZE}) separated by spaces; correct or remove the row"
         )
-    try:
+    with suppress(KeyError):
         return bytes(map(_GREY.__getitem__, values))
-    except KeyError:
-        pass
     for value in values:
         if (value.lstrip("0") or "0") not in _GREY:
             refuse_value(file, line, IMAGE, value, "is not a whole number 0 to 255")
