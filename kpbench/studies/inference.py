@@ -1,11 +1,11 @@
 """How fast the networks of finalists predict on this device, once their training is over."""
 
-import os
 from collections.abc import Sequence
 
 from kpbench.cell import RunResult, network_id
 from kpbench.engine.evaluate import one_line, threads
 from kpbench.engine.events import Notice, Notify, Stage
+from kpbench.engine.resources import own_cpus
 from kpbench.networks.families import describe
 from kpbench.networks.latency import latency
 from kpbench.store.files import INFERENCE, read_lines
@@ -17,8 +17,8 @@ BATCHES = (1, 64)
 
 def settings(device: str) -> list[tuple[int, int]]:
     """Batch and CPU threads of each measurement: with one thread and with all there are; on a card with one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [(batch, count) for batch in BATCHES for count in sorted({1, cores} if device == "cpu" else {1})]
+    counts = sorted({1, own_cpus()} if device == "cpu" else {1})
+    return [(batch, count) for batch in BATCHES for count in counts]
 
 
 def measure_finalists(study: Study, rows: Sequence[RunResult], device: Device, notify: Notify) -> list[Inference]:
