@@ -1,5 +1,6 @@
 """A study folder, found and opened for writing: one row a run, the readings of the sealed test, the models."""
 
+import difflib
 import os
 import shutil
 import tempfile
@@ -309,8 +310,10 @@ def find_studies(name: str, out: Path) -> list[Path]:
     """
     if found := studies_named(name, out):
         return found
-    nested = [folder.relative_to(out).as_posix() for folder in every_study(out)]
-    raise UsageError(f"no study '{name}' here or in {out}; {nearest(name, nested)}")
+    names = [folder.relative_to(out).as_posix() for folder in every_study(out)]
+    last = {one.rpartition("/")[2]: one for one in names}
+    close = difflib.get_close_matches(name, last, n=1)  # a nested study goes by the last part of its name too
+    raise UsageError(f"no study '{name}' here or in {out}; {nearest(last[close[0]] if close else name, names)}")
 
 
 def studies_named(name: str, out: Path) -> list[Path]:

@@ -37,7 +37,8 @@ def test_search_score_report_and_ls(kpbench, options, course, tmp_path):
     assert f"best     depth={varies['network.depth']}\n" in out  # what varies, not all parameters
     assert "ridge on pixels" in out
     assert str(result["report"]) in out
-    assert err == ""  # nothing left to train, nothing to tell
+    told = [line for line in err.splitlines() if "repeat a picture of another split" not in line]  # of blobs much alike
+    assert told == []  # nothing left to train, nothing to tell
 
     model = result["best"]["model"]
     code, out, _ = kpbench("score", model, "--data", course, "--split", "test", "--json", "-q")

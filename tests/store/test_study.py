@@ -229,6 +229,15 @@ def test_studies_inside_a_verification_are_found(tmp_path):
         find_studies("empty", tmp_path)
 
 
+def test_a_nested_study_is_suggested_by_the_last_part_of_its_name(tmp_path):
+    with open_study(tmp_path / "verify-x" / "synthetic", PLAN), open_study(tmp_path / "norm", PLAN):
+        pass
+    with pytest.raises(UsageError, match="did you mean 'verify-x/synthetic'"):
+        find_study("syntheti", tmp_path)
+    with pytest.raises(UsageError, match="did you mean 'norm'"):
+        find_study("nrm", tmp_path)
+
+
 def test_a_reading_of_the_test_split_is_a_line(tmp_path):
     with open_study(tmp_path / "s", PLAN) as study:
         study.test_reading("kpbench score", "models/m.safetensors")()

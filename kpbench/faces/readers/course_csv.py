@@ -102,10 +102,7 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
 def _picture(file: DataFile, line: int, text: str) -> bytes:
     values = text.split()
     if text.strip().lower().endswith(SUFFIXES):
-        raise UsageError(
-            f"{file.where}, line {line}: column {IMAGE} holds the name of a file, {text.strip()[:40]!a}, where grey "
-            f"values belong; call the column {IMAGE.lower()} and make it the first, with the pictures beside the CSV"
-        )
+        refuse_value(file, line, IMAGE, text.strip(), "names a picture; call the column image, and make it the first")
     if len(values) != _PIXELS:
         raise UsageError(
             f"{file.where}, line {line}, column {IMAGE}: {len(values):,} grey values, expected {_PIXELS:,} "

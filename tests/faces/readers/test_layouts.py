@@ -80,7 +80,7 @@ def test_a_column_image_of_file_names_is_told_as_that(tmp_path: Path) -> None:
     for name in ("training.csv", "labels.csv"):
         (tmp_path / name).write_text(table)
         message = refusal(tmp_path / name)
-        assert "line 2: column Image holds the name of a file, 'a.png', where grey values belong" in message
+        assert "line 2, column Image: 'a.png' names a picture; call the column image, and make it the first" in message
 
 
 def test_files_far_below_are_found_for_a_person(tmp_path: Path) -> None:
