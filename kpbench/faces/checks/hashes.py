@@ -1,9 +1,8 @@
 """Pictures that look alike: perceptual hashes to find candidates, correlation of the shifted pictures to confirm."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 
 import imagehash
 import numpy as np
@@ -40,7 +39,7 @@ ALMOST_CONSTANT = 6.0
 _ROUGHLY = 0.15
 """How far below `LEAST_CORRELATION` a pair's correlation at half the resolution may lie to be looked at closer."""
 
-_BLOCK, _BITS = 1024, 64
+_BLOCK, _BITS, _AT_ONCE = 1024, 64, 256
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,11 @@ class Pair:
 
 def flat(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(N,) whether pictures (N, H, W) are so nearly of one grey that they look like any other such picture."""
-    return np.asarray(images.reshape(len(images), -1).std(axis=1) < ALMOST_CONSTANT)
+    found = np.zeros(len(images), dtype=np.bool_)
+    for start in range(0, len(images), _BLOCK):
+        block = images[start : start + _BLOCK]
+        found[start : start + _BLOCK] = block.reshape(len(block), -1).std(axis=1) < ALMOST_CONSTANT
+    return found
 
 
 def hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -97,15 +100,29 @@ def _signs(hashed: NDArray[np.uint64]) -> NDArray[np.float32]:
 
 def band(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A picture (N, N) without its fine noise and without its light: differences of Gaussians of sd 1 and 8 px."""
-    grey = image.astype(np.float32)
-    fine, coarse = (_gaussian(len(image), sd) for sd in (1.0, 8.0))
-    return np.asarray(fine @ grey @ fine.T - coarse @ grey @ coarse.T)
+    return np.asarray(_bands(image[None], 1)[0])
+
+
+def _bands(images: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
+    """The bands of pictures (M, N, N), each mean of `step` by `step` pixels one: (M, N / step, N / step).
+
+    A filter is a product with a matrix, and one of all pictures at once: many times faster than one by one.
+    """
+    size = images.shape[1] // step
+    found = np.zeros((len(images), size, size), np.float32)
+    for sd, sign in ((1.0, 1), (8.0, -1)):
+        matrix = _gaussian(images.shape[1], sd, step)
+        rows = images.reshape(-1, images.shape[1]).astype(np.float32) @ matrix.T
+        columns = rows.reshape(len(images), -1, size).transpose(0, 2, 1).reshape(-1, images.shape[1]) @ matrix.T
+        found += sign * columns.reshape(len(images), size, size).transpose(0, 2, 1)
+    return found
 
 
 @cache
-def _gaussian(size: int, sd: float) -> NDArray[np.float32]:
-    """(size, size): the matrix that filters a column; a product is several times faster than the filter itself."""
-    return np.asarray(gaussian_filter1d(np.eye(size), sd, axis=0), dtype=np.float32)
+def _gaussian(size: int, sd: float, step: int) -> NDArray[np.float32]:
+    """(size / step, size): the matrix that filters a column and takes means of `step` pixels."""
+    whole = gaussian_filter1d(np.eye(size), sd, axis=0)
+    return np.asarray(whole.reshape(-1, step, size).mean(axis=1), dtype=np.float32)
 
 
 def match(a: NDArray[np.float32], b: NDArray[np.float32], *, reach: int = REACH) -> tuple[float, tuple[int, int]]:
@@ -124,34 +141,37 @@ def match(a: NDArray[np.float32], b: NDArray[np.float32], *, reach: int = REACH)
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Pictures (N, H, W) and the pairs of them, mirrored or not, whose hashes are near, the nearest first."""
+    """Pictures (N, H, W) and the pairs of them, mirrored or not, whose hashes are near, the nearest first.
+
+    Attributes:
+        half: (N, H / 2, W / 2), the bands in half the resolution of the pictures that are in a pair.
+    """
 
     images: NDArray[np.uint8]
     found: NDArray[np.intp]
     mirrored: NDArray[np.bool_]
-    bands: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=dict)
+    half: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.mirrored)
 
-    def __iter__(self) -> Iterator[tuple[int, int, int, bool]]:
-        """Bits, `a`, `b` and whether `b` is mirrored, of each."""
-        yield from zip(*self.found.tolist(), self.mirrored.tolist(), strict=True)
+    def confirmed(self, places: Sequence[int]) -> Iterator[Pair]:
+        """Of the candidates at some places the pairs whose pixels agree; looked at in half the resolution first."""
+        likely = [(at, *self._pair(at)) for at in places]
+        likely = [one for one in likely if self._roughly(*one[1:]) >= LEAST_CORRELATION - _ROUGHLY]
+        pictures = np.unique([(one, other) for _, one, other, _ in likely])
+        fine = dict(zip(pictures.tolist(), _bands(self.images[pictures], 1), strict=True)) if likely else {}
+        for at, one, other, turn in likely:
+            correlation, shift = match(fine[one], fine[other][:, turn])
+            if correlation >= LEAST_CORRELATION:
+                yield Pair(one, other, int(self.found[0, at]), correlation, shift, bool(self.mirrored[at]))
 
-    def confirm(self, bits: int, one: int, other: int, mirrored: bool) -> Pair | None:
-        """The pair, if the pixels of its pictures agree; looked at in half the resolution first."""
-        turn = slice(None, None, -1 if mirrored else 1)
-        rough = match(self._band(one)[1], self._band(other)[1][:, turn], reach=(REACH + 1) // 2)[0]
-        if rough < LEAST_CORRELATION - _ROUGHLY:
-            return None
-        correlation, shift = match(self._band(one)[0], self._band(other)[0][:, turn])
-        return Pair(one, other, bits, correlation, shift, mirrored) if correlation >= LEAST_CORRELATION else None
+    def _pair(self, at: int) -> tuple[int, int, slice]:
+        """`a`, `b` and how the columns of `b` are taken."""
+        return int(self.found[1, at]), int(self.found[2, at]), slice(None, None, -1 if self.mirrored[at] else 1)
 
-    def _band(self, at: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if at not in self.bands:
-            fine = band(self.images[at])
-            self.bands[at] = fine, fine.reshape(len(fine) // 2, 2, -1, 2).mean(axis=(1, 3))
-        return self.bands[at]
+    def _roughly(self, one: int, other: int, turn: slice) -> float:
+        return match(self.half[one], self.half[other][:, turn], reach=(REACH + 1) // 2)[0]
 
 
 def candidates(images: NDArray[np.uint8]) -> Candidates:
@@ -160,7 +180,12 @@ def candidates(images: NDArray[np.uint8]) -> Candidates:
     straight, across = near(plain, plain), near(plain, turned)
     found = np.concatenate([straight, across], axis=1)
     order = np.argsort(found[0], kind="stable")
-    return Candidates(images, found[:, order], order >= straight.shape[1])
+    half = np.zeros((len(images), images.shape[1] // 2, images.shape[2] // 2), np.float32)
+    paired = np.unique(found[1:])
+    for start in range(0, len(paired), _BLOCK):
+        block = paired[start : start + _BLOCK]
+        half[block] = _bands(images[block], 2)
+    return Candidates(images, found[:, order], order >= straight.shape[1], half)
 
 
 def alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> tuple[list[Pair], int]:
@@ -171,16 +196,16 @@ def alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> tuple[li
     """
     found = candidates(images)
     pairs: dict[tuple[int, int], Pair] = {}
-    for bits, one, other, mirrored in islice(found, most):
-        if pair := found.confirm(bits, one, other, mirrored):
-            pairs.setdefault((one, other), pair)
+    for start in range(0, min(len(found), most), _AT_ONCE):
+        for pair in found.confirmed(range(start, min(start + _AT_ONCE, len(found), most))):
+            pairs.setdefault((pair.a, pair.b), pair)
     return list(pairs.values()), max(len(found) - most, 0)
 
 
 def groups_alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> NDArray[np.intp]:
     """(N,): of each picture the first that shows the same, itself or over others between them.
 
-    A pair whose pictures are in one group already is not compared, and of the others at most `most` are.
+    Pairs whose pictures are in one group already are not compared, and of the others at most `most` are.
     """
     found, first = candidates(images), list(range(len(images)))
 
@@ -190,13 +215,13 @@ def groups_alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> N
         return at
 
     compared = 0
-    for bits, one, other, mirrored in found:
-        a, b = sorted((root(one), root(other)))
-        if a == b:
-            continue
-        if compared == most:
-            break
-        compared += 1
-        if found.confirm(bits, one, other, mirrored):
+    for start in range(0, len(found), _AT_ONCE):
+        block = range(start, min(start + _AT_ONCE, len(found)))
+        apart = [at for at in block if root(int(found.found[1, at])) != root(int(found.found[2, at]))][
+            : most - compared
+        ]
+        compared += len(apart)
+        for pair in found.confirmed(apart):
+            a, b = sorted((root(pair.a), root(pair.b)))
             first[b] = a
     return np.array([root(at) for at in range(len(images))], dtype=np.intp)
