@@ -69,7 +69,7 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     cells = [line for line in lines if line.standing]
     if not cells:
         return Drawing(notes=("No cell has a complete run yet, so there is no leaderboard.",))
-    runs = [score for line in cells for name in SERIES for score in (line.scores[name], *line.seeds(name))]
+    runs = [score for line in cells for name in SERIES for score in line.seeds(name)]
     least = outlying(runs)
     held = [score for score in runs if score >= least]
     held += [line.scores[name] for line in lines if line.standing is None for name in SERIES]  # floors always
