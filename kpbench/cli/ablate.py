@@ -19,9 +19,6 @@ from kpbench.cli.options import (
     whole_numbers,
 )
 
-COLUMNS = 80
-"""Width at which a paragraph is broken."""
-
 MOST_FAILURES = 10
 """Failed runs that are named one by one."""
 
@@ -153,7 +150,7 @@ def ablate(
 
 def outcome(result: dict[str, Any]) -> list[str]:
     """The result of an ablation in lines for a person."""
-    from kpbench.cli.lines import table, terminal_columns, wrapped
+    from kpbench.cli.lines import paragraph, table
     from kpbench.statistics.words import ends_text, number, p_text, short_names, value_text
 
     names = short_names(result["plan"]["factors"])
@@ -169,7 +166,7 @@ def outcome(result: dict[str, Any]) -> list[str]:
         rows.append((pair, ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
     lines = table(("contrast", "MSE ratio", "interval", "p (adj.)", "verdict"), rows, right=(1, 3))
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
-    lines += ["", *wrapped(result["conclusion"], min(COLUMNS, terminal_columns() or COLUMNS))]
+    lines += ["", *paragraph(result["conclusion"])]
     if broken := sum(cell["failed"] for cell in result["tuning"]):
         lines += ["", f"{broken} of the recipes tried could not be trained; see Tuning in the report"]
     if result["plan"].get("matched") == []:
