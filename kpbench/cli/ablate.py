@@ -19,9 +19,6 @@ from kpbench.cli.options import (
     whole_numbers,
 )
 
-COLUMNS = 80
-"""Width at which a paragraph is broken."""
-
 MOST_FAILURES = 10
 """Failed runs that are named one by one."""
 
@@ -153,12 +150,12 @@ def ablate(
 
 def outcome(result: dict[str, Any]) -> list[str]:
     """The result of an ablation in lines for a person."""
-    from kpbench.cli.lines import table, terminal_columns, wrapped
-    from kpbench.statistics.words import ends_text, number, p_text, short_names
+    from kpbench.cli.lines import paragraph, table
+    from kpbench.statistics.words import ends_text, number, p_text, short_names, value_text
 
     names = short_names(result["plan"]["factors"])
     pairs = [
-        f"{names[one['factor']]} {one['level']} against {one['baseline']}{_held(one, names)}"
+        f"{names[one['factor']]} {value_text(one['level'])} against {value_text(one['baseline'])}{_held(one, names)}"
         for one in result["contrasts"]
     ]
     rows = []
@@ -169,21 +166,23 @@ def outcome(result: dict[str, Any]) -> list[str]:
         rows.append((pair, ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
     lines = table(("contrast", "MSE ratio", "interval", "p (adj.)", "verdict"), rows, right=(1, 3))
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
-    lines += ["", *wrapped(result["conclusion"], min(COLUMNS, terminal_columns() or COLUMNS))]
+    lines += ["", *paragraph(result["conclusion"])]
     if broken := sum(cell["failed"] for cell in result["tuning"]):
         lines += ["", f"{broken} of the recipes tried could not be trained; see Tuning in the report"]
     if result["plan"].get("matched") == []:
         lines += ["", "no level changes the number of parameters by more than 2 %: no size-matched control needed"]
     if result["failures"]:
-        lines += ["", *_failed(result["failures"], names)]
+        lines += ["", *_failed(result["failures"])]
     return [*lines, "", f"report   {result['report']}"]
 
 
 def _held(one: dict[str, Any], names: dict[str, str]) -> str:
     """Where a contrast of a crossed design holds other factors: ` @ depth=4`."""
+    from kpbench.statistics.words import value_text
+
     if one["effect"] != "simple" or not one["at"] or len(one["at"]) == len(names) - 1 == 0:
         return ""
-    return " @ " + ",".join(f"{names[name]}={level}" for name, level in one["at"].items())
+    return " @ " + ",".join(f"{names[name]}={value_text(level)}" for name, level in one["at"].items())
 
 
 def _why(one: dict[str, Any]) -> str:
@@ -196,21 +195,23 @@ def _why(one: dict[str, Any]) -> str:
 
 def _at_one_size(one: dict[str, Any], names: dict[str, str]) -> list[str]:
     """A level against the baseline of its size, in lines."""
-    from kpbench.statistics.words import cell_text, ends_text, number
+    from kpbench.statistics.words import cell_text, ends_text, number, value_text
 
-    head = f"at the same size ({cell_text(one['change'])}): {names[one['factor']]} {one['level']}"
+    head = f"at the same size ({cell_text(one['change'])}): {names[one['factor']]} {value_text(one['level'])}"
     if one["ratio"] is None:
         return ["", f"{head}: no complete block yet"]
     interval = f" ({ends_text(one['ci'])})" if one["ci"] else ""
     return ["", f"{head} {number(one['ratio'])}{interval}, {one['verdict']}"]
 
 
-def _failed(failures: list[dict[str, Any]], names: dict[str, str]) -> list[str]:
+def _failed(failures: list[dict[str, Any]]) -> list[str]:
     """The runs that failed without an outcome, the first few by name."""
+    from kpbench.statistics.words import cell_text
+
     s = "s" * (len(failures) != 1)
     lines = [f"{len(failures)} run{s} failed without an outcome; the same command runs {'them' if s else 'it'} again:"]
     for one in failures[:MOST_FAILURES]:
-        levels = " ".join(f"{names[name]}={level}" for name, level in one["levels"].items())
+        levels = cell_text(one["levels"])
         lines.append(
             f"  {levels}, seed {one['seed']}: {one['reason']}" + (f", {one['detail']}" if one["detail"] else "")
         )

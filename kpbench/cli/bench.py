@@ -14,6 +14,7 @@ def bench(
     """How fast does training run here? Ratios between things run in turn, on one thread, in under 3 minutes."""
     from dataclasses import asdict
 
+    from kpbench.statistics.words import ends_text
     from kpbench.studies.bench import bench as ratios
     from kpbench.training.device import find_device
 
@@ -24,7 +25,7 @@ def bench(
     for one in ratios(device, rounds=rounds):
         found.append(one)
         if not as_json:
-            spread = f"{one.median:5.2f}x  [{one.low:.2f}, {one.high:.2f}]"
+            spread = f"{one.median:5.2f}x  ({ends_text((one.low, one.high), '{:.2f}'.format)})"
             typer.echo(f"{spread}  {one.what} ({one.images:,.0f}) against {one.against} ({one.against_images:,.0f})")
     if as_json:
         machine = {"device": where.title, "kind": where.kind, "precision": where.precision}

@@ -9,10 +9,9 @@ from kpbench.analysis.comparison.comparison import Comparison
 from kpbench.analysis.comparison.pairs import POWER, CellComparison
 from kpbench.analysis.comparison.study import judged_on
 from kpbench.cli.compare_notes import coverage, notes, number, shown, span
-from kpbench.cli.lines import STEP, table, terminal_columns, wrapped
+from kpbench.cli.lines import COLUMNS, STEP, paragraph, table, terminal_columns
 from kpbench.statistics.words import ends_text, plural, short_names
 
-WIDTH = 80
 LABEL = 18
 """Columns of what stands before a value."""
 
@@ -28,7 +27,7 @@ def text(result: Comparison) -> list[str]:
     one = result.one
     lines = [*_arms(result), "", *(_single(one, result) if one else _table(result))]
     for note in notes(result):
-        lines += ["", *wrapped(note, _width())]
+        lines += ["", *paragraph(note)]
     return lines
 
 
@@ -60,11 +59,7 @@ def _judged_on(result: Comparison) -> str:
 
 def _entry(label: str, words: str) -> list[str]:
     """A label and words, wrapped beside it."""
-    return wrapped(f"{label:{LABEL}}{words}", _width(), LABEL)
-
-
-def _width() -> int:
-    return min(WIDTH, terminal_columns() or WIDTH)
+    return paragraph(f"{label:{LABEL}}{words}", LABEL)
 
 
 def _single(pair: CellComparison, result: Comparison) -> list[str]:
@@ -87,7 +82,7 @@ def _single(pair: CellComparison, result: Comparison) -> list[str]:
     ):
         values = [getattr(arm, name) for arm in pair.arms]
         rows.append((label, *("-" if value is None else kind.format(value) for value in values)))
-    aligned = LABEL - STEP if _width() >= WIDTH else 0
+    aligned = LABEL - STEP if (terminal_columns() or COLUMNS) >= COLUMNS else 0
     lines = [*table([f"{rows[0][0]:{aligned}}", *rows[0][1:]], rows[1:]), ""]
     if pair.ratio is not None:
         interval = f", {coverage(pair.confidence)} interval {span(pair.ci)}" if pair.ci and pair.confidence else ""
@@ -130,11 +125,10 @@ def _table(result: Comparison) -> Iterator[str]:
     yield ""
     tests = " and ".join(dict.fromkeys(TESTS[pair.test] for pair in result.pairs if pair.test)) or "no test"
     withheld = any(pair.why == "seeds" for pair in result.pairs)
-    yield from wrapped(
+    yield from paragraph(
         f"Ratio: MSE of A over that of B, below 1 A is better; {tests} on log MSE, Holm over "
         f"{len(result.pairs)} cells at {result.alpha:g}; smallest effect of interest {100 * result.sesoi:g} %."
         + (f" Withheld: a verdict needs {result.needed} seeds a side." if withheld else ""),
-        _width(),
     )
 
 

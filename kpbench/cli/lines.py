@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shutil import get_terminal_size
 from textwrap import wrap
 
+COLUMNS = 80
+"""Width at which a paragraph is broken."""
+
 STEP = 2
 """Spaces between columns where a table does not say otherwise, and before what stands below its row's name."""
 
@@ -22,6 +25,11 @@ def entries(found: Iterable[tuple[str, str]], *, indent: int = 9) -> list[str]:
         fits = most is None or len(line) <= most
         lines += [line] if fits else wrapped(line, most or len(line), indent)
     return lines
+
+
+def paragraph(text: str, indent: int = 0) -> list[str]:
+    """A text in lines of `COLUMNS`, or fewer where the terminal has fewer; also in a pipe, for it is prose."""
+    return wrapped(text, min(COLUMNS, terminal_columns() or COLUMNS), indent)
 
 
 def wrapped(line: str, most: int, indent: int = 0) -> list[str]:

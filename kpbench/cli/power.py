@@ -19,9 +19,9 @@ def power(
     """Say how many seeds a smallest effect needs, from an ablation's own noise."""
     from kpbench.analysis.ablation.analysis import analyse
     from kpbench.analysis.ablation.needed import seeds_for_effect
-    from kpbench.cli.lines import table, terminal_columns, wrapped
+    from kpbench.cli.lines import paragraph, table
     from kpbench.cli.options import share
-    from kpbench.statistics.words import short_name
+    from kpbench.statistics.words import short_name, value_text
     from kpbench.store.study import find_study
 
     folder = find_study(study, out)
@@ -35,12 +35,12 @@ def power(
         f"limit of the noise; equivalent: to call cells that do not differ equivalent within {effect_text} with that "
         "power. sd: of the paired differences of log MSE in the seeds run."
     )
-    typer.echo("\n".join([*wrapped(words, min(80, terminal_columns() or 80)), ""]))
+    typer.echo("\n".join([*paragraph(words), ""]))
     head = ("contrast", "run", "sd", "seeds needed", "cautious", "equivalent")
     rows = []
     for one in found:
-        name = f"{short_name(one['factor'])} {one['level']} against {one['baseline']}"
-        name += "".join(f", {short_name(factor)} {level}" for factor, level in one["at"].items())
+        name = f"{short_name(one['factor'])} {value_text(one['level'])} against {value_text(one['baseline'])}"
+        name += "".join(f", {short_name(factor)} {value_text(level)}" for factor, level in one["at"].items())
         seeds = (f"{one[column]:,}" for column in ("seeds", "cautious", "equivalent"))
         rows.append((name, str(one["n"]), f"{one['sd']:.3f}", *seeds))
     typer.echo("\n".join(table(head, rows, right=range(1, 6))))

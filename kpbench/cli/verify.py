@@ -3,16 +3,17 @@
 import json
 import signal
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kpbench.cli import resources as take
-from kpbench.cli.ablate import COLUMNS
+from kpbench.cli.lines import entries, paragraph, table
 from kpbench.cli.options import images_asked, named_levels, own_prints_aside, request_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kpbench.analysis.verify import Verification
 
 
@@ -111,11 +112,16 @@ def faces(
             found = read_verification(folder)
             report = write_verification(folder, found)
     if dry_run:
-        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(f"{k:18} {v}" for k, v in asked.items()))
+        typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(dry_lines(asked)))
         return 0
     result = {"verification": str(folder), **plain(found), "report": str(report)}
     typer.echo(json.dumps(result) if as_json else "\n".join([*outcome(found), "", f"report   {report}"]))
     return 1 if result["missing"] else 0
+
+
+def dry_lines(asked: "Mapping[str, object]") -> list[str]:
+    """What a dry run found in lines for a person."""
+    return entries(((name, str(value)) for name, value in asked.items()), indent=19)
 
 
 def outcome(found: "Verification") -> list[str]:
@@ -129,20 +135,19 @@ def outcome(found: "Verification") -> list[str]:
         plan, design = begun[0].plan, begun[0].design
         seeds = " and ".join(dict.fromkeys(str(study.plan.seeds) for study in begun))
         size = f"{len(design.cells)} cells x {seeds} seeds x {plan.epochs} epochs in each study, {plan.device}"
-        lines += [*wrap(f"{' against '.join(found.names)}: {size}", COLUMNS), ""]
+        lines += [*paragraph(f"{' against '.join(found.names)}: {size}"), ""]
     if found.result is None:
         for name, runs, missing in zip(found.names, found.asked.runs, found.missing, strict=True):
-            lines += wrap(f"{name}: {missing} of the {runs} runs have no outcome", COLUMNS) if missing else []
+            lines += paragraph(f"{name}: {missing} of the {runs} runs have no outcome") if missing else []
         return [*lines, "nothing is compared before both are complete; the same command runs the rest"]
-    lines += [*wrap(words.headline(found), COLUMNS), ""]
-    lines.append(f"{'MSE ratio (Holm interval)':30}{'built-in':>19}  {'real':>19}  sign")
+    lines += [*paragraph(words.headline(found)), ""]
+    rows = []
     for one in found.result.contrasts:
-        name = contrast_name(design, one)[:29]
-        first, second = (
-            f"{ratio:.2f} ({words.ends_text(ends)})" for ratio, ends in zip(one.ratios, one.intervals, strict=True)
-        )
-        lines.append(f"{name:30}{first:>19}  {second:>19}  {'FLIPS' if one.word == 'disagree' else one.word}")
+        ratios = zip(one.ratios, one.intervals, strict=True)
+        shown = (f"{ratio:.2f} ({words.ends_text(ends)})" for ratio, ends in ratios)
+        rows.append((contrast_name(design, one), *shown, "FLIPS" if one.word == "disagree" else one.word))
+    lines += table(("MSE ratio (Holm interval)", "built-in", "real", "sign"), rows, right=(1, 2))
     texts = words.findings(found.result)
     if found.result.transfer is not None:
         texts.append(words.transfer_sentence(found.result.transfer.agreement, begun[0].split))
-    return lines + [line for text in texts for line in ("", *wrap(text, COLUMNS))]
+    return lines + [line for text in texts for line in ("", *paragraph(text))]

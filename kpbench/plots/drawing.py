@@ -25,7 +25,7 @@ class Marks:
         train_faces: images that one epoch of training shows; 0 where that is not known.
         objectives: of the search, the score first.
         most: what a cell may have at most, by the objective's name.
-        log: parameters whose range is logarithmic in the study's space; None where that is not known.
+        ranges: those of the study's space by name, and whether they are logarithmic; None where it is not known.
     """
 
     pass_mark: float = math.nan
@@ -34,7 +34,7 @@ class Marks:
     train_faces: int = 0
     objectives: tuple[str, ...] = SCORE
     most: Mapping[str, float] = field(default_factory=dict)
-    log: frozenset[str] | None = None
+    ranges: Mapping[str, bool] | None = None
 
     def on(self, split: str) -> dict[str, float]:
         """The floors known on a split, highest first: name -> score, those that are positive numbers."""

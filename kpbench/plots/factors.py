@@ -21,7 +21,7 @@ class Factor:
     Attributes:
         levels: every value that occurs, in order; None where the parameter is absent (a `when` did not hold).
         ranged: the values are numbers too many to list; absent ones are not among the levels then.
-        log: read on a logarithmic axis: the range spans a factor of 30 or more, or `on_scales` says so.
+        log: read on a logarithmic axis: the range spans a factor of 30 or more, unless `on_scales` says otherwise.
     """
 
     name: str
@@ -65,14 +65,25 @@ def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
     return tuple(factor for factor in factors if len(factor.levels) - (None in factor.levels) > 1)
 
 
-def on_scales(factors: Sequence[Factor], log: frozenset[str] | None) -> tuple[Factor, ...]:
-    """The factors with the axes that their space asks for: logarithmic for the names in `log`, even for all others.
+def on_scales(factors: Sequence[Factor], ranges: Mapping[str, bool] | None) -> tuple[Factor, ...]:
+    """The factors with the axes that their space asks for: what is a range there is one here, on its own scale.
 
-    None where the space is not known: they stay as they are.
+    Whole numbers that are few stay levels, which are as far apart as they are.
+
+    Args:
+        ranges: the space's ranges by name, and whether they are logarithmic; None where it is not known: the factors
+            stay as they are.
     """
-    if log is None:
+    if ranges is None:
         return tuple(factors)
-    return tuple(replace(factor, log=factor.ranged and factor.name in log) for factor in factors)
+    return tuple(_on_scale(factor, ranges.get(factor.name)) for factor in factors)
+
+
+def _on_scale(factor: Factor, log: bool | None) -> Factor:
+    present = tuple(level for level in factor.levels if level is not None)
+    if log is not None and all(isinstance(level, float) and math.isfinite(level) for level in present):
+        return replace(factor, levels=present, ranged=True, log=log)
+    return replace(factor, log=factor.ranged and bool(log))
 
 
 @once

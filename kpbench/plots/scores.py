@@ -106,6 +106,12 @@ def outlying(scores: Iterable[float | None]) -> float:
     return next((found[at] for at, span in enumerate(spans) if at and span < spans[0] / 2), 0.0)
 
 
+def kept(scores: Sequence[float]) -> list[float]:
+    """The scores that an axis has to hold."""
+    least = outlying(scores)
+    return [score for score in scores if score >= least]
+
+
 def beyond(axis: ScoreAxis, scores: Iterable[float | None]) -> tuple[str, ...]:
     """A sentence on the runs, one score each, that lie below an axis; none where all are on it."""
     count = sum(score is not None and drawable(score) and score < axis.low for score in scores)

@@ -116,7 +116,7 @@ def show(value: object) -> str:
         return ", ".join(f"{key} {show(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(show(item) for item in value) or "none"
-    return str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def heading(key: str) -> str:

@@ -64,8 +64,12 @@ def show_number(value: float, *, digits: int = 3) -> str:
 def cell_text(cell: Mapping[str, Scalar]) -> str:
     """What varies of a cell as a person types it, three digits a number: `depth=4 norm=batch lr=0.00445`."""
     names = short_names(cell)
-    short = {name: show_number(one) if isinstance(one, float) else spoken(one) for name, one in cell.items()}
-    return " ".join(f"{names[name]}={value}" for name, value in short.items()) or "the only cell"
+    return " ".join(f"{names[name]}={value_text(value)}" for name, value in cell.items()) or "the only cell"
+
+
+def value_text(value: Scalar) -> str:
+    """A parameter's value as a person types it, a number with three digits, code of one's own without its digest."""
+    return show_number(value) if isinstance(value, float) else spoken(value)
 
 
 def signed(value: float | None) -> str:

@@ -81,7 +81,7 @@ def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
 def _of_study(word: str, out: Path) -> Path:
     if not studies_named(word, out):
         names = [folder.relative_to(out).as_posix() for folder in every_study(out)]
-        raise UsageError(f"no model file or study '{word}': {nearest(word, names)}")
+        raise UsageError(f"no model file or study '{word}'; {nearest(word, names)}")
     folder = find_study(word, out)
     return folder / str(stored_run(folder, None, None).model)
 

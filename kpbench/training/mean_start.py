@@ -18,8 +18,8 @@ NO_PART = "training.mean_start is for networks that end in a linear layer of 30 
 def check_mean_start(params: Params) -> None:
     """Refuses `training.mean_start` for a cell whose network ends in no linear layer of 30 outputs.
 
-    Heads that read points off maps give an expectation over places: no bias of theirs moves all of it, and they begin
-    near the picture's middle by themselves.
+    Heads that read points off maps give an expectation over places, and a softmax takes no notice of what is added to a
+    whole map: they begin at the picture's middle and have no bias that would move one point to its mean.
 
     Raises:
         UsageError: naming the cell's head or family.

@@ -232,7 +232,7 @@ def test_a_name_that_commands_or_other_systems_read_otherwise_is_refused(refused
 
 @pytest.mark.parametrize("file", ["x.csv", "x", "page.pdf"])
 def test_a_page_goes_to_an_html_file_alone(refused, study, file, tmp_path):
-    assert f"--to must name an .html file, got {file}" in refused("report", "s", "--to", file)
+    assert f"--to {file} is no page; write " in refused("report", "s", "--to", file)
     assert not (tmp_path / file).exists()
 
 

@@ -89,3 +89,14 @@ def test_a_large_study_stays_small(plot, large):
 
 def test_every_plot_has_a_name_that_can_stand_in_a_template():
     assert all(name.isidentifier() for name in ABLATION_PLOTS)
+
+
+@pytest.mark.parametrize("name", ["seeds_by_level", "score_profile", "paired_slopes"])
+def test_one_outlying_run_squeezes_no_axis_of_scores_and_is_told(studies, name):
+    found = studies["one factor"]
+    mse = found.table.mse.copy()
+    mse[0, 0] = 5.0
+    worse = replace(found, table=replace(found.table, mse=mse))
+    assert not any("beyond" in note for note in ABLATION_PLOTS[name](found).notes)
+    (told,) = [note for note in ABLATION_PLOTS[name](worse).notes if "beyond the axis" in note]
+    assert told.startswith("2 lines " if name == "paired_slopes" else "1 run ")  # of both contrasts with the baseline

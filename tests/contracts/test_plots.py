@@ -96,3 +96,19 @@ def test_a_large_study_stays_small(plot, large):
 
 def test_every_plot_has_a_name_that_can_stand_in_a_template():
     assert all(name.isidentifier() for name in PLOTS)
+
+
+@pytest.mark.parametrize("name", [name for name in PLOTS if name != "pareto"])
+def test_one_outlying_run_squeezes_no_axis_of_scores_and_is_told(name):
+    rows = [row({"a": at}, score=150.0 + at, trial=at) for at in range(12)]
+    worst = row({"a": 12}, score=0.5, trial=12)
+    plain, squeezed = (PLOTS[name](found, Marks(100.0, FLOOR)) for found in (rows, [*rows, worst]))
+    assert not any("beyond" in note for note in plain.notes)
+    (told,) = [note for note in squeezed.notes if "beyond the axis" in note]
+    assert told.startswith("1 run beyond the axis, below ")
+    if name != "parallel_coordinates":  # whose axis is drawn by hand
+        ends = [
+            axis.range for drawing in (plain, squeezed) for axis in (drawing.panels[0].figure.layout.xaxis,
+            drawing.panels[0].figure.layout.yaxis) if axis.title.text and "score" in axis.title.text
+        ]  # fmt: skip
+        assert len(ends) == 2 and ends[0] == ends[1]

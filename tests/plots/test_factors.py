@@ -42,9 +42,16 @@ def test_axes_follow_the_space():
     """A range that is not said to be logarithmic is even, however far its values span, and the other way round."""
     found = varying([row({"near": 1e-3 * (1 + at), "far": 10.0**-at, "few": at % 2}, trial=at) for at in range(10)])
     assert {factor.name: factor.log for factor in found} == {"far": True, "few": False, "near": False}
-    followed = on_scales(found, frozenset({"near", "few"}))
+    followed = on_scales(found, {"near": True, "far": False, "few": True})
     assert {factor.name: factor.log for factor in followed} == {"far": False, "few": False, "near": True}
     assert on_scales(found, None) == found
+
+
+def test_a_range_of_the_space_is_one_also_where_few_values_were_tried():
+    rows = [row({"rate": 0.1}), row({"rate": 0.3}, trial=1), row({"a": 1}, trial=2)]
+    (found,) = on_scales(varying(rows), {"rate": False})
+    assert found.ranged and found.levels == (0.1, 0.3) and found.ends == (0.1, 0.3)
+    assert not on_scales(varying(rows), {})[0].ranged  # a list of the space stays one
 
 
 def test_true_and_one_are_two_levels():

@@ -10,7 +10,7 @@ from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Mark, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import Line, add_lines, reference_axis
-from kpbench.plots.scores import ScoreAxis, beyond, drawable, geometric_mean, outcomes, outlying, rounded, show_score
+from kpbench.plots.scores import ScoreAxis, beyond, drawable, geometric_mean, kept, outcomes, rounded, show_score
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style, name_ticks
 from kpbench.statistics.words import seeds_text
@@ -69,10 +69,8 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     cells = [line for line in lines if line.standing]
     if not cells:
         return Drawing(notes=("No cell has a complete run yet, so there is no leaderboard.",))
-    runs = [score for line in cells for name in SERIES for score in (line.scores[name], *line.seeds(name))]
-    least = outlying(runs)
-    held = [score for score in runs if score >= least]
-    held += [line.scores[name] for line in lines if line.standing is None for name in SERIES]  # floors always
+    runs = [score for line in cells for name in SERIES for score in line.seeds(name)]
+    held = [*kept(runs), *(one.scores[name] for one in lines if one.standing is None for name in SERIES)]
     axis, references, reference_keys = reference_axis(held, Marks(marks.pass_mark), split="val", least=0.0)
     keys = []
     for name, (mark, role, words, _) in SERIES.items():
@@ -91,8 +89,7 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
 
 def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Sequence[Line]) -> go.Figure:
     figure = calm(go.Figure(), height=78 + 24 * len(lines), left=10)
-    foot, head = len(lines) - 0.4, -0.6
-    add_lines(figure, references, (foot, head), upright=True)
+    add_lines(figure, references, (foot := len(lines) - 0.4, head := -0.6), upright=True)
     found = [[score for score in line.scores.values() if drawable(score)] for line in lines]
     spans = [(at, rounded(min(scores)), rounded(max(scores))) for at, scores in enumerate(found) if len(scores) > 1]
     bars = [point for at, low, high in spans for point in ((low, at), (high, at), GAP)]
@@ -111,13 +108,12 @@ def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Seque
             hoverinfo="text",
         )
     figure.update_xaxes(**score_layout(axis, title="score, higher is better"))
-    ticks = name_ticks((line.label for line in lines), length=18)
-    figure.update_yaxes(range=[foot, head], automargin=True, ticks="", **ticks)
+    names = name_ticks((line.label for line in lines), length=18)
+    figure.update_yaxes(range=[foot, head], automargin=True, ticks="", **names)
     return figure
 
 
 def _hover(line: LeaderboardLine, name: str) -> str:
-    seeds = len(line.seeds(name))
-    of = f", {seeds_text(seeds)}" if seeds else ""
-    score = show_score(line.scores[name])
-    return f"<b>{label(line.label)}</b> {label(line.what, length=90)}<br>{SERIES[name][-1]} {score}{of}"
+    of = f", {seeds_text(seeds)}" if (seeds := len(line.seeds(name))) else ""
+    score = f"{SERIES[name][-1]} {show_score(line.scores[name])}{of}"
+    return f"<b>{label(line.label)}</b> {label(line.what, length=90)}<br>{score}"

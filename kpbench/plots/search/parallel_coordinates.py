@@ -1,6 +1,6 @@
 """Parallel coordinates: one line a cell through its parameters to its score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -46,7 +46,7 @@ def parallel_lines(
     *,
     most: int = MOST_LINES,
     keep: str | None = None,
-    log: frozenset[str] | None = None,
+    ranges: Mapping[str, bool] | None = None,
 ) -> tuple[list[Axis], list[Line], list[str]]:
     """The axes, the lines to draw from low to high score, and sentences on what is not drawn as it is.
 
@@ -55,9 +55,9 @@ def parallel_lines(
     another. A score beyond the axis lies at its foot.
 
     Args:
-        log: parameters whose axes are logarithmic; None where that is not known.
+        ranges: as in `on_scales`.
     """
-    factors = on_scales(varying(trials_of(rows)), log)
+    factors = on_scales(varying(trials_of(rows)), ranges)
     ranked = [(rank, cell) for rank, cell in enumerate(standings(rows), start=1) if drawable(cell.tuning_score)]
     chosen = [index for index, (_, cell) in enumerate(ranked) if cell.cell == keep]
     scale = score_axis(cell.tuning_score for _, cell in ranked)
@@ -105,7 +105,7 @@ def _place(factor: Factor, cell: Standing, share: float) -> float:
 
 def draw_parallel_coordinates(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One line a cell, darker for a higher score, the best cell thick and in its own colour."""
-    axes, lines, notes = parallel_lines(rows, keep=marks.chosen, log=marks.log)
+    axes, lines, notes = parallel_lines(rows, keep=marks.chosen, ranges=marks.ranges)
     if len(axes) < 2:
         return Drawing(notes=("No parameter varies among the runs so far.",))
     if not lines:

@@ -108,7 +108,7 @@ def _ends_of(trials: Sequence[RunResult]) -> tuple[float | str, ...]:
 def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """One panel a factor: score to the right, the parameter's levels or range upwards."""
     trials = trials_of(rows)
-    factors = on_scales(varying(trials), marks.log)
+    factors = on_scales(varying(trials), marks.ranges)
     if not factors:
         return Drawing(notes=("No parameter varies among the runs so far.",))
     shown = sorted(

@@ -88,7 +88,7 @@ class ReportInput:
         objectives: of the search, the score first.
         most: what a cell may have at most, by the objective's name.
         latency: cell -> how its network's latency was measured.
-        log: parameters whose range is logarithmic in the study's space; None where that is not known.
+        ranges: those of the study's space by name, and whether they are logarithmic; None where it is not known.
         inference: a finalist's cell with how fast its network predicts, a setting each.
         examples: predicted keypoints on faces, or None.
         examples_note: why there are none, or what else to say about them.
@@ -108,7 +108,7 @@ class ReportInput:
     objectives: tuple[str, ...] = SCORE
     most: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, Latency] = field(default_factory=dict)
-    log: frozenset[str] | None = None
+    ranges: Mapping[str, bool] | None = None
     inference: Sequence[tuple[str, Inference]] = ()
     examples: Examples | None = None
     examples_note: str = ""
@@ -123,5 +123,5 @@ class ReportInput:
             train_faces=self.train_faces,
             objectives=self.objectives,
             most=self.most,
-            log=self.log,
+            ranges=self.ranges,
         )
