@@ -39,11 +39,17 @@ class FacePicture:
 
 
 def png(grey: NDArray[np.uint8]) -> bytes:
-    """A grey picture (H, W) uint8 as the bytes of a PNG file."""
+    """A grey picture (H, W) uint8 as the bytes of a PNG file, by the one of three filters that makes it smallest."""
     height, width = grey.shape
-    lines = b"".join(b"\0" + grey[row].tobytes() for row in range(height))
+    filters = (
+        grey,
+        np.diff(grey, axis=1, prepend=grey.dtype.type(0)),
+        np.diff(grey, axis=0, prepend=grey.dtype.type(0)),
+    )
+    lines = (np.insert(filtered, 0, kind, axis=1).tobytes() for kind, filtered in enumerate(filters))
+    packed = min((zlib.compress(one, 9) for one in lines), key=len)
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 9)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     body = b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )

@@ -42,7 +42,9 @@ def test_a_page_holds_the_whole_library_and_its_policy_lets_only_that_text_run()
     assert library == get_plotlyjs()
     policy = re.search(r"script-src (.*?);", html.replace("&#39;", "'"))[1].split()
     program = re.findall(r"<script>(.*?)</script>", html, flags=re.S)
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in (library, *reversed(program))]
+    hashes = [
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in (library, *reversed(program))
+    ]
     assert policy == [f"'sha256-{digest}'" for digest in hashes]
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from kpbench.analysis.search import pareto
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.search.page import render, write
-from kpbench.report.search.study_input import Best
+from kpbench.report.search.study_input import Best, ReportInput
 from kpbench.report.shell import safe_json
 from tests.study_rows import bare, examples, grid_rows, row, study, tuned_rows
 
@@ -79,6 +80,49 @@ STUDIES = {
 }
 
 
+def hostile(count: int = 6, **more) -> ReportInput:
+    """A study whose every name is markup, or far too long."""
+    bad = "</script><script>alerted = 1</script><img src=x onerror='alerted = 1'>"
+    rows = [
+        row({bad: f"{bad}{at}", "network." + "w" * 300: "v" * 300 + str(at), "a": at}, score=90.0 + at, detail=bad)
+        for at in range(count)
+    ]
+    rows.append(row({"a": 99}, state="failed", score=None, reason="error", detail=bad * 4))
+    floor = {bad: {"val": 5.0, "test": 5.0}, "f" * 300: {"val": 91.0, "test": 92.0}}
+    return replace(study(rows), name=bad, title="t" * 300, floor=floor, plan={bad: [bad], "k" * 300: "v" * 300}, **more)
+
+
+def unscored(**outcome) -> ReportInput:
+    """Five trials that ended alike."""
+    return study([row({"a": at}, trial=at, **outcome) for at in range(5)])
+
+
+HOSTILE_STUDIES = {
+    "markup and long names": hostile,
+    "one trial": lambda: study(tuned_rows(1, finals=0)),
+    "none finished": lambda: unscored(state="pruned", score=20.0),
+    "all failed": lambda: unscored(state="failed", score=None, reason="oom", detail="x" * 300),
+    "not a number": lambda: unscored(score=math.nan),
+    "infinite": lambda: unscored(score=math.inf),
+    "five thousand trials": lambda: study(tuned_rows(5000)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_STUDIES)
+def test_a_hostile_study_gives_a_correct_page(name):
+    found = HOSTILE_STUDIES[name]()
+    page = Page(render(found))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids)) and not any(tag == "img" or "onerror" in attrs for tag, attrs in page.tags)
+    assert sum(tag == "script" for tag, _ in page.tags) == 5
+    assert sorted(json.loads(page.figures)) == sorted(one for one in ids if one.startswith("plot-"))
+    states = [entry.state for entry in found.rows if entry.role == "trial"]
+    for state, word in (("complete", "Complete"), ("pruned", "Stopped early"), ("failed", "Failed")):
+        assert f"{word} {states.count(state):,}" in page.words
+    said = page.words.replace("loss is NaN", "").replace(" nan ", "", 1)  # the reason of a failure
+    assert not re.search(r"\b(nan|NaN|None|inf)\b", said)
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_page_asks_for_nothing_outside_itself(name):
     page = Page(render(STUDIES[name]()))
@@ -127,7 +171,8 @@ def test_a_page_is_readable_by_machines_for_people(full):
 
 def test_the_page_tells_the_headline_the_floor_and_how_to_reproduce(full):
     found = study(grid_rows())
-    for words in ("on the sealed test, 3× ridge on pixels: above the pass mark of 100", "95 % interval", "ridge on pixels", "mean face",
+    for words in ("on the sealed test, 3× ridge on pixels: above the pass mark of 100",
+                  "95 % interval", "ridge on pixels", "mean face",
                   "kpbench search --space cnn_small", "9a0be2f0c1d44e11", "torch 2.13.0", "Xeon", "opened once",
                   found.best.model, found.best.cell, "RMSE"):  # fmt: skip
         assert words in full.words, words
@@ -135,7 +180,9 @@ def test_the_page_tells_the_headline_the_floor_and_how_to_reproduce(full):
 
 def test_truth_and_prediction_differ_in_shape(full):
     marks = [(tag, attrs.get("class")) for tag, attrs in full.tags]
-    assert marks.count(("circle", "truth")) == marks.count(("path", "guess")) == 6 * 15
+    assert marks.count(("circle", "truth")) == marks.count(("path", "guess")) == 1
+    used = [attrs.get("href") for tag, attrs in full.tags if tag == "use"]
+    assert used.count("#at-truth") == used.count("#at-guess") == 6 * 15
 
 
 def test_hostile_texts_stay_text():
