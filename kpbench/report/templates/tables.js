@@ -71,7 +71,7 @@
       bar.append(found);
     };
     if (rows.length > 1) sortable(table, rows);
-    if (rows.length > 7) {
+    if (rows.length > 10) {
       const field = make("input", "", { type: "search", placeholder: "Filter rows", "aria-label": `Filter rows: ${name}` });
       const told = make("span", "", { role: "status", class: "note" });
       field.addEventListener("input", () => {

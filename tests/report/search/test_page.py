@@ -180,7 +180,7 @@ def test_the_page_tells_the_headline_the_floor_and_how_to_reproduce(full):
 
 def test_truth_and_prediction_differ_in_shape(full):
     marks = [(tag, attrs.get("class")) for tag, attrs in full.tags]
-    assert marks.count(("circle", "truth")) == marks.count(("path", "guess")) == 1
+    assert marks.count(("circle", "mark truth")) == marks.count(("path", "mark guess")) == 1
     used = [attrs.get("href") for tag, attrs in full.tags if tag == "use"]
     assert used.count("#at-truth") == used.count("#at-guess") == 6 * 15
 
