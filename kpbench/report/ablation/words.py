@@ -48,7 +48,9 @@ def answer(found: Analysis) -> str:
 
 def _change(found: Analysis, one: Contrast) -> str:
     against = "" if one.baseline == found.design.baseline.get(one.factor) else f" against {show_level(one.baseline)}"
-    held = ", ".join(f"{name} {show_level(level)}" for name, level in one.planned.at.items())
+    names, baseline = factor_names(found.design), found.design.baseline
+    apart = {name: level for name, level in one.planned.at.items() if level != baseline.get(name)}
+    held = ", ".join(f"{names[name]} {show_level(level)}" for name, level in apart.items())
     return f"{show_level(one.level)}{against}{f' at {held}' if held else ''}"
 
 
