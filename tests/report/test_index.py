@@ -32,7 +32,7 @@ def test_a_page_over_a_folder_names_links_and_answers_every_study(tmp_path):
     assert {"norms/report.html", "half/report.html"} <= links and all((tmp_path / link).is_file() for link in links)
     names = re.findall(r'<th scope="row"><a href="#study-\d+">(.*?)</a>', html)
     assert {"norms", "half", "both", "broken"} < set(names) and len(names) == 6  # the two inside the verification
-    assert "gains score: batch −" in page.words and "is damaged" in page.words
+    assert "Norm gains score: −" in page.words and "is damaged" in page.words
     assert "14 of 32 runs" in page.words and "verification" in page.words
     assert "plotly" not in html.lower() and len(html) < 60_000
     pages = {path: path.read_bytes() for path in tmp_path.rglob("report.html")}

@@ -140,8 +140,8 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
         f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
         "the mean of their level is infinite.",
     )
-    notes = compress(sentences, (single, len(shown) > len(drawn), failed, infinite))
-    notes = (*notes, *beyond(axis, map(_last_score, shown)))
+    said = compress(sentences, (single, len(shown) > len(drawn), failed, infinite))
+    notes = (*said, *beyond(axis, map(_last_score, shown)))
     return Drawing(panels, (*keys, *line_keys), notes)
 
 

@@ -167,7 +167,7 @@ def confirmed(found: Analysis) -> Table:
         )
         for one in found.confirmed
     ]
-    return Table("Contrasts on the sealed test", columns, rows)
+    return Table("Contrasts on the sealed test", columns, rows, ["Effect"])
 
 
 INTERACTIONS: dict[str, Kind] = {

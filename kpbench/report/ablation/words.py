@@ -36,17 +36,19 @@ def answer(found: Analysis) -> str:
         words = {one.word for one in mine}
         alike = len(words) == 1
         parts = [
-            f"{_change(found, one)} {percent(one.ratio or 1.0)}{'' if alike else f' ({one.word})'}" for one in mine
+            f"{percent(one.ratio or 1.0)}{'' if at else ' MSE'} with {_level(found, one)}"
+            f"{'' if alike else f' ({one.word})'}"
+            for at, one in enumerate(mine)
         ]
         says = f" {PHRASES[words.pop()]}" if alike else ""
-        texts.append(f"{names[factor]}{says}: {', '.join(parts)} MSE")
+        texts.append(f"{names[factor]}{says}: {', '.join(parts)}")
     n = {one.n for mine in by_factor.values() for one in mine}
     seeds = seeds_text(max(n)) if len(n) == 1 else f"{min(n)} to {max(n)} seeds"
     text = f"{'; '.join(texts)} ({seeds})."
     return text[0].upper() + text[1:]
 
 
-def _change(found: Analysis, one: Contrast) -> str:
+def _level(found: Analysis, one: Contrast) -> str:
     against = "" if one.baseline == found.design.baseline.get(one.factor) else f" against {show_level(one.baseline)}"
     names, baseline = factor_names(found.design), found.design.baseline
     apart = {name: level for name, level in one.planned.at.items() if level != baseline.get(name)}
