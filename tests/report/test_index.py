@@ -58,7 +58,7 @@ def test_what_is_asked_wrongly_is_told():
 
     for words, said in (
         ((), "name a study"),
-        (("a", "--index", "b"), "not both"),
+        (("a", "--index", "b"), "name a study"),
         (("--index", "nowhere"), "no such folder"),
     ):
         error = run(*words).exception
