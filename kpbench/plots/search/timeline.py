@@ -9,12 +9,15 @@ import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm
-from kpbench.plots.scores import show_score
+from kpbench.plots.scores import show_score, thinned
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
 from kpbench.statistics.words import plural
 
 PAUSE = 120.0
 """Seconds in which nothing ran that are cut to this many."""
+
+MOST = 1_000
+"""Runs up to which each has a bar of its own; of more those that touch are drawn as one."""
 
 KINDS = {
     "trial, complete": ("second", "line"), "trial, stopped early": ("pruned", "line"), "failed": ("failed", "line"),
@@ -58,6 +61,19 @@ def bars(rows: Sequence[RunResult]) -> tuple[list[Bar], int]:
     return found, pauses
 
 
+def joined(ends: Sequence[tuple[float, float, int]], apart: float) -> list[tuple[float, float, int]]:
+    """Bars (begin, end, lane) of which those that are less than `apart` from the one before in their lane are one."""
+    last: dict[int, tuple[float, float, int]] = {}
+    found = []
+    for begin, end, lane in ends:
+        if lane in last and begin - last[lane][1] < apart:
+            begin = last.pop(lane)[0]
+        elif lane in last:
+            found.append(last.pop(lane))
+        last[lane] = (begin, end, lane)
+    return [*found, *last.values()]
+
+
 def kind(row: RunResult) -> str:
     """A run's entry of `KINDS`."""
     if row.state == "failed":
@@ -76,14 +92,18 @@ def draw_timeline(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     kinds = {one: mine for one in KINDS if (mine := [bar for bar in found if kind(bar.row) == one])}
     width = max(3.0, min(14.0, 300 / lanes - 4))
     for one, mine in kinds.items():
-        ends = [(round(bar.begin / unit, 3), round(bar.end / unit, 3), bar.lane) for bar in mine]
+        ends = [(bar.begin / unit, bar.end / unit, bar.lane) for bar in mine]
+        shown = ends if len(found) <= MOST else joined(ends, length / unit / MOST)
         line = [
-            point for begin, end, lane in ends for point in ((begin, lane), (0.998 * end + 0.002 * begin, lane), GAP)
+            point
+            for begin, end, lane in shown
+            for point in ((round(begin, 3), lane), (round(0.998 * end + 0.002 * begin, 3), lane), GAP)
         ]
         add_trace(figure, line, line=line_style(KINDS[one][0], width))
-        hover = [_hover(bar) for bar in mine]
-        middles = [((begin + end) / 2, lane) for begin, end, lane in ends]
-        add_trace(figure, middles, marker=marker_style(KINDS[one][0], 3) | {"opacity": 0.0}, hover=hover)
+        pointed = thinned(list(zip(mine, ends, strict=True)), MOST)
+        middles = [(round((begin + end) / 2, 3), lane) for _, (begin, end, lane) in pointed]
+        marker = marker_style(KINDS[one][0], 3) | {"opacity": 0.0}
+        add_trace(figure, middles, marker=marker, hover=[_hover(bar) for bar, _ in pointed])
     figure.update_xaxes(range=[0, 1.01 * length / unit], nticks=8, title={"text": f"{name} since the first run began"})
     names = {"tickvals": list(range(lanes)), "ticktext": [str(lane + 1) for lane in range(lanes)]} if lanes < 20 else {}
     figure.update_yaxes(range=[lanes - 0.4, -0.6], title={"text": "lane"}, automargin=True, **names)

@@ -1,5 +1,5 @@
 from kpbench.plots.drawing import Marks
-from kpbench.plots.search.timeline import bars, draw_timeline
+from kpbench.plots.search.timeline import bars, draw_timeline, joined
 from tests.study_rows import row
 
 
@@ -32,3 +32,8 @@ def test_the_colour_says_how_a_run_ended():
     drawing = draw_timeline(rows, Marks())
     assert [key.label for key in drawing.key] == ["trial, complete", "trial, stopped early", "failed", "final run"]
     assert not draw_timeline(rows[:1], Marks()).panels
+
+
+def test_bars_that_touch_are_joined_within_their_lane():
+    found = sorted(joined([(0, 1, 0), (0, 2, 1), (1.05, 2, 0), (3, 4, 0)], 0.1))
+    assert found == [(0, 2, 0), (0, 2, 1), (3, 4, 0)]
