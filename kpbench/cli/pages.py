@@ -24,16 +24,15 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     from kpbench.report.search.reader import read_report_input, read_sessions_and_readings
     from kpbench.store.plan import read_plan
 
-    progress, running = progress_of(folder)
     if (design := read_plan(folder).design) is None:
         study = read_report_input(folder, faces=faces)
         network = _layers(study.best.params if study.best else None)
-        page = render(study, Beside(progress, running, network))
+        page = render(study, Beside(*progress_of(folder, study.rows), network))
     else:
         found = analyse(folder)
         of_baseline = (row.params for row in found.rows if design.baseline.items() <= row.params.items())
         network = _layers(next(of_baseline, None))
-        page = render_ablation(found, *read_sessions_and_readings(folder), Beside(progress, running, network))
+        page = render_ablation(found, *read_sessions_and_readings(folder), Beside(*progress_of(folder), network))
     try:
         write(path, page)
     except OSError as error:

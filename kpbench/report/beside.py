@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kpbench.analysis.status import WORKED_ON, status_of
+from kpbench.cell import RunResult
 from kpbench.report.tables import Kind, Table
 
 
@@ -23,9 +24,9 @@ class Beside:
     network: Table = field(default_factory=lambda: Table("Layers", {}))
 
 
-def progress_of(folder: Path) -> tuple[str, bool]:
-    """`progress` and `running` of the study in a folder."""
-    status = status_of(folder)
+def progress_of(folder: Path, rows: Sequence[RunResult] | None = None) -> tuple[str, bool]:
+    """`progress` and `running` of the study in a folder; its rows where they were just read."""
+    status = status_of(folder, rows=rows)
     parts = [
         f"{part.done:,} of {part.total:,} {part.name}" if part.total is not None else f"{part.done:,} {part.name}"
         for part in status.parts

@@ -19,6 +19,9 @@ PAUSE = 120.0
 MOST = 1_000
 """Runs up to which each has a bar of its own; of more those that touch are drawn as one."""
 
+MOST_LANES = 200
+"""Lanes that are still drawn."""
+
 KINDS = {
     "trial, complete": ("second", "line"), "trial, stopped early": ("pruned", "line"), "failed": ("failed", "line"),
     "final run": ("first", "line"),
@@ -87,9 +90,14 @@ def draw_timeline(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     if len(found) < 2:
         return Drawing()
     lanes, length = 1 + max(bar.lane for bar in found), max(bar.end for bar in found)
+    if lanes > MOST_LANES:
+        return Drawing(notes=(f"{lanes:,} runs went on side by side, more than can be told apart.",))
     unit, name = (3600.0, "hours") if length > 3 * 3600 else (60.0, "minutes") if length > 180 else (1.0, "seconds")
     figure = calm(go.Figure(), height=min(84 + 22 * lanes, 420), left=10)
-    kinds = {one: mine for one in KINDS if (mine := [bar for bar in found if kind(bar.row) == one])}
+    by_kind: dict[str, list[Bar]] = {one: [] for one in KINDS}
+    for bar in found:
+        by_kind[kind(bar.row)].append(bar)
+    kinds = {one: mine for one, mine in by_kind.items() if mine}
     width = max(3.0, min(14.0, 300 / lanes - 4))
     for one, mine in kinds.items():
         ends = [(bar.begin / unit, bar.end / unit, bar.lane) for bar in mine]
