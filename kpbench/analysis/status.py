@@ -109,11 +109,12 @@ class Status:
 
 
 @no_collection()
-def status_of(folder: Path, *, planned: int | None = None) -> Status:
+def status_of(folder: Path, *, planned: int | None = None, rows: Sequence[RunResult] | None = None) -> Status:
     """The status of the study in `folder` now.
 
     Args:
         planned: runs of a sequential ablation up to its look under way; those of all looks if it is not given.
+        rows: its rows where they were just read.
 
     Raises:
         UsageError: there is no study, or one of its files is damaged.
@@ -121,7 +122,7 @@ def status_of(folder: Path, *, planned: int | None = None) -> Status:
     driver = read_driver(folder)  # before the rows: a job that ends between the two is then in both, not in neither
     held = is_worked_on(folder, driver)
     plan, sessions = read_plan(folder), read_lines(folder / SESSIONS, Session)
-    rows = _once(read_lines(folder / ROWS, RunResult))
+    rows = _once(read_lines(folder / ROWS, RunResult) if rows is None else rows)
     design = plan.design
     parts = _search_parts(rows, sessions, plan) if design is None else _ablation_parts(rows, design, planned)
     standing = _standing(held, driver, sessions, rows, complete=_complete(folder, parts, plan))

@@ -1,6 +1,13 @@
 """Writes the pages and files that several commands write."""
 
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kpbench.cell import Params
+    from kpbench.networks.layer_shapes import Layer
+    from kpbench.report.tables import Table
 
 
 def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
@@ -12,19 +19,37 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     from kpbench.analysis.ablation.analysis import analyse
     from kpbench.errors import UsageError
     from kpbench.report.ablation.page import render_ablation
+    from kpbench.report.beside import Beside, progress_of
     from kpbench.report.search.page import render, write
     from kpbench.report.search.reader import read_report_input, read_sessions_and_readings
     from kpbench.store.plan import read_plan
 
-    if read_plan(folder).design is None:
-        page = render(read_report_input(folder, faces=faces))
+    if (design := read_plan(folder).design) is None:
+        study = read_report_input(folder, faces=faces)
+        network = _layers(study.best.params if study.best else None)
+        page = render(study, Beside(*progress_of(folder, study.rows), network))
     else:
-        page = render_ablation(analyse(folder), *read_sessions_and_readings(folder))
+        found = analyse(folder)
+        of_baseline = (row.params for row in found.rows if design.baseline.items() <= row.params.items())
+        network = _layers(next(of_baseline, None))
+        page = render_ablation(found, *read_sessions_and_readings(folder), Beside(*progress_of(folder), network))
     try:
         write(path, page)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another --to") from error
     return path
+
+
+def _layers(params: "Params | None") -> "Table":
+    """The layers of a cell's network; none where this installation cannot build it, which costs a page no more."""
+    from kpbench.networks.layer_shapes import layer_shapes
+    from kpbench.report.beside import layer_table
+
+    found: list[Layer] = []
+    if params is not None:
+        with suppress(Exception):
+            found = layer_shapes(params)
+    return layer_table(found)
 
 
 def refuse_place(path: Path | None) -> None:

@@ -15,10 +15,19 @@ PICTURES = {"svg": ".svg", "pdf": ".pdf", "png": ".png"}
 
 
 def report(
-    study: Annotated[str, typer.Argument(help="A study or a verification: its folder, or its name in --out.")],
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STUDY]...", help="Studies or verifications: folders, or names in --out."),
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Write a page over every study in this folder, FOLDER/index.html.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     to: Annotated[
-        Path | None, typer.Option(help="Where to write it.  [default: report.html in the study; tables to stdout]")
+        Path | None,
+        typer.Option(
+            help="Where to write it.  [default: report.html in the study; A+B.html in --out; tables to stdout]"
+        ),
     ] = None,
     faces: Annotated[
         bool, typer.Option(help="Embed example faces; not where the pictures may not be published.")
@@ -33,17 +42,31 @@ def report(
     ] = None,
     panel: Annotated[int, typer.Option(help="Of a figure with several panels the one to write, from 1.")] = 1,
 ) -> int:
-    """Write a study's report again from its rows; also while the study runs. Or its tables, or one of its figures."""
+    """Write a study's report again from its rows; also while the study runs. Or its tables, or one of its figures.
+
+    Of several studies one page with each one's answer and a link to its own page, which is written where there is none.
+    """
     if tables is not None and figure is not None:
         raise UsageError("--tables writes tables and --figure a figure: give one of them")
     if table is not None and tables is None:
         raise UsageError("--table chooses one of the --tables; add --tables latex or --tables md")
+    if tables is None and figure is None and to is not None and to.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--to {to} is no page; write {to.with_suffix('.html')}, or ask for --tables or a --figure")
+    asked = studies or []
+    if (index is not None) + bool(asked) != 1:
+        raise UsageError("name a study, several, or --index FOLDER; `kpbench ls studies` lists those there are")
+    if index is not None or len(asked) > 1:
+        if tables is not None or figure is not None:
+            raise UsageError("--tables and --figure are of one study; name one")
+        from kpbench.cli.report_index import write_index
+
+        typer.echo(write_index(asked, index, out, to, faces=faces))
+        return 0
+    (study,) = asked
     if figure is not None:
         return _figure(study, figure, panel, out, to)
     if tables is not None:
         return _tables(study, tables.value, table, out, to)
-    if to is not None and to.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--to {to} is no page; write {to.with_suffix('.html')}, or ask for --tables or a --figure")
     return _page(study, out, to, faces=faces)
 
 

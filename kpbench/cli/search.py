@@ -111,10 +111,9 @@ def search(
             asked = dry(prepared, view.say) | take.asked(resources)
         else:
             folder = run_search(prepared, view.notify, view.say, ray)
-            from kpbench.report.search.page import render, write
-            from kpbench.report.search.reader import read_report_input
+            from kpbench.cli.pages import write_report
 
-            write(folder / REPORT, render(read_report_input(folder)))
+            write_report(folder, folder / REPORT, faces=True)
     if dry_run:
         typer.echo(json.dumps(asked, indent=2) if as_json else "\n".join(search_lines(asked)))
         return 0

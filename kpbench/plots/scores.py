@@ -14,9 +14,9 @@ Item = TypeVar("Item")
 FAR = 4.0
 """Scores that span more than this factor get a logarithmic axis."""
 
-NEAR = 2.5
-"""A mark within this factor of the scores is shown on their axis; one further away would squeeze them."""
-
+CLOSE, NEAR = 1.3, 2.5
+"""A mark within the larger factor of the scores is shown on their axis unless it would leave more than half of that
+empty, where scores that span less than the smaller factor count as spanning it."""
 
 FEWEST = 5
 """Of fewer scores none is outlying."""
@@ -121,7 +121,7 @@ def beyond(axis: ScoreAxis, scores: Iterable[float | None]) -> tuple[str, ...]:
 def score_axis(
     scores: Iterable[float | None], *, marks: Iterable[float] = (), log: bool = False, least: float | None = None
 ) -> ScoreAxis:
-    """An axis that holds the drawable scores, and the marks that lie within a factor of `NEAR` of them.
+    """An axis that holds the drawable scores, and the marks near them: those that `CLOSE` and `NEAR` allow.
 
     Scores below `least` are left beyond it, those that are `outlying` where that is not given; the plot says so.
     It is logarithmic where they span more than a factor of `FAR`, or where `log` asks for it.
@@ -134,7 +134,9 @@ def score_axis(
     if not found:
         found = lines or [1.0, 1000.0]
     low, high = min(found), max(found)
-    near = [mark for mark in lines if low / NEAR <= mark <= high * NEAR]
+    wide = max(high / low, CLOSE) * 1.001  # a mark that leaves just half is near
+    ends = (low / wide, high * wide) if log or wide > FAR else (low - (wide - 1) * low, high + (wide - 1) * low)
+    near = [mark for mark in lines if max(low / NEAR, ends[0]) <= mark <= min(high * NEAR, ends[1])]
     low, high = min([low, *near]), max([high, *near])
     log = log or high / low > FAR
     if log:

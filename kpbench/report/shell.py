@@ -32,15 +32,16 @@ TEMPLATES.filters |= {"show": show, "heading": heading, "score": show_score, "pl
 def whole_page(template: str, drawings: Mapping[str, Drawing], **context: object) -> str:
     """A page as text, offline and self-contained, from a template that extends `base.html`.
 
-    Every text is escaped. The page's own policy forbids any request and any script but two: the page's own, and the
-    plotting library, which the page's own unpacks and inserts.
+    Every text is escaped. The page's own policy forbids any request and any script but three: the page's own two, and
+    the plotting library, which the second unpacks and inserts. Without drawings the page carries no library.
 
     Args:
         drawings: plot id -> drawing; the template places each.
         context: what else the template names.
     """
     library, library_bytes, library_hash = _library()
-    program = Markup(TEMPLATES.get_template("page.js").render())
+    program, tables = (Markup(TEMPLATES.get_template(name).render()) for name in ("page.js", "tables.js"))
+    figures, figures_bytes = packed(safe_json(_figures(drawings)))
     return TEMPLATES.get_template(template).render(
         drawings=drawings,
         colours=COLOURS,
@@ -48,9 +49,11 @@ def whole_page(template: str, drawings: Mapping[str, Drawing], **context: object
         library=library,
         library_bytes=library_bytes,
         program=program,
-        policy=f"default-src 'none'; script-src {library_hash} {_hash(program)}; style-src 'unsafe-inline'; "
-        "img-src data: blob:",
-        figures=safe_json(_figures(drawings)),
+        tables_program=tables,
+        policy=f"default-src 'none'; script-src {library_hash} {_hash(program)} {_hash(tables)}; "
+        "style-src 'unsafe-inline'; img-src data: blob:",
+        figures=Markup(figures),
+        figures_bytes=figures_bytes,
         shades=safe_json({colour.light: colour.dark for colour in COLOURS.values()}),
         **context,
     )

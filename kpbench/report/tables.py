@@ -1,7 +1,7 @@
 """What a table of a page is, and the tables that several pages have, as texts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,11 +30,13 @@ class Table:
     Attributes:
         label: what the table holds, for a screen reader.
         columns: heading -> kind.
+        folded: headings of the columns that a page shows only where they are asked for.
     """
 
     label: str
     columns: Mapping[str, Kind]
     rows: Sequence[Sequence[str | Cell]] = field(default_factory=tuple)
+    folded: Collection[str] = ()
 
     def __bool__(self) -> bool:
         return bool(self.rows)
@@ -42,6 +44,15 @@ class Table:
     def records(self) -> list[dict[str, str | Cell]]:
         """Each row by its headings."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A number at the head of a page, and beneath it what it is."""
+
+    name: str
+    value: str
+    detail: str = ""
 
 
 REASONS = {

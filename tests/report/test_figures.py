@@ -53,7 +53,7 @@ def test_a_study_by_name_and_a_verification():
     ("study", "name", "options", "message"),
     [
         (ABLATION, "forst", {}, "unknown figure 'forst'; did you mean 'forest'. Known: .*variance_shares"),
-        (SEARCH, "forest", {}, "unknown figure 'forest'; known: leaderboard, learning_curves"),
+        (SEARCH, "forest", {}, "unknown figure 'forest'; known: best_so_far, leaderboard, learning_curves"),
         (SEARCH, "learning_curves", {"panel": 3}, "the figure has 2 panel.s., not 3"),
         ("no-such", "forest", {}, "no study 'no-such'"),
     ],

@@ -3,10 +3,8 @@
 import base64
 import hashlib
 import re
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs
 
@@ -18,18 +16,13 @@ from kpbench.report.search.page import render
 from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.report.shell import _library
 from kpbench.report.verify.page import render_verify
+from tests.report.search.test_page import unpacked
 from tests.study_rows import study, tuned_rows
 
 REPORTS = Path(__file__).parents[2] / "reports"
 VERIFICATION = REPORTS / "verify-facial_keypoints"
 STUDIES = [*sorted(folder for folder in VERIFICATION.iterdir() if folder.is_dir()),
            *(REPORTS / name for name in ("dropout-norm", "family-norm", "norm-depth"))]  # fmt: skip
-
-
-def unpacked(text: str, size: int) -> str:
-    digits = np.frombuffer(text.replace("~", "<").encode("ascii"), dtype=np.uint8).astype(int).reshape(-1, 2) - 35
-    bits = "".join(f"{high * 91 + low:013b}" for high, low in digits)
-    return zlib.decompress(int(bits[: 8 * size], 2).to_bytes(size, "big")).decode()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +42,9 @@ def test_a_page_holds_the_whole_library_and_its_policy_lets_only_that_text_run()
     assert library == get_plotlyjs()
     policy = re.search(r"script-src (.*?);", html.replace("&#39;", "'"))[1].split()
     program = re.findall(r"<script>(.*?)</script>", html, flags=re.S)
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in (library, *program)]
+    hashes = [
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in (library, *reversed(program))
+    ]
     assert policy == [f"'sha256-{digest}'" for digest in hashes]
 
 

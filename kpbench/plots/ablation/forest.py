@@ -14,6 +14,9 @@ from kpbench.statistics.words import interval_text, number
 LABEL = 36
 """Letters of a contrast's name that fit above its line on a telephone."""
 
+BAND = (-0.18, 0.32)
+"""Where the band of a line begins and ends, in lines from its middle; the name stands above it."""
+
 LOOKS: dict[Word, tuple[str, Mark, str]] = {
     "better": ("diamond", "diamond", "pass"),
     "worse": ("square", "square", "failed"),
@@ -52,13 +55,14 @@ def _figure(found: Analysis) -> go.Figure:
     foot, head = len(lines) - 0.45, -0.75
     known = [end for _, _, *intervals in lines for one in intervals if one for end in (one.low, one.high)]
     low, high = ratio_ends([*known, *(ratio for _, ratio, *_ in lines if ratio is not None)], sesoi=found.design.sesoi)
-    add_band(figure, found.design.sesoi, (foot, head), upright=True)
+    for at in range(len(lines)):  # below each name, so that no text stands on the band
+        add_band(figure, found.design.sesoi, (at + BAND[1], at + BAND[0]), upright=True)
     for at, (contrast, ratio, ci, faces) in enumerate(lines):
         name, word = contrast_name(found, contrast), contrast.verdict.word
         symbol, _, role = LOOKS[word]
         for text, side in ((f"<b>{label(name, length=LABEL)}</b>", 0), (word, 1)):
             figure.add_annotation(
-                text=text, xref="paper", x=side, xanchor="right" if side else "left", y=at - 0.38, yanchor="middle",
+                text=text, xref="paper", x=side, xanchor="right" if side else "left", y=at - 0.4, yanchor="middle",
                 showarrow=False, font={"size": 12, "color": light("ink")},
             )  # fmt: skip
         if ratio is None:

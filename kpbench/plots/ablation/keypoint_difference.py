@@ -28,6 +28,16 @@ MEAN_FACE = (
 OUTLINE = ((9, 8), (6, 7), (5, 1, 4), (2, 0, 3), (12, 13, 11, 14, 12))
 """Keypoints joined by a light line for orientation: brows, eyes, mouth."""
 
+FACE = tuple(
+    (
+        48 + 41 * math.sin(math.tau * step / 48),
+        55 - (43 - 3 * math.cos(math.tau * step / 24)) * math.cos(math.tau * step / 48),
+    )
+    for step in range(49)
+)
+NOSE = ((45.5, 42.0), (43.0, 54.0), (42.5, 58.0), (48.0, 60.5), (53.5, 58.0))
+"""The outline of a face and of its nose around these places, for orientation alone."""
+
 STEEPEST = 0.9
 """The share of all ratios, by their distance from 1, that the inner steps of the colour scale span."""
 
@@ -102,10 +112,11 @@ def draw_keypoint_difference(found: Analysis) -> Drawing:
 
 
 def _panel(name: str, marks: Sequence[KeypointMark], *, large: bool) -> Panel:
-    figure = calm(go.Figure(), height=250 if large else 190, left=4, right=4, top=4, bottom=4)
+    figure = calm(go.Figure(), height=290 if large else 215, left=4, right=4, top=4, bottom=4)
     size = 15 if large else 11
-    for joined in OUTLINE:
-        add_trace(figure, [MEAN_FACE[at] for at in joined], line=line_style("rule", 1.5) | {"shape": "spline"})
+    for joined in (FACE, NOSE, *([MEAN_FACE[at] for at in one] for one in OUTLINE)):
+        places = [(round(x, 1), round(y, 1)) for x, y in joined]
+        add_trace(figure, places, line=line_style("rule", 1.5) | {"shape": "spline"})
     rings = [mark for mark in marks if mark.ringed]
     if rings:
         marker = marker_style("ink", size + 7, "circle-open") | {"line": {"width": 1.5}}
@@ -117,8 +128,8 @@ def _panel(name: str, marks: Sequence[KeypointMark], *, large: bool) -> Panel:
             marker = marker_style(role, size if step < 0 else size - 2, symbol) | {"line": line_style("muted", 0.75)}
             hover = [_hover(mark) for mark in mine]
             add_trace(figure, [mark.place for mark in mine], marker=marker, hover=hover)
-    figure.update_xaxes(range=[8, 88], visible=False, constrain="domain")
-    figure.update_yaxes(range=[91, 22], visible=False, scaleanchor="x", constrain="domain")
+    figure.update_xaxes(range=[2, 94], visible=False, constrain="domain")
+    figure.update_yaxes(range=[98, 12], visible=False, scaleanchor="x", constrain="domain")
     ratios = [mark.found.ratio for mark in marks]
     ringed = ", ".join(mark.name for mark in rings) or "none"
     alt = f"MSE ratio of each keypoint, {name}: {number(min(ratios))} to {number(max(ratios))}. Ringed: {ringed}."

@@ -7,21 +7,27 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
+from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Mark, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, beyond, drawable, geometric_mean, kept, outcomes, rounded, show_score
+from kpbench.plots.search.names import cell_names, cut
 from kpbench.plots.search.standings import Standing, standings
-from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style, name_ticks
+from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
+from kpbench.statistics.intervals import score_interval
 from kpbench.statistics.words import seeds_text
 
 TOP = 20
 """Cells on the leaderboard; cells that were trained again with fresh seeds are always on it."""
 
+LABEL = 44
+"""Letters of a cell's name that fit above its line on a telephone."""
+
 SERIES: dict[str, tuple[Mark, str, str, str]] = {
     "tuning": ("ring", "second", "validation score that chose it", "validation"),
     "fresh": ("diamond", "third", "validation score, fresh seeds", "validation, fresh seeds"),
-    "test": ("square", "first", "sealed-test score, fresh seeds", "sealed test"),
+    "test": ("square", "first", "sealed-test score, fresh seeds, and its 95 % interval", "sealed test"),
 }
 """The three scores of a line: mark, colour role, words of the legend and words of the hover text."""
 
@@ -52,10 +58,14 @@ def leaderboard_lines(rows: Sequence[RunResult], marks: Marks, *, top: int = TOP
     """
     factors = varying(trials_of(rows))
     lines = []
-    for place, cell in enumerate(standings(rows), start=1):
+    found = standings(rows)
+    names = cell_names(rows, [cell for cell in found[:top] if cell.tuning])
+    for place, cell in enumerate(found, start=1):
         if cell.fresh or cell.test or cell.cell == marks.chosen or (place <= top and not math.isnan(cell.tuning_score)):
             scores = {name: geometric_mean(getattr(cell, name)) for name in SERIES}
-            lines.append(LeaderboardLine(f"#{place}", scores, place, describe(cell.params, factors), cell))
+            lines.append(
+                LeaderboardLine(names.get(cell.cell, f"#{place}"), scores, place, describe(cell.params, factors), cell)
+            )
     for name, known in marks.floor.items():
         score = known.get("val", math.nan)
         floor = LeaderboardLine(name, {"tuning": score, "fresh": math.nan, "test": known.get("test", math.nan)})
@@ -88,12 +98,19 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
 
 
 def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Sequence[Line]) -> go.Figure:
-    figure = calm(go.Figure(), height=78 + 24 * len(lines), left=10)
-    add_lines(figure, references, (foot := len(lines) - 0.4, head := -0.6), upright=True)
+    figure = calm(go.Figure(), height=78 + 38 * len(lines), left=10)
+    foot, head = len(lines) - 0.4, -0.75
+    add_lines(figure, references, (foot, head), upright=True)
     found = [[score for score in line.scores.values() if drawable(score)] for line in lines]
     spans = [(at, rounded(min(scores)), rounded(max(scores))) for at, scores in enumerate(found) if len(scores) > 1]
     bars = [point for at, low, high in spans for point in ((low, at), (high, at), GAP)]
     add_trace(figure, bars, line=line_style("other", 2))
+    for at, line in enumerate(lines):
+        tests = [1 / (2 * score) for score in line.seeds("test") if drawable(score)]
+        interval = score_interval(tests) if len(tests) > 1 else None
+        if interval and interval.low is not None and interval.high is not None:
+            ends = [(rounded(max(axis.low, min(axis.high, end))), at + 0.16) for end in (interval.low, interval.high)]
+            add_trace(figure, ends, line=line_style(SERIES["test"][1], 5), opacity=0.4)
     for nudge, (name, (mark, role, _, _)) in zip((0.0, -0.16, 0.16), SERIES.items(), strict=True):
         several = [(at, line.seeds(name)) for at, line in enumerate(lines) if len(line.seeds(name)) > 1]
         points = [(rounded(score), at + nudge) for at, seeds in several for score in seeds if drawable(score)]
@@ -107,13 +124,19 @@ def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Seque
             text=[_hover(line, name) for _, line in means],
             hoverinfo="text",
         )
+    for at, line in enumerate(lines):
+        figure.add_annotation(
+            text=label(cut(line.label, length=LABEL)), xref="paper", x=0, xanchor="left", y=at - 0.42, yanchor="middle",
+            showarrow=False, font={"color": light("ink" if line.standing else "muted")}, bgcolor=light("paper"),
+        )  # fmt: skip
     figure.update_xaxes(**score_layout(axis, title="score, higher is better"))
-    names = name_ticks((line.label for line in lines), length=18)
-    figure.update_yaxes(range=[foot, head], automargin=True, ticks="", **names)
+    figure.update_yaxes(range=[foot, head], showticklabels=False, showgrid=False)
     return figure
 
 
 def _hover(line: LeaderboardLine, name: str) -> str:
-    of = f", {seeds_text(seeds)}" if (seeds := len(line.seeds(name))) else ""
-    score = f"{SERIES[name][-1]} {show_score(line.scores[name])}{of}"
-    return f"<b>{label(line.label)}</b> {label(line.what, length=90)}<br>{score}"
+    seeds = len(line.seeds(name))
+    of = f", {seeds_text(seeds)}" if seeds else ""
+    score = show_score(line.scores[name])
+    what = line.label.partition(" ")[0] if line.standing else line.label
+    return f"<b>{label(what)}</b> {label(line.what, length=90)}<br>{SERIES[name][-1]} {score}{of}"

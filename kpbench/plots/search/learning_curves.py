@@ -15,6 +15,7 @@ from kpbench.plots.epochs import EpochAxis
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import ScoreAxis, beyond, drawable, outlying, rounded, show_score, thinned
+from kpbench.plots.search.names import cell_names, cut
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
 from kpbench.statistics.scale import rmse_px
@@ -97,7 +98,8 @@ def draw_learning_curves(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     least = outlying(curve.highest for curve in curves)
     held = (score for curve in curves if curve.highest >= least for score in curve.scores)
     on = reference_axis(held, marks, split="val", least=0.0)
-    panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], marks, *on)]
+    names = list(cell_names(rows, leaders).values())
+    panels = [_score_panel(curves, [describe(cell.params, factors) for cell in leaders], names, marks, *on)]
     drawn = sum(curve.place < 0 for curve in curves)
     notes = beyond(on[0], (curve.highest for curve in curves))
     if others > drawn:
@@ -123,6 +125,7 @@ LOOKS: dict[State, tuple[str, str, str, str | None]] = {
 def _score_panel(
     curves: Sequence[Curve],
     leaders: Sequence[str],
+    names: Sequence[str],
     marks: Marks,
     axis: ScoreAxis,
     lines: Sequence[Line],
@@ -132,7 +135,7 @@ def _score_panel(
     figure = calm(go.Figure(), height=400)
     leading = [curve for curve in curves if curve.place >= 0]
     places = sorted({curve.place for curve in leading})
-    keys = [Key(f"#{place + 1}", RANKED[place], "line", RANK_DASHES[place]) for place in places]
+    keys = [Key(cut(names[place], length=44), RANKED[place], "line", RANK_DASHES[place]) for place in places]
     ends = along.set_on(figure, [epoch for curve in curves for epoch in curve.epochs])
     add_lines(figure, lines, ends, upright=False)
     for state, (words, role, dash, symbol) in LOOKS.items():

@@ -120,6 +120,8 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     drawn = thinned(shown, MOST_POINTS)
     axis, lines, line_keys = reference_axis(map(_last_score, shown), marks, split="val")
     names = short_names(factor.name for factor in factors)
+    single = [one for one in factors if not any(level.complete > 1 for level in by_level(trials, one))]
+    factors = tuple(factor for factor in factors if factor not in single)
     widths = [_label_width(factor) for factor in factors]
     left = max([ALIGNED[0], *(width for width in widths if width <= ALIGNED[1])])
     panels = tuple(
@@ -132,12 +134,14 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     scores, _, failed = outcomes(trials)
     infinite = scores.count(math.inf)
     sentences = (
+        f"Not drawn, as no value has two complete runs: {', '.join(names[one.name] for one in single)}.",
         f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs.",
         f"{failed:,} runs have no score and are in no mean; the tables count them by level.",
         f"{infinite:,} runs with an infinite score (MSE 0) have no place on the axis; "
         "the mean of their level is infinite.",
     )
-    notes = (*compress(sentences, (len(shown) > len(drawn), failed, infinite)), *beyond(axis, map(_last_score, shown)))
+    said = compress(sentences, (single, len(shown) > len(drawn), failed, infinite))
+    notes = (*said, *beyond(axis, map(_last_score, shown)))
     return Drawing(panels, (*keys, *line_keys), notes)
 
 

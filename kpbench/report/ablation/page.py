@@ -8,6 +8,7 @@ from kpbench.plots.ablation.names import factor_names
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
 from kpbench.report.ablation import deviations, methods, runs, verdicts, words
 from kpbench.report.ablation.page_tables import ABLATION_TABLES
+from kpbench.report.beside import Beside
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
 from kpbench.space.reading import parameters_in
@@ -17,7 +18,10 @@ MOST_READINGS = 20
 
 
 def render_ablation(
-    found: Analysis, sessions: Sequence[Mapping[str, object]], readings: Sequence[Mapping[str, object]]
+    found: Analysis,
+    sessions: Sequence[Mapping[str, object]],
+    readings: Sequence[Mapping[str, object]],
+    beside: Beside | None = None,
 ) -> str:
     """The whole page as text, offline and self-contained, without any face.
 
@@ -41,7 +45,10 @@ def render_ablation(
         **{name: table(found) for name, table in ABLATION_TABLES.items()},
         found=found,
         title=title,
+        answer=words.answer(found),
         headline=words.headline(found),
+        cards=words.cards(found),
+        **vars(beside or Beside()),
         verdicts=verdicts.verdict_lines(found),
         caveats=words.caveats(found),
         floor=words.floor_sentence(found),

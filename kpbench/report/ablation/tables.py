@@ -44,11 +44,15 @@ CONTRASTS: dict[str, Kind] = {
     "Interval with collapse": "n",
 }
 
+READ_FIRST = ("Contrast", "Verdict", "MSE ratio", "Interval", "at", "p adjusted", "Detectable")
+"""The columns of a contrast that are not folded away."""
+
 
 def contrasts(found: Analysis) -> Table:
     """Every planned contrast in the order of the plan; a dash stands where nothing can be computed."""
     pairs = zip(found.contrasts, found.details, strict=True)
-    return Table("Table of contrasts", CONTRASTS, [_contrast(found, *pair) for pair in pairs])
+    folded = [name for name in CONTRASTS if name not in READ_FIRST]
+    return Table("Table of contrasts", CONTRASTS, [_contrast(found, *pair) for pair in pairs], folded)
 
 
 def _contrast(found: Analysis, one: Contrast, detail: ContrastDetail) -> tuple[str, ...]:
@@ -163,7 +167,7 @@ def confirmed(found: Analysis) -> Table:
         )
         for one in found.confirmed
     ]
-    return Table("Contrasts on the sealed test", columns, rows)
+    return Table("Contrasts on the sealed test", columns, rows, ["Effect"])
 
 
 INTERACTIONS: dict[str, Kind] = {

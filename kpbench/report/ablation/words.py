@@ -3,14 +3,83 @@
 import numpy as np
 
 from kpbench.analysis.ablation.analysis import Analysis
-from kpbench.plots.ablation.names import contrast_name, factor_names
+from kpbench.plots.ablation.names import cell_name, contrast_name, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, score_rmse_px, show_score
+from kpbench.report.tables import Card
+from kpbench.statistics.contrasts import Contrast
+from kpbench.statistics.intervals import score_interval
 from kpbench.statistics.verdicts import MINIMUM_SEEDS
-from kpbench.statistics.words import coverage, interval_text, number, p_text, plural
+from kpbench.statistics.words import coverage, interval_text, number, p_text, percent, plural, seeds_text
 
 SPLITS = {"val": "the validation faces", "test": "the sealed test"}
 """The faces that judge, as a sentence calls them."""
+
+
+PHRASES = {
+    "better": "gains score", "worse": "costs score", "equivalent": "makes no difference of interest",
+    "undecided": "is undecided", "withheld": "has no verdict, an estimate only", "mixed": "is no single effect",
+}  # fmt: skip
+"""What is said of a factor whose every contrast has the same verdict."""
+
+
+def answer(found: Analysis) -> str:
+    """The first sentence of the page: each factor's changes of MSE, and what its verdicts let one say."""
+    names, by_factor = factor_names(found.design), dict[str, list[Contrast]]()
+    for one in found.contrasts:
+        if one.ratio is not None and one.word != "incomplete":
+            by_factor.setdefault(one.factor, []).append(one)
+    if not by_factor:
+        return headline(found)
+    texts = []
+    for factor, mine in by_factor.items():
+        words = {one.word for one in mine}
+        alike = len(words) == 1
+        parts = [
+            f"{percent(one.ratio or 1.0)}{'' if at else ' MSE'} with {_level(found, one)}"
+            f"{'' if alike else f' ({one.word})'}"
+            for at, one in enumerate(mine)
+        ]
+        says = f" {PHRASES[words.pop()]}" if alike else ""
+        texts.append(f"{names[factor]}{says}: {', '.join(parts)}")
+    n = {one.n for mine in by_factor.values() for one in mine}
+    seeds = seeds_text(max(n)) if len(n) == 1 else f"{min(n)} to {max(n)} seeds"
+    text = f"{'; '.join(texts)} ({seeds})."
+    return text[0].upper() + text[1:]
+
+
+def _level(found: Analysis, one: Contrast) -> str:
+    against = "" if one.baseline == found.design.baseline.get(one.factor) else f" against {show_level(one.baseline)}"
+    names, baseline = factor_names(found.design), found.design.baseline
+    apart = {name: level for name, level in one.planned.at.items() if level != baseline.get(name)}
+    held = ", ".join(f"{names[name]} {show_level(level)}" for name, level in apart.items())
+    return f"{show_level(one.level)}{against}{f' at {held}' if held else ''}"
+
+
+def cards(found: Analysis) -> tuple[Card, ...]:
+    """The best cell, the largest contrast and the highest floor, as far as they are known."""
+    made, faces = [], SPLITS[found.split]
+    cells = [(mean, at) for at, mse in enumerate(found.table.mse) if not np.isnan(mean := np.log(mse).mean())]
+    if cells:
+        at = min(cells)[1]
+        score = score_interval(found.table.mse[at].tolist())
+        ends = (
+            "" if score.low is None or score.high is None else f", {show_score(score.low)} to {show_score(score.high)}"
+        )
+        name = cell_name(found, found.table.cells[at])
+        made.append(Card("Best cell", show_score(score.score), f"{name}{ends}, {faces}"))
+    known = [one for one in found.contrasts if one.ratio]
+    if known:
+        one = max(known, key=lambda one: abs(np.log(one.ratio or 1.0)))
+        made.append(
+            Card("Largest effect", f"{percent(one.ratio or 1.0)} MSE", f"{contrast_name(found, one)}, {one.word}")
+        )
+    floors = {name: on.get(found.split) or 0.0 for name, on in found.floor.items() if drawable(on.get(found.split))}
+    if floors:
+        name = max(floors, key=lambda name: floors[name])
+        rest = "".join(f"; {other} {show_score(floors[other])}" for other in floors if other != name)
+        made.append(Card("Floor", show_score(floors[name]), f"{name}{rest}"))
+    return tuple(made)
 
 
 def headline(found: Analysis) -> str:

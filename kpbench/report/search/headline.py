@@ -7,11 +7,13 @@ from typing import Literal
 
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.scores import counts, geometric_mean, score_rmse_px, show_score
+from kpbench.plots.search.names import cell_names, cut
 from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
+from kpbench.report.tables import Card
 from kpbench.statistics.words import plural
 
-SHORT = 60
+SHORT = 56
 """Letters of a cell's description that fit into the headline."""
 
 Tone = Literal["good", "bad", "open"]
@@ -56,7 +58,41 @@ def cell_words(study: ReportInput, best: Best) -> tuple[str, str]:
         return f"cell {best.cell}", ""
     if len(words) <= SHORT:
         return words, ""
-    return f"cell {best.cell}", f"The cell: {words}."
+    names = cell_names(study.rows, [cell for cell in standings(study.rows) if cell.tuning])
+    short = cut(names.get(best.cell, "").partition(" ")[2], length=SHORT)
+    return short or "the best cell", f"The cell, {best.cell}: {words}."
+
+
+def cards(study: ReportInput) -> tuple[Card, ...]:
+    """The best cell, the pass mark and the floor: sealed-test scores where there are any, else of validation."""
+    best, sealed = study.best, study.best is not None and study.best.test_mean is not None
+    split, faces = ("test", "sealed test") if sealed else ("val", "validation")
+    score = math.nan if best is None else best.test_mean if best.test_mean is not None else best.val_score
+    detail = "no run is complete"
+    if best is not None:
+        interval = f"{' to '.join(map(show_score, best.test_interval))}, " if best.test_interval else ""
+        detail = f"{interval}{faces}, {plural(best.seeds, 'fresh seed') if sealed else 'the score it was chosen by'}"
+    floors = _scores(study.floor, split)
+    highest = max(floors.values(), default=math.nan)
+    times = f"; the best cell has {score / highest:.2g} times that" if 0 < score < math.inf and highest > 0 else ""
+    named = next((name for name, value in floors.items() if value == highest), "not measured")
+    passed = "" if math.isnan(score) else "passed" if score >= study.pass_mark else "missed"
+    return (
+        Card("Best cell", show_score(score), detail),
+        Card("Pass mark", show_score(study.pass_mark), passed),
+        Card("Floor", show_score(highest), f"{named}, {faces}{times}" if floors else named),
+    )
+
+
+def paragraph(study: ReportInput) -> str:
+    """What a paper can quote: how the cell was found, and the headline; empty before a final run is scored."""
+    if study.best is None or study.best.test_mean is None or math.isnan(study.best.test_mean):
+        return ""
+    found, ended = headline(study), tally(study)
+    trials = f"{plural(sum(ended.values()), 'trial')} ({ended['pruned']:,} stopped early, {ended['failed']:,} failed)"
+    what = f"A search of {trials} chose the cell by its validation score; it was trained again with "
+    what += f"{plural(study.best.seeds, 'fresh seed')}, whose models alone were scored on the sealed test."
+    return " ".join((what, found.text, *found.more))
 
 
 def _without_finals(study: ReportInput, best: Best) -> Headline:
@@ -72,10 +108,15 @@ def _without_finals(study: ReportInput, best: Best) -> Headline:
 
 def _with_finals(study: ReportInput, best: Best, score: float) -> Headline:
     floors = _scores(study.floor, "test")
+    times = ""
+    if floors and math.isfinite(score):
+        name, floor = max(floors.items(), key=lambda item: item[1])
+        times = f", {score / floor:.2g}× {name}" if score > floor else ""
     beaten = [value for value in floors.values() if score <= value]
     passed = score >= study.pass_mark
     cell, what = cell_words(study, best)
-    text = f"{_capital(cell)} scores {show_score(score)} on the sealed test"
+    low_high = f" ({' to '.join(map(show_score, best.test_interval))})" if best.test_interval else ""
+    text = f"{_capital(cell)}: {show_score(score)}{low_high} on the sealed test{times}"
     if beaten:
         text += ", no better than a method without a network."
     elif passed:

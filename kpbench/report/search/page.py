@@ -6,10 +6,12 @@ from pathlib import Path
 
 from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
+from kpbench.report.beside import Beside
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
 from kpbench.report.search.early import agreement_lines, chance_lines
-from kpbench.report.search.headline import headline, tally, winners_curse
+from kpbench.report.search.headline import cards, headline, paragraph, tally, winners_curse
+from kpbench.report.search.importance import importance
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
@@ -17,7 +19,7 @@ from kpbench.store.files import no_collection
 
 
 @no_collection()
-def render(study: ReportInput) -> str:
+def render(study: ReportInput, beside: Beside | None = None) -> str:
     """The whole page as text, offline and self-contained."""
     marks = study.marks
     drawings = {name: draw(study.rows, marks) for name, draw in PLOTS.items()}
@@ -27,6 +29,10 @@ def render(study: ReportInput) -> str:
         drawings,
         study=study,
         headline=headline(study),
+        cards=cards(study),
+        paragraph=paragraph(study),
+        importance=importance(study.rows),
+        **vars(beside or Beside()),
         curse=winners_curse(study),
         tally=tally(study),
         finals=sum(row.role == "final" for row in study.rows),

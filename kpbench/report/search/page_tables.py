@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kpbench.report.search.early import agreement_lines, chance_lines
+from kpbench.report.search.importance import importance
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.search.tables import front_table, leader_lines, metrics_table, parameter_names
 from kpbench.report.tables import Kind, Table, failure_lines
@@ -59,6 +60,7 @@ SEARCH_TABLES: dict[str, Callable[[ReportInput], Table]] = {
     "pareto": front_table,
     "early": early,
     "chance": chance,
+    "importance": lambda study: importance(study.rows),
     "failures": failures,
 }
 """Name -> the function from a study to a table, in the order of the page."""

@@ -115,9 +115,12 @@ def metrics_table(study: ReportInput) -> Table:
     factors = varying(trials_of(study.rows))
     kinds: dict[str, Kind] = {"What": "", "Cell": "mono", "Fresh seeds": "n", **metric_columns()}
     found: list[tuple[str | Cell, ...]] = []
+    finals: dict[str, list[RunResult]] = {}
+    for row in study.rows:
+        if row.role == "final":
+            finals.setdefault(row.cell, []).append(row)
     for cell in standings(study.rows):
-        rows = [row for row in study.rows if row.role == "final" and row.cell == cell.cell]
-        if means := metric_means(rows):
+        if means := metric_means(finals.get(cell.cell, [])):
             runs = max(one.n for one in means.values())
             found.append((describe(cell.params, factors) or "the cell", cell.cell, str(runs), *metric_cells(means)))
     return Table("Metrics of the final runs", kinds, found)

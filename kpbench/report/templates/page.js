@@ -1,8 +1,7 @@
 "use strict";
 (() => {
-  const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const figures = read("figures");
-  const shades = read("shades");
+  const shades = JSON.parse(document.getElementById("shades").textContent);
+  let figures = {};
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const options = { displayModeBar: false, responsive: true, doubleClick: false, showTips: false };
   const paper = 680;
@@ -22,13 +21,16 @@
     return bytes;
   };
 
+  const read = (id) => {
+    const packed = document.getElementById(id);
+    const bytes = unpack(packed.textContent, Number(packed.dataset.bytes));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+  };
+
   // A script element with the library as its text runs at once, where its hash is the one that the policy names.
   const runLibrary = async () => {
-    const packed = document.getElementById("library");
-    const bytes = unpack(packed.textContent, Number(packed.dataset.bytes));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
+    script.textContent = await read("library");
     document.head.append(script);
   };
 
@@ -54,6 +56,7 @@
     });
 
   const start = async () => {
+    figures = JSON.parse(await read("figures"));
     await runLibrary();
     const drawn = draw(dark.matches);
     dark.addEventListener("change", () => draw(dark.matches));

@@ -14,13 +14,13 @@ def cells(count):
 
 def test_floors_stand_where_their_validation_score_belongs():
     labels = [line.label for line in leaderboard_lines(cells(40), Marks(100.0, FLOOR), top=30)]
-    assert labels[:2] == ["ridge on pixels", "#1"]
-    assert labels.index("mean face") == labels.index("#15") + 1
+    assert labels[:2] == ["ridge on pixels", "#1 a 39"]
+    assert labels.index("mean face") == labels.index("#15 a 25") + 1
     rows = [row({"a": 1}, score=80.0), row({"a": 2}, score=120.0)]
     assert [line.label for line in leaderboard_lines(rows, Marks(100.0, FLOOR))] == [
-        "#1",
+        "#1 a 2",
         "ridge on pixels",
-        "#2",
+        "#2 a 1",
         "mean face",
     ]
 

@@ -54,7 +54,10 @@ def test_the_headline_weighs_the_sealed_test_against_floors_and_pass_mark(mean, 
 
 def test_above_the_floors_and_below_the_pass_mark():
     found = headline(with_test(90.0, floor={"mean face": {"test": 76.0}}))
-    assert (found.tone, found.text) == ("bad", "A 1 scores 90 on the sealed test: below the pass mark of 100.")
+    assert (found.tone, found.text) == (
+        "bad",
+        "A 1: 90 on the sealed test, 1.2× mean face: below the pass mark of 100.",
+    )
 
 
 def test_an_interval_that_includes_the_pass_mark_leaves_the_headline_open():

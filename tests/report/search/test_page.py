@@ -1,21 +1,31 @@
 import json
+import math
 import re
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from kpbench.analysis.search import pareto
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.search.page import render, write
-from kpbench.report.search.study_input import Best
+from kpbench.report.search.study_input import Best, ReportInput
 from kpbench.report.shell import safe_json
 from tests.study_rows import bare, examples, grid_rows, row, study, tuned_rows
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{ 7*7 }}"
+
+
+def unpacked(text: str, size: int) -> str:
+    """The inverse of `packed`."""
+    digits = np.frombuffer(text.replace("~", "<").encode("ascii"), dtype=np.uint8).astype(int).reshape(-1, 2) - 35
+    bits = "".join(f"{high * 91 + low:013b}" for high, low in digits)
+    return zlib.decompress(int(bits[: 8 * size], 2).to_bytes(size, "big")).decode()
 
 
 class Page(HTMLParser):
@@ -47,6 +57,11 @@ class Page(HTMLParser):
         return "".join(data for attrs, data in self.scripts if attrs.get("id") == name)
 
     @property
+    def figures(self):
+        sizes = [int(attrs["data-bytes"]) for attrs, _ in self.scripts if attrs.get("id") == "figures"]
+        return unpacked(self.script("figures"), sizes[0]) if sizes else "{}"
+
+    @property
     def words(self):
         return " ".join(" ".join(self.text).split())
 
@@ -63,6 +78,49 @@ STUDIES = {
     "bare": lambda: bare(study(tuned_rows(20))),
     "failed": lambda: study([row({"a": 1}, state="failed", score=None, reason="oom", detail="x")]),
 }
+
+
+def hostile(count: int = 6, **more) -> ReportInput:
+    """A study whose every name is markup, or far too long."""
+    bad = "</script><script>alerted = 1</script><img src=x onerror='alerted = 1'>"
+    rows = [
+        row({bad: f"{bad}{at}", "network." + "w" * 300: "v" * 300 + str(at), "a": at}, score=90.0 + at, detail=bad)
+        for at in range(count)
+    ]
+    rows.append(row({"a": 99}, state="failed", score=None, reason="error", detail=bad * 4))
+    floor = {bad: {"val": 5.0, "test": 5.0}, "f" * 300: {"val": 91.0, "test": 92.0}}
+    return replace(study(rows), name=bad, title="t" * 300, floor=floor, plan={bad: [bad], "k" * 300: "v" * 300}, **more)
+
+
+def unscored(**outcome) -> ReportInput:
+    """Five trials that ended alike."""
+    return study([row({"a": at}, trial=at, **outcome) for at in range(5)])
+
+
+HOSTILE_STUDIES = {
+    "markup and long names": hostile,
+    "one trial": lambda: study(tuned_rows(1, finals=0)),
+    "none finished": lambda: unscored(state="pruned", score=20.0),
+    "all failed": lambda: unscored(state="failed", score=None, reason="oom", detail="x" * 300),
+    "not a number": lambda: unscored(score=math.nan),
+    "infinite": lambda: unscored(score=math.inf),
+    "five thousand trials": lambda: study(tuned_rows(5000)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_STUDIES)
+def test_a_hostile_study_gives_a_correct_page(name):
+    found = HOSTILE_STUDIES[name]()
+    page = Page(render(found))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids)) and not any(tag == "img" or "onerror" in attrs for tag, attrs in page.tags)
+    assert sum(tag == "script" for tag, _ in page.tags) == 5
+    assert sorted(json.loads(page.figures)) == sorted(one for one in ids if one.startswith("plot-"))
+    states = [entry.state for entry in found.rows if entry.role == "trial"]
+    for state, word in (("complete", "Complete"), ("pruned", "Stopped early"), ("failed", "Failed")):
+        assert f"{word} {states.count(state):,}" in page.words
+    said = page.words.replace("loss is NaN", "").replace(" nan ", "", 1)  # the reason of a failure
+    assert not re.search(r"\b(nan|NaN|None|inf)\b", said)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -91,7 +149,7 @@ def test_every_section_is_there_with_something_in_it(name):
 
 
 def test_figures_and_their_places_match(full):
-    figures = json.loads(full.script("figures"))
+    figures = json.loads(full.figures)
     places = [attrs["id"] for tag, attrs in full.tags if attrs.get("class") == "plot"]
     assert sorted(figures) == sorted(places)
     assert {place.split("-")[1] for place in places} == set(PLOTS) - {"pareto"}  # it has one objective
@@ -113,7 +171,8 @@ def test_a_page_is_readable_by_machines_for_people(full):
 
 def test_the_page_tells_the_headline_the_floor_and_how_to_reproduce(full):
     found = study(grid_rows())
-    for words in ("on the sealed test: above the pass mark of 100", "95 % interval", "ridge on pixels", "mean face",
+    for words in ("on the sealed test, 3× ridge on pixels: above the pass mark of 100",
+                  "95 % interval", "ridge on pixels", "mean face",
                   "kpbench search --space cnn_small", "9a0be2f0c1d44e11", "torch 2.13.0", "Xeon", "opened once",
                   found.best.model, found.best.cell, "RMSE"):  # fmt: skip
         assert words in full.words, words
@@ -121,7 +180,9 @@ def test_the_page_tells_the_headline_the_floor_and_how_to_reproduce(full):
 
 def test_truth_and_prediction_differ_in_shape(full):
     marks = [(tag, attrs.get("class")) for tag, attrs in full.tags]
-    assert marks.count(("circle", "truth")) == marks.count(("path", "guess")) == 6 * 15
+    assert marks.count(("circle", "mark truth")) == marks.count(("path", "mark guess")) == 1
+    used = [attrs.get("href") for tag, attrs in full.tags if tag == "use"]
+    assert used.count("#at-truth") == used.count("#at-guess") == 6 * 15
 
 
 def test_hostile_texts_stay_text():
@@ -135,10 +196,10 @@ def test_hostile_texts_stay_text():
     )  # fmt: skip
     html = render(found)
     page = Page(html)
-    assert html.lower().count("<script") == html.lower().count("</script") == 4
+    assert html.lower().count("<script") == html.lower().count("</script") == 5
     assert not any(tag == "img" or "onerror" in attrs for tag, attrs in page.tags)
     assert "{{ 7*7 }}" in page.words and "49" not in page.words.split()
-    figures = page.script("figures")
+    figures = page.figures
     assert "alert(1)" in figures
     assert not set(figures) & set("<>&\u2028")
     texts = [text for figure in json.loads(figures).values() for text in strings(figure) if "alert(" in text]
@@ -202,4 +263,6 @@ def test_several_objectives_have_their_set_drawn_and_listed():
     section = html[html.index('<section id="pareto">') : html.index('<section id="curves">')]
     assert section.count('<th scope="row"') == len(front) < 36
     assert all(f"{one['params']:,.0f}" in section and one["cell_id"] in section for one in front)
-    assert "Pareto" not in render(study(grid_rows()))
+    assert 'id="size"' not in html  # its panel is the Pareto set's
+    single = render(study(grid_rows()))
+    assert 'id="pareto"' not in single and "plot-size-0" in single

@@ -105,7 +105,7 @@ def test_every_figure_of_the_json_is_on_the_page(found):
 
 def test_the_plots_carry_every_cell(found):
     page = render_verify(found["alike"])
-    drawn = json.loads(re.search(r'id="figures">(.*?)</script>', page, flags=re.S).group(1))
+    drawn = json.loads(Page(page).figures)
     assert set(drawn) == {"plot-scores-0", "plot-ranks-0", "plot-effects-0"}
     marks = [trace for trace in drawn["plot-scores-0"]["data"] if trace["mode"] == "markers"]
     assert len(marks) == 18
@@ -113,7 +113,7 @@ def test_the_plots_carry_every_cell(found):
     assert len(drawn["plot-ranks-0"]["data"]) == 18
     starts = sorted(trace["y"][0] for trace in drawn["plot-ranks-0"]["data"])
     assert starts == list(range(1, 19))
-    assert not json.loads(re.search(r'id="figures">(.*?)</script>', render_verify(found["partial"])).group(1))
+    assert not json.loads(Page(render_verify(found["partial"])).figures)
 
 
 def test_a_name_is_only_text(tmp_path):
