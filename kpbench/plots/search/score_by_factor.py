@@ -120,12 +120,13 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     drawn = thinned(shown, MOST_POINTS)
     axis, lines, line_keys = reference_axis(map(_last_score, shown), marks, split="val")
     names = short_names(factor.name for factor in factors)
-    single = [one for one in factors if not any(level.complete > 1 for level in by_level(trials, one))]
+    levels = {one.name: by_level(trials, one) for one in factors}
+    single = [one for one in factors if not any(level.complete > 1 for level in levels[one.name])]
     factors = tuple(factor for factor in factors if factor not in single)
     widths = [_label_width(factor) for factor in factors]
     left = max([ALIGNED[0], *(width for width in widths if width <= ALIGNED[1])])
     panels = tuple(
-        _panel(factor, names[factor.name], max(left, width), trials, drawn, axis, lines)
+        _panel(factor, names[factor.name], max(left, width), levels[factor.name], drawn, axis, lines)
         for factor, width in zip(factors, widths, strict=True)
     )
     keys = [Key("complete run", "run", "dot"), Key("geometric mean of complete runs", "first", "bar")]
@@ -153,10 +154,9 @@ def _last_score(row: RunResult) -> float:
 
 
 def _panel(
-    factor: Factor, name: str, left: int, trials: Sequence[RunResult], drawn: Sequence[RunResult],
+    factor: Factor, name: str, left: int, levels: Sequence[Level], drawn: Sequence[RunResult],
     axis: ScoreAxis, lines: Sequence[Line],
 ) -> Panel:  # fmt: skip
-    levels = by_level(trials, factor)
     height = 320 if factor.ranged else 78 + max(120, 34 * len(factor.levels))
     figure = calm(go.Figure(), height=height, left=left)
     ends = _ends(factor)

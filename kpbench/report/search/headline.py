@@ -58,7 +58,7 @@ def cell_words(study: ReportInput, best: Best) -> tuple[str, str]:
         return f"cell {best.cell}", ""
     if len(words) <= SHORT:
         return words, ""
-    names = cell_names(study.rows, [cell for cell in standings(study.rows) if cell.tuning])
+    names = cell_names(study.rows, [cell for cell in standings(study.rows) if cell.tuning][:20])
     short = cut(names.get(best.cell, "").partition(" ")[2], length=SHORT)
     return short or "the best cell", f"The cell, {best.cell}: {words}."
 
