@@ -11,10 +11,11 @@ import axe_core_python
 import pytest
 
 from kpbench.analysis.verify import read_verification
+from kpbench.cli.report_index import write_index
 from kpbench.report.beside import Beside, layer_table
 from kpbench.report.search.page import render, write
 from kpbench.report.verify.page import render_verify
-from tests.ablation_rows import CROSSED
+from tests.ablation_rows import CROSSED, study_folder
 from tests.report.ablation.test_page import page_of
 from tests.report.search.test_page import HOSTILE_STUDIES
 from tests.report.search.test_page_in_browser import browser, errors, open_page, requests, show_page, wait_for
@@ -197,3 +198,17 @@ def test_a_hostile_study_gives_a_sound_page(browser, tmp_path, name):
         assert browser.execute_script("return typeof alerted") == "undefined"
     if name != "five thousand trials":
         assert not serious(browser)
+
+
+def test_the_page_over_several_studies(browser, tmp_path):
+    study_folder(tmp_path / "norms")
+    study_folder(tmp_path / "half", runs=14)
+    path = write_index([], tmp_path, tmp_path, None, faces=False)
+    for width, dark in ((390, False), (1280, True), (2560, False)):
+        show_page(browser, path, width=width, dark=dark)
+        assert_sound(browser, width)
+        assert not serious(browser)
+    click(browser, "document.querySelectorAll('#studies thead .sort')[0]")
+    assert [row[0] for row in rows_of(browser, "#studies")] == ["half", "norms"]
+    click(browser, "document.querySelector('a[href=\"norms/report.html\"]')")
+    wait_for(browser, "return document.documentElement.dataset.plots === 'drawn'")
