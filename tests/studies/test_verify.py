@@ -314,7 +314,7 @@ def test_a_folder_without_permission(asked, scripted):
 
 
 def test_other_factors_are_crossed_in_a_folder_of_their_own(asked, monkeypatch):
-    monkeypatch.setattr(ablation, "epoch_seconds", lambda cell, staged: 60.0)
+    monkeypatch.setattr(forecast, "epoch_seconds", lambda cell, staged: 60.0)
     prepared = prepare_verify(AblationRequest(**asked | {"levels": {"head": ("softargmax", "fc")}, "space": "heads"}),
                               factors=("head", "members"))  # fmt: skip
     said = dry_run(prepared, quiet)
