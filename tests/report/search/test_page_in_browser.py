@@ -158,4 +158,10 @@ def test_the_page_prints_on_paper(browser, tmp_path):
     open_page(browser, path, width=1600, dark=True)
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True, "printBackground": True})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = "return [...document.querySelectorAll('nav, .tools, .copy, .skip')].some(one => one.checkVisibility())"
+    assert not browser.execute_script(shown)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script("return document.querySelector('#again pre').checkVisibility()")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert not errors(browser)
