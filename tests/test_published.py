@@ -23,13 +23,14 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 FINDINGS = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 VERIFICATION = ROOT / "reports" / "verify-facial_keypoints"
 FACTORIAL, FAMILY = VERIFICATION / "facial_keypoints", ROOT / "reports" / "family-norm"
+START = ROOT / "reports" / "norm-start"
 PLANNED, LONG = ROOT / "reports" / "norm-dropout", ROOT / "reports" / "norm-dropout-60"
 FAMILY_LONG = ROOT / "reports" / "family-norm-60"
 SEARCH = ROOT / "reports" / "keypoint"
 PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
 HEADS, LEVERS = ROOT / "reports" / "heads", ROOT / "reports" / "levers"
 SPLITS = ("val", "test")
-STUDIES = [HEADS, LEVERS, LONG, FAMILY_LONG, PLANNED, FACTORIAL, FAMILY, *PARTS]
+STUDIES = [HEADS, LEVERS, LONG, FAMILY_LONG, START, PLANNED, FACTORIAL, FAMILY, *PARTS]
 
 
 @pytest.fixture(scope="module", params=STUDIES, ids=lambda folder: folder.name)
@@ -87,11 +88,11 @@ def test_only_what_was_planned_has_a_verdict():
     why = {folder.name: {one.verdict.why for one in analyse(folder).contrasts} for folder in STUDIES}
     assert why == {
         "norm-dropout-60": {"", "collapse"}, "norm-dropout": {""}, "facial_keypoints": {"seeds"}, "family-norm": {""},
-        "family-norm-60": {""}, "heads": {"", "collapse"},
+        "family-norm-60": {""}, "norm-start": {""}, "heads": {"", "collapse"},
         "levers": {"", "collapse"}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
     }  # fmt: skip
     assert {analyse(folder).terms.inherited for folder in PARTS} == {5}
-    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1), (HEADS, 4), (LEVERS, 5)):
+    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1), (START, 2), (HEADS, 4), (LEVERS, 5)):
         planned = analyse(folder)
         assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == contrasts
         readings = (folder / "test_readings.jsonl").read_text(encoding="utf-8").splitlines()
@@ -322,7 +323,7 @@ def test_the_best_cell_of_the_long_ablation_stands_in_the_ladder():
 def test_the_noise_that_a_dry_run_assumes_is_that_of_the_published_contrasts():
     folders = [*STUDIES, VERIFICATION / "synthetic"]
     sds = [one.estimate.sd for folder in folders for one in analyse(folder).contrasts]
-    assert len(sds) == 37
+    assert len(sds) == 39
     assert tuple(np.quantile(sds, [0.1, 0.9]).round(2)) == TYPICAL_NOISE
 
 

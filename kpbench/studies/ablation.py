@@ -47,7 +47,7 @@ from kpbench.studies.planned_runs import (
 )
 from kpbench.studies.preflight import Say
 
-TYPICAL_NOISE = 0.02, 0.09
+TYPICAL_NOISE = 0.02, 0.12
 """Standard deviations of paired differences of log MSE: a tenth of the published contrasts have less, a tenth more."""
 
 
