@@ -18,6 +18,9 @@ def export(
     to: Annotated[Path | None, typer.Option(help="A file, or a folder; the working directory otherwise.")] = None,
     seed: Annotated[int | None, typer.Option(help="The model of this seed; else the best on val.")] = None,
     out: Annotated[Path, typer.Option(help="Where studies lie.")] = Path("reports"),
+    trust_code: Annotated[
+        bool, typer.Option(help="Run the Python file kept with the study; only for code that you trust.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Replace files that are there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print files and facts as one JSON object.")] = False,
 ) -> None:
@@ -25,7 +28,9 @@ def export(
     from kpbench.models.course import loading_lines
     from kpbench.studies.export import export_model
 
-    files, about = export_model(study, cell, format=format, to=to, seed=seed, out=out, force=force)
+    files, about = export_model(
+        study, cell, format=format, to=to, seed=seed, out=out, force=force, trust_code=trust_code
+    )
     if as_json:
         typer.echo(json.dumps({"files": [str(file) for file in files], **about.model_dump(mode="json")}))
         return

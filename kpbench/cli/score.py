@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kpbench.cli.options import amount, command_line, own_prints_aside
+from kpbench.task.score import score_from_mse
 
 
 def score(
@@ -17,7 +18,10 @@ def score(
             "or FILE.py:NAME with --weights."
         ),
     ],
-    data: Annotated[str, typer.Option(help="Faces: a name, or the path of a folder, zip or csv.")] = "synthetic",
+    data: Annotated[
+        str | None,
+        typer.Option(help="Faces: a name, or the path of a folder, zip or csv.  [default: the study's, or synthetic]"),
+    ] = None,
     split: Annotated[
         str, typer.Option(help="val or test; reading the sealed test is written down in the study.")
     ] = "val",
@@ -50,7 +54,7 @@ def score(
     """Score a model or predictions officially: one image at a time, 1 / (2 * mean MSE)."""
     from kpbench.cli.metrics_text import metric_lines
     from kpbench.cli.progress import View
-    from kpbench.studies.score import Request, score, write_result
+    from kpbench.studies.score import Request, check_result_file, score, write_result
 
     request = Request(
         model=model,
@@ -68,9 +72,11 @@ def score(
         max_megabytes=max_megabytes,
         name=name,
     )
+    if to is not None:
+        check_result_file(to)
     with own_prints_aside(), View(quiet=quiet) as view:
         result, found = score(request, view.say)
-    text = json.dumps(result)
+    text = json.dumps(result, allow_nan=False)
     if to is not None:
         write_result(to, text + "\n")
     if as_json:
@@ -103,8 +109,7 @@ def score_lines(result: dict[str, Any]) -> list[str]:
         lines.append("rules    not checked: predictions come without a model")
     else:
         lines.append(f"rules    {result['parameters']:,} parameters, {result['megabytes']:.2f} MB")
-    for what, mse in result.get("measures", {}).items():
-        lines.append(f"{what:8} {1 / (2 * mse):.2f}" if len(what) < 9 else f"{what}  {1 / (2 * mse):.2f}")
+    lines += [f"{what:8} {score_from_mse(mse):.2f}" for what, mse in result.get("measures", {}).items()]
     return lines
 
 

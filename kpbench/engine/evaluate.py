@@ -240,6 +240,7 @@ def _keep(job: Job, seed: int, network: nn.Module, ready: Ready) -> None:
         data=staged.data,
         device=staged.device.title,
         kpbench=__version__,
+        split=job.split,
     )
     save_model(network, card, Path(job.models) / model_name(job.params, seed))
 

@@ -14,7 +14,8 @@ class About(Value):
         score: official scores of this very model, by split.
         floor: official scores of the mean face and of ridge, name -> split -> score.
         data: name of the faces; `data_digest` is that of their three splits.
-        rules_kept: whether its parameters and megabytes keep the benchmark's rules.
+        megabytes: of its weights, as its study keeps them.
+        rules_kept: whether parameters and megabytes keep the rules of its study.
     """
 
     kind: Literal["kpbench model"] = "kpbench model"
@@ -31,6 +32,8 @@ class About(Value):
     benchmark: str
     parameters: int
     megabytes: float
+    max_parameters: int
+    max_megabytes: float
     rules_kept: bool
     kpbench: str
 
@@ -42,6 +45,6 @@ class About(Value):
             f"model    {self.what}",
             f"from     {self.study}, seed {self.seed}, {self.epochs} epochs on {self.data} ({self.data_digest})",
             f"score    {scores}" + (f" (floor on val: {floor})" if floor else ""),
-            f"rules    {self.parameters:,} parameters, {self.megabytes:.2f} MB: "
-            + ("kept" if self.rules_kept else "not kept"),
+            f"rules    {self.parameters:,} parameters, {self.megabytes:.2f} MB of weights; at most "
+            f"{self.max_parameters:,} and {self.max_megabytes:g} MB: " + ("kept" if self.rules_kept else "not kept"),
         ]

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram, export
 
-from kpbench.errors import UsageError
 from kpbench.models.about import About
 from kpbench.models.traced import check_same, examples, tracing
 from kpbench.whole_file import write_whole
@@ -23,15 +22,14 @@ SOURCE = "keypoint_model.py"
 
 TEMPLATE = '''"""KeypointModel: (N, 1, 96, 96) grey faces in 0..1 -> (N, 30), x then y of 15 keypoints as (k - 48) / 48.
 
-    saved = pickle.load(open("{file}", "rb"))
+    saved = pickle.load(open("HAND-IN.p", "rb"))
     model = KeypointModel(saved["hparams"])
     model.load_state_dict(saved["state_dict"])
 
-{about}
-
 It computes what the network computes in eval mode: dropout does nothing, batch norms use their running statistics.
-Written by kpbench {version}.
 """
+
+{about}
 
 from math import inf
 
@@ -57,6 +55,7 @@ class KeypointModel(nn.Module):
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
 
     def forward(self, x):
+        x = x if x.ndim == 4 else x[None]  # one picture, (1, 96, 96)
 {forward}
 '''
 
@@ -65,21 +64,19 @@ def write_course(network: nn.Module, about: About, path: Path) -> list[Path]:
     """Writes the hand-in and `keypoint_model.py` beside it, and holds them to the network bit for bit.
 
     Raises:
-        UsageError: torch cannot trace the network, or another `keypoint_model.py` lies there.
+        UsageError: torch cannot trace the network.
         OSError: a file cannot be written.
     """
     with tracing("a hand-in"):
         program = export(network, (examples()[0],), dynamic_shapes=({0: Dim.DYNAMIC},))
         weights, parameters = _weights(program)
-        source = _source(program, weights, parameters, about, path.name)
+        source = _source(program, weights, parameters, about)
         saved = {"state_dict": weights, "hparams": {**about.params, "kpbench": about.model_dump(mode="json")}}
         content = io.BytesIO()
         pickle.dump(saved, content, 4)
         check_same(network, _loaded(source, saved), "a hand-in")
-    beside = path.with_name(SOURCE)
-    if beside.exists() and beside.read_text(encoding="utf-8") != source:
-        raise UsageError(f"{beside} is there already and is another one; choose another folder in --to")
-    return [write_whole(path, content.getvalue()), write_whole(beside, source)]
+    beside = write_whole(path.with_name(SOURCE), source)
+    return [write_whole(path, content.getvalue()), beside]
 
 
 def loading_lines(path: Path) -> list[str]:
@@ -104,9 +101,7 @@ def _weights(program: ExportedProgram) -> tuple[dict[str, torch.Tensor], set[str
     return weights, {name for name, target in inputs.items() if held[target].requires_grad}
 
 
-def _source(
-    program: ExportedProgram, weights: dict[str, torch.Tensor], parameters: set[str], about: About, file: str
-) -> str:
+def _source(program: ExportedProgram, weights: dict[str, torch.Tensor], parameters: set[str], about: About) -> str:
     # torch's own printing of the graph; weights become attributes, and its freeing of each value is left out
     lines = program.graph_module.code.split("\n    ")[1:]
     names = re.compile(rf"\b({'|'.join(map(re.escape, sorted(weights, key=len, reverse=True)))})\b")
@@ -114,22 +109,26 @@ def _source(
     for line in lines:
         operation = re.sub(r";  .*", "", line).strip()
         if operation and "_assert_tensor_metadata" not in operation:
-            forward.append(names.sub(r"self.\1", operation).replace("torch.ops.aten.", "aten."))
+            operation = operation.replace("torch.ops.aten.", "aten.").replace("device(type='cpu')", "x.device")
+            forward.append(names.sub(r"self.\1", operation))
     returned = re.sub(r"^return \((\w+),\)$", r"return \1", forward[-1])
 
     def table(rows: dict[str, str]) -> str:
         return "\n".join(f"    {name!r}: {value}," for name, value in rows.items())
 
     return TEMPLATE.format(
-        file=file,
-        about="\n".join(about.lines()),
-        version=about.kpbench,
+        about="\n".join(map(_comment, [*about.lines(), f"Written by kpbench {about.kpbench}."])),
         parameters=table({name: str(tuple(w.shape)) for name, w in weights.items() if name in parameters}),
         buffers=table(
             {name: f"({tuple(w.shape)}, {w.dtype})" for name, w in weights.items() if name not in parameters}
         ),
         forward="\n".join(f"        {line}" for line in [*forward[:-1], returned]),
     )
+
+
+def _comment(text: str) -> str:
+    """A line of Python that does nothing, whatever stands in a study's names."""
+    return "# " + "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _loaded(source: str, saved: dict[str, Any]) -> nn.Module:

@@ -6,18 +6,19 @@ from pathlib import Path
 from torch import nn
 
 from kpbench.models.about import About
-from kpbench.models.course import write_course
+from kpbench.models.course import SOURCE, write_course
 from kpbench.models.onnx import write_onnx
 from kpbench.models.torchscript import write_torchscript
-from kpbench.training.model_files import ModelCard, save_model
+from kpbench.models.traced import check_same
+from kpbench.training.model_files import ModelCard, load_model, save_model
 
 Export = Callable[[nn.Module, About, Path], list[Path]]
 """Writes a network in eval mode on the CPU to a path; returns what it wrote, the model first."""
 
 
-def write_safetensors(network: nn.Module, about: About, path: Path) -> list[Path]:
-    """Writes the weights with the `About` in their header, and beside them the card that kpbench builds from."""
-    card = ModelCard(
+def card_of(about: About) -> ModelCard:
+    """The same as the JSON beside a study's model."""
+    return ModelCard(
         benchmark=about.benchmark,
         params=about.params,
         seed=about.seed,
@@ -26,14 +27,29 @@ def write_safetensors(network: nn.Module, about: About, path: Path) -> list[Path
         device=about.device,
         kpbench=about.kpbench,
     )
-    written = save_model(network, card, path.with_suffix(""), about={"kpbench": about.model_dump_json()})
+
+
+def write_safetensors(network: nn.Module, about: About, path: Path) -> list[Path]:
+    """Writes the weights with the `About` in their header, and beside them the card that kpbench builds from.
+
+    Raises:
+        UsageError: what was written is not the network.
+        OSError: a file cannot be written.
+    """
+    written = save_model(network, card_of(about), path.with_suffix(""), about={"kpbench": about.model_dump_json()})
+    check_same(network, load_model(written)[0], "safetensors")
     return [written, written.with_suffix(".json")]
 
 
-EXPORTS: Mapping[str, tuple[str, Export]] = {
-    "safetensors": (".safetensors", write_safetensors),
-    "torchscript": (".ts", write_torchscript),
-    "onnx": (".onnx", write_onnx),
-    "course": (".p", write_course),
+def alone(path: Path) -> list[Path]:
+    """The files of a format that has one."""
+    return [path]
+
+
+EXPORTS: Mapping[str, tuple[str, Export, Callable[[Path], list[Path]]]] = {
+    "safetensors": (".safetensors", write_safetensors, lambda path: [path, path.with_suffix(".json")]),
+    "torchscript": (".ts", write_torchscript, alone),
+    "onnx": (".onnx", write_onnx, alone),
+    "course": (".p", write_course, lambda path: [path, path.with_name(SOURCE)]),
 }
-"""Format -> the suffix of its file, and what writes it."""
+"""Format -> the suffix of its file, what writes it, and the files that it writes for a path."""

@@ -6,9 +6,10 @@
 import contextlib
 import importlib
 import io
-import json
 import logging
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from kpbench.models.about import About
 from kpbench.models.traced import check_same, examples, tracing
 from kpbench.networks.checks import first_line
 from kpbench.whole_file import write_whole
+
+FLOATS = (1, 10, 11, 16)
+"""float, float16, double and bfloat16, by onnx's number."""
 
 TOLERANCE = 1e-5
 """Largest difference between onnxruntime and torch, in (k - 48) / 48 units: .0005 px."""
@@ -64,7 +68,7 @@ def write_onnx(network: nn.Module, about: About, path: Path) -> list[Path]:
             dynamo=True,
             input_names=["faces"],
             output_names=["keypoints"],
-            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
         assert program is not None
@@ -75,8 +79,8 @@ def write_onnx(network: nn.Module, about: About, path: Path) -> list[Path]:
     return [write_whole(path, content)]
 
 
-def read_onnx(path: Path) -> tuple[nn.Module, dict[str, object], int]:
-    """The network, what it says of itself, and how many values its initialisers hold.
+def read_onnx(path: Path) -> tuple[nn.Module, str, int]:
+    """The network, what it says of itself ("" of a foreign one), and how many floating values it stores.
 
     Raises:
         UsageError: a package is missing, or the file is torn or takes or gives something else than the task's.
@@ -85,9 +89,19 @@ def read_onnx(path: Path) -> tuple[nn.Module, dict[str, object], int]:
     _package("onnxruntime")
     content = path.read_bytes()
     try:
-        graph = onnx.load_model_from_string(content)
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf's own kinds
+        raise UsageError(f"{path}: no ONNX, or torn: {first_line(error)}") from error
+    values = 0
+    for tensor in _tensors(model.graph):
+        if tensor.data_location == tensor.EXTERNAL:
+            raise UsageError(f"{path}: keeps its weights in another file; export it as one (external_data=False)")
+        values += math.prod(tensor.dims) if tensor.data_type in FLOATS else 0
+    if len(model.graph.input) != 1:
+        raise UsageError(f"{path}: takes {len(model.graph.input)} inputs, not the faces alone")
+    about = next((one.value for one in model.metadata_props if one.key == "kpbench"), "")
+    try:
         network = OnnxNetwork(content)
-        about = json.loads(next((p.value for p in graph.metadata_props if p.key == "kpbench"), "{}"))
     except Exception as error:  # protobuf's and onnxruntime's own kinds
         raise UsageError(f"{path}: onnxruntime cannot run it: {first_line(error)}") from error
     shape = network.input.shape
@@ -96,8 +110,18 @@ def read_onnx(path: Path) -> tuple[nn.Module, dict[str, object], int]:
     ]
     if len(shape) != 4 or free != [1, 1, SIZE, SIZE] or network.input.type != "tensor(float)":
         raise UsageError(f"{path}: takes {shape} {network.input.type}, not float (N, 1, {SIZE}, {SIZE})")
-    values = sum(int(torch.tensor(list(one.dims)).prod()) for one in graph.graph.initializer if len(one.dims))
     return network, about, values
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Every tensor that a graph stores, those of its constants and of the graphs inside it too."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from ([attribute.t] if attribute.HasField("t") else [])
+            yield from attribute.tensors
+            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                yield from _tensors(inner)
 
 
 def _package(name: str) -> Any:

@@ -2,33 +2,33 @@
 
 import inspect
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import SIZE
+from kpbench.models.about import About
 from kpbench.models.course import SOURCE
+from kpbench.models.exports import card_of
 from kpbench.models.onnx import read_onnx
 from kpbench.models.pickled import read_pickle, state_of
-from kpbench.models.torchscript import read_torchscript
+from kpbench.models.torchscript import read_torchscript, stored_values
 from kpbench.networks.checks import first_line
 from kpbench.networks.families import count_parameters
 from kpbench.networks.heads import OUTPUTS
 from kpbench.networks.own import told
-from kpbench.training.model_files import ModelCard, load_model
+from kpbench.training.model_files import LONGEST, ModelCard, load_model
 
 PIXELS = 4.0
 """A network whose points lie this far out, in (k - 48) / 48 units, answers in pixels."""
-
-LONGEST = 300
-"""Characters of torch's own message; its first line says nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,11 @@ class Model:
     notes: tuple[str, ...] = ()
 
 
-def read_model(path: Path) -> Model:
-    """The network that a file holds by itself, told by its content.
+def read_model(path: Path, *, trusted: bool = False) -> Model:
+    """The network that a file holds by itself.
+
+    Args:
+        trusted: its code may do what it likes.
 
     Raises:
         UsageError: it holds none, is torn, or gives something else than 30 numbers a face; weights alone name the way.
@@ -59,23 +62,28 @@ def read_model(path: Path) -> Model:
         raise UsageError(f"no model file {path}")
     if path.suffix in (".safetensors", ".json"):
         return _safetensors(path)
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         network, about, values = read_onnx(path)
         return _foreign(network, path, values, about)
     if _is_torchscript(path):
-        network, about = read_torchscript(path)
-        return _foreign(network, path, count_parameters(network), about)
+        network, about = read_torchscript(path, trusted=trusted)
+        return _foreign(network, path, count_parameters(network) or stored_values(network), about)
+    if path.suffix == ".npy":
+        raise UsageError(f"{path} is one array; predictions come as .npz (keypoints) or .csv")
     state_of(read_pickle(path), path)
-    source = SOURCE if path.with_name(SOURCE).is_file() else "FILE.py"
+    source = path.with_name(SOURCE) if path.with_name(SOURCE).is_file() else "FILE.py"
     raise UsageError(f"{path} holds weights and no network; name its source: {source}:KeypointModel --weights {path}")
 
 
-def read_own_weights(name: str, make: Callable[..., nn.Module], path: Path) -> Model:
+def read_own_weights(
+    name: str, make: Callable[..., nn.Module], path: Path, *, hparams: Mapping[str, object] | None = None
+) -> Model:
     """A network of a person's own with weights from a file; no code in that file is run.
 
     Args:
         name: for messages.
-        make: makes the network; called with `hparams` where it takes them, the file's own or none.
+        make: makes the network; called with `hparams` where it takes them.
+        hparams: beside those of the file, and in place of them.
         path: `.safetensors`, or a state dict by `torch.save` or `pickle.dump`, alone or as the course's hand-in.
 
     Raises:
@@ -83,16 +91,16 @@ def read_own_weights(name: str, make: Callable[..., nn.Module], path: Path) -> M
     """
     if path.suffix == ".safetensors":
         try:
-            state, hparams = load_file(path), None
+            state, stored = load_file(path), None
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror or first_line(error)}") from error
         except SafetensorError as error:
             raise UsageError(f"{path}: torn, or no safetensors: {first_line(error)}") from error
     else:
-        state, hparams = state_of(read_pickle(path), path)
+        state, stored = state_of(read_pickle(path), path)
     with told(name):
         takes = "hparams" in inspect.signature(make).parameters
-        network = make(hparams=hparams or {}) if takes else make()
+        network = make(hparams={**(stored or {}), **(hparams or {})}) if takes else make()
     if not isinstance(network, nn.Module):
         raise UsageError(f"{name} made a {type(network).__name__}, not a torch.nn.Module")
     try:
@@ -100,8 +108,9 @@ def read_own_weights(name: str, make: Callable[..., nn.Module], path: Path) -> M
     except (RuntimeError, TypeError, AttributeError) as error:
         why = " ".join(str(error).split())[:LONGEST]
         raise UsageError(f"{path}: not a state dict of {name}: {why}") from error
-    _check_answer(network, name)
-    return Model(network.eval(), name, path, count_parameters(network))
+    notes = _check_answer(network, name)
+    values = count_parameters(network) or sum(t.numel() for t in network.buffers() if t.is_floating_point())
+    return Model(_in_batches(network.eval()), name, path, values, None, notes)
 
 
 def card_model(path: Path) -> Model:
@@ -136,11 +145,38 @@ def _is_torchscript(path: Path) -> bool:
         return False
 
 
-def _foreign(network: nn.Module, path: Path, parameters: int, about: dict[str, Any]) -> Model:
+def _foreign(network: nn.Module, path: Path, parameters: int, about: str) -> Model:
     notes = _check_answer(network, str(path))
-    if about.get("kind") == "kpbench model":
-        return Model(network, str(path), path, int(about.get("parameters", parameters)), None, notes)
-    return Model(network, str(path), path, parameters, None, (*notes, "what it was trained on is not known"))
+    card = None
+    with suppress(ValidationError):
+        card = card_of(About.model_validate_json(about))
+    if card is None:
+        notes = (*notes, "what it was trained on is not known")
+    return Model(_in_batches(network), str(path), path, parameters, card, notes)
+
+
+class OneByOne(nn.Module):
+    """A network that answers no batches as it answers single faces, asked for one face at a time."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 1, 96, 96) -> its answers to each face."""
+        return torch.cat([self.network(face) for face in x.split(1)])
+
+
+def _in_batches(network: nn.Module) -> nn.Module:
+    """The network, asked face by face where two faces at once fail or have other answers than each alone."""
+    faces = torch.rand(2, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    alone = OneByOne(network)
+    try:
+        with torch.inference_mode():
+            same = torch.allclose(network(faces).reshape(2, -1), alone(faces).reshape(2, -1), atol=1e-4)
+    except Exception:  # of a foreign network; what it says of single faces is what counts
+        return alone
+    return network if same else alone
 
 
 def _check_answer(network: nn.Module, name: str) -> tuple[str, ...]:
@@ -155,6 +191,8 @@ def _check_answer(network: nn.Module, name: str) -> tuple[str, ...]:
     with torch.random.fork_rng(devices=[]), torch.inference_mode(), told(name):
         output = network.eval()(torch.rand(1, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0)))
     shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    if isinstance(output, torch.Tensor) and not output.is_floating_point():
+        raise UsageError(f"{name}: returned {output.dtype} values, not floating ones")
     if not isinstance(output, torch.Tensor) or output.numel() != OUTPUTS or shape[:1] != (1,):
         raise UsageError(f"{name}: returned {shape} for a face (1, 1, {SIZE}, {SIZE}), not (1, {OUTPUTS})")
     if output.isnan().any():

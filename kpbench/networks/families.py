@@ -176,7 +176,7 @@ def check_rules(params: Params, rules: Rules) -> tuple[int, float]:
     if parameters > rules.max_parameters:
         raise UsageError(
             f"{describe(params)}: {parameters:,} parameters, the rules allow {rules.max_parameters:,}; "
-            "lower the width, the head or the depth of what norms each activation"
+            "lower its width, depth or head"
         )
     if size > rules.max_model_megabytes:
         raise UsageError(f"{describe(params)}: a model of {size:.1f} MB, the rules allow {rules.max_model_megabytes:g}")

@@ -156,7 +156,8 @@ def keyword_defaults(make: Callable[..., Any], name: str) -> dict[str, Scalar]:
         by_keyword = parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         if not by_keyword or type(parameter.default) not in (bool, int, float, str):
             raise UsageError(
-                f"{name}: parameter '{parameter}' is not a keyword with a plain default (a number, text, true or false)"
+                f"{name}: parameter '{parameter}' is not a keyword with a plain default (a number, text, true or "
+                "false); give each value that may vary a keyword of its own, as in make(*, width=16)"
             )
     return {parameter.name: parameter.default for parameter in parameters}
 

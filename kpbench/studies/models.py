@@ -1,5 +1,7 @@
 """Models by the words in which a person names them: a file, a study, a network of their own with weights."""
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,8 +48,13 @@ def open_model(
     if not path.is_file() and (path.is_dir() or path.suffix not in FILES):
         path = _of_study(word, out)
     if trust_code:
-        admit(OwnFile(file.name, file.read_bytes().decode(errors="replace")) for file in path.parent.glob("*.py"))
-    return read_model(path)
+        trust_beside(path)
+    return read_model(path, trusted=trust_code)
+
+
+def trust_beside(model: Path) -> None:
+    """Allows this process to run the Python files that lie beside a model."""
+    admit(OwnFile(file.name, file.read_bytes().decode(errors="replace")) for file in model.parent.glob("*.py"))
 
 
 def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
@@ -75,7 +82,7 @@ def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
         chosen = [row for row in same_cell if row.seed == seed]
         if not chosen:
             raise UsageError(f"no model of seed {seed}; seeds: {', '.join(str(row.seed) for row in same_cell)}")
-    return max(chosen, key=lambda row: -(row.val_mse or 0.0))
+    return min(chosen, key=lambda row: math.inf if row.val_mse is None else row.val_mse)
 
 
 def _of_study(word: str, out: Path) -> Path:
@@ -99,13 +106,20 @@ def _own(word: str, weights: Path | None, words: Sequence[str]) -> Model:
         raise UsageError(f"{word} has no weights to score; give --weights")
     name, _ = read_own(word, Path())
     if takes_hparams(name):
-        if words:
-            raise UsageError(f"{word} takes its hparams from {weights}; --param is for keyword parameters")
-        return read_own_weights(word, resolve(name), weights)
+        return read_own_weights(word, resolve(name), weights, hparams=dict(map(_hparam, words)))
     opened = open_space(word)
     (cell,) = opened.space.cells()
     params = complete({**cell, **_chosen(words, family_defaults(str(cell["family"])))}, opened.defaults)
     return read_own_weights(word, partial(build, params), weights)
+
+
+def _hparam(word: str) -> tuple[str, object]:
+    """`width=16` as a name and a value: a number, true, false, a list as JSON has them; else the text."""
+    name, _, value = word.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _chosen(words: Sequence[str], defaults: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -14,7 +14,8 @@ from kpbench.faces.split import resplit
 from kpbench.space.tuning import tunings
 from kpbench.store.plan import Plan
 from kpbench.studies.preflight import Say
-from kpbench.studies.rerun_request import Rerun, check_target, find_faces
+from kpbench.studies.rerun_request import Rerun, check_target
+from kpbench.studies.study_faces import faces_of_study
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import official_mse
 from kpbench.training.model_files import load_model
@@ -70,7 +71,7 @@ def rerun(prepared: Rerun, data: str | None, to: Path | None, notify: Notify, sa
         UsageError: the faces are not here or have changed, or `to` cannot be written or has nothing to hold.
     """
     check_target(prepared, to)
-    splits = find_faces(prepared, data, say)
+    splits = faces_of_study(prepared.folder, prepared.plan, prepared.benchmark.splits, data, say)
     rows, plan = prepared.rows, prepared.plan
     first, split = rows[0], _split_seed(plan, rows[0])
     own = splits if split is None else resplit(splits, split)

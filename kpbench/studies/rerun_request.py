@@ -1,7 +1,6 @@
 """What a person asked of `kpbench rerun`: the stored run, found and checked before anything is trained."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -13,14 +12,11 @@ from kpbench.analysis.shown import Shown
 from kpbench.cell import Role, RunResult, Scalar
 from kpbench.engine.evaluate import own_versions
 from kpbench.errors import UsageError
-from kpbench.faces.datasets import load
-from kpbench.faces.faces import Splits
 from kpbench.networks.own import OwnFile, is_own
 from kpbench.statistics.words import plural
 from kpbench.store.files import ROWS, SESSIONS, read_lines
-from kpbench.store.plan import VERSIONED, Plan, read_plan
+from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Session, find_study
-from kpbench.studies.preflight import Say
 from kpbench.task.benchmark import Benchmark, parse_benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
@@ -147,48 +143,6 @@ def _versions(folder: Path, row: RunResult) -> dict[str, str]:
     # A worker on another node says in its rows what is not the driver's (`engine.ray_tune`).
     other = re.findall(r", (kpbench|recipe|torch) (\S+?)(?=,|$)", row.device)
     return {**versions, **dict(other)}
-
-
-def find_faces(prepared: Rerun, data: str | None, say: Say) -> Splits:
-    """The faces that the study was trained on: as named, or by its own name, or where its commands had them."""
-    plan, name = prepared.plan, prepared.folder.name
-    commands = [one.command for one in read_lines(prepared.folder / SESSIONS, Session)]
-    sources = [plan.data_name, VERSIONED.get(plan.data_name), *map(_data_option, reversed(commands))]
-    other: list[Splits] = []
-    for source in dict.fromkeys(filter(None, sources if data is None else [data])):
-        try:
-            shares = prepared.benchmark.splits.model_dump()
-            splits = load(source, **shares, labels=plan.labels or "complete", progress=say)
-        except UsageError:
-            if data is not None:
-                raise
-            continue
-        if splits.digest() == plan.data:
-            return splits
-        other.append(splits)
-    if not other:
-        raise UsageError(
-            f"the faces of {name}, {plan.data_name} {plan.data}, are not found; --data says where they are"
-        )
-    found = ", ".join(f"{one.name} {one.digest()}" for one in other)
-    raise UsageError(
-        f"these are not the faces that {name} was trained on: it had {plan.data_name} {plan.data}, found is {found}; "
-        "name its faces with --data"
-    )
-
-
-def _data_option(command: str) -> str | None:
-    """What a command had as `--data`."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return None
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word == "--data":
-            return following
-        if word.startswith("--data="):
-            return word.partition("=")[2]
-    return None
 
 
 def check_target(prepared: Rerun, to: Path | None) -> None:

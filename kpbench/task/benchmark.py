@@ -108,7 +108,11 @@ def with_rules(
             if not value > 0 or value == float("inf"):
                 raise UsageError(f"{key} must be a positive number, got {value}")
             text = re.sub(rf"(?m)^{key}\s*=.*$", f"{key} = {value}", text)
-    return parse_benchmark(text, benchmark.name)
+    found = parse_benchmark(text, benchmark.name)
+    wanted = {"max_parameters": max_parameters, "max_model_megabytes": max_megabytes}
+    if any(value is not None and getattr(found.rules, name) != value for name, value in wanted.items()):
+        raise UsageError(f"the rules of benchmark '{benchmark.name}' cannot be replaced; write one a line")
+    return found
 
 
 def first_problem(error: ValidationError) -> str:

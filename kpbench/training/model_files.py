@@ -21,6 +21,9 @@ from kpbench.task.benchmark import first_problem
 from kpbench.training.seeds import global_seed
 from kpbench.whole_file import write_whole
 
+LONGEST = 300
+"""Characters of torch's own message; its first line says nothing."""
+
 MARGIN = 1_000_000
 """Values that a network may register beyond twice those of its file: timm makes heads that are thrown away."""
 
@@ -29,7 +32,11 @@ OBJECT = 200
 
 
 class ModelCard(Value):
-    """The JSON beside a model's weights: what is needed to build the network again and to trust its score."""
+    """The JSON beside a model's weights: what is needed to build the network again and to trust its score.
+
+    Attributes:
+        split: seed by which train and val were drawn anew for it; None where they are those of the data.
+    """
 
     benchmark: str
     params: dict[str, Scalar]
@@ -38,6 +45,7 @@ class ModelCard(Value):
     data: str
     device: str
     kpbench: str
+    split: int | None = None
 
 
 def save_model(network: nn.Module, card: ModelCard, stem: Path, *, about: Mapping[str, str] | None = None) -> Path:
@@ -88,7 +96,8 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {first_line(error)}") from error
+        why = " ".join(str(error).split())[:LONGEST]
+        raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {why}") from error
     return network.eval(), card
 
 

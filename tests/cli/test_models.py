@@ -2,11 +2,14 @@
 
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from kpbench.models.predictions import COLUMNS
+from kpbench.store.files import READINGS
 from kpbench.task.score import score_from_mse
 from tests.cli.test_own import SHORT
 from tests.own_files import GOOD
@@ -57,16 +60,58 @@ def test_predictions_are_scored_as_a_model_is(kpbench, refused, course, study, t
     np.savez(tmp_path / "exact.npz", keypoints=val.keypoints + 1.0)
     code, out, _ = kpbench("score", "exact.npz", "--data", course, "--json", "-q")
     result = json.loads(out)
-    assert (code, result["parameters"], result["pass"]) == (0, None, True)
+    assert (code, result["parameters"], result["pass"]) == (0, None, False)
     assert result["score"] == pytest.approx(score_from_mse((1 / 48) ** 2), rel=1e-4)
     code, out, _ = kpbench("score", "exact.npz", "--data", course, "-q", "--require-pass")
-    assert code == 0 and out.startswith("PASS     ")
-    assert "rules    not checked: predictions come without a model" in out
+    assert code == 3 and out.startswith("no pass  the rules are not checked")
+    np.savez(tmp_path / "labels.npz", keypoints=val.keypoints)
+    assert "every point is its label" in refused("score", "labels.npz", "--data", course, "-q")
     rows = [",".join(COLUMNS), *(",".join(map(str, face.ravel()[::-1])) for face in val.keypoints)]
     (tmp_path / "wrong.csv").write_text("\n".join(rows))
     assert "is worse than the mean face" in kpbench("score", "wrong.csv", "--data", course, "-q")[1]
     assert "predictions are points alone" in refused("score", "wrong.csv", "--data", course, "--on", "synthetic")
     assert "no file none.csv" in refused("score", "none.csv")
+
+
+def readings(tmp_path):
+    return (tmp_path / "reports" / "s" / READINGS).read_bytes().count(b"\n")
+
+
+def test_what_is_refused_costs_no_reading_of_the_test_and_other_names_hide_none(
+    kpbench, refused, course, study, tmp_path
+):
+    words = ["score", "s", "--data", course, "--split", "test", "-q"]
+    before = readings(tmp_path)
+    assert "ends in .json" in refused(*words, "--to", "x.csv")
+    assert "cannot be written" in refused(*words, "--to", "/proc/x/y.json")
+    refused(*words, "--on", "nonexist")
+    assert "nothing is known" in refused(*words, "--by-condition")
+    assert readings(tmp_path) == before
+    (tmp_path / "link.safetensors").symlink_to(tmp_path / study["best"]["model"])
+    (tmp_path / "link.json").symlink_to((tmp_path / study["best"]["model"]).with_suffix(".json"))
+    code, _, err = kpbench("score", "link.safetensors", *words[2:])
+    assert code == 0 and "written down nowhere" not in err
+    assert readings(tmp_path) == before + 1
+    held = tmp_path / "held"
+    shutil.copytree(course, held)
+    shutil.copy(held / "test.csv", held / "val.csv")
+    assert "are in the sealed test of" in refused("score", "s", "--data", course, "-q", "--on", held)
+
+
+def test_an_export_carries_its_data_and_rules(kpbench, course, study, tmp_path):
+    assert kpbench("export", "s", "--format", "torchscript", "--to", "m.ts")[0] == 0
+    shutil.copytree(course, tmp_path / "other")
+    lines = (tmp_path / "other" / "training.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "other" / "training.csv").write_text("".join(lines[:-1]))
+    _, _, err = kpbench("score", "m.ts", "--data", "other", "-q")
+    assert "the model was trained on other faces" in err
+
+
+def test_a_model_of_a_split_drawn_anew_has_no_val(kpbench, refused, course, study, tmp_path):
+    card = (tmp_path / study["best"]["model"]).with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), "split": 1000}))
+    assert "trained on a split drawn anew" in refused("score", card, "--data", course, "-q")
+    assert kpbench("score", card, "--data", course, "-q", "--split", "test")[0] == 0
 
 
 def test_a_result_is_kept_for_the_leaderboard_and_never_replaced(kpbench, refused, course, study):
@@ -106,6 +151,12 @@ def test_what_cannot_be_exported_is_one_line(kpbench, refused, course, study, tm
     assert "is there already; choose another --to, or give --force" in refused("export", "s", "--to", "m.safetensors")
     assert kpbench("export", "s", "--to", "m.safetensors", "--force")[0] == 0
     assert (tmp_path / "m.safetensors").read_bytes() == before
+    (tmp_path / "k.json").write_text("precious")
+    assert "k.json is there already" in refused("export", "s", "--to", "k.safetensors")
+    assert (tmp_path / "k.json").read_text() == "precious"
+    assert kpbench("export", "s", "--format", "course", "--to", "h.p")[0] == 0
+    assert "keypoint_model.py is there already" in refused("export", "s", "--format", "course", "--to", "i.p")
+    assert kpbench("export", "s", "--format", "course", "--to", "i.p", "--force")[0] == 0
     (tmp_path / "m.json").unlink()
     assert "the card m.json, exported with it, is not beside it" in refused("score", "m.safetensors", "--data", course)
 
@@ -122,5 +173,9 @@ def test_a_hand_in_of_ones_own_takes_its_hparams_from_the_file(kpbench, refused,
     words = ["score", "mine.py:KeypointModel", "--weights", "hand-in.p", "--data", course, "-q"]
     code, out, _ = kpbench(*words, "--json")
     assert (code, json.loads(out)["parameters"]) == (0, 6 * 10 + 30 * (6 * 144 + 1))
-    assert "takes its hparams from hand-in.p" in refused(*words, "--param", "width=6")
+    torch.save(handed_in["state_dict"], tmp_path / "bare.pt")
+    words[3] = "bare.pt"
+    assert "size mismatch" in refused(*words)
+    code, out, _ = kpbench(*words, "--json", "--param", "width=6")
+    assert (code, json.loads(out)["parameters"]) == (0, 6 * 10 + 30 * (6 * 144 + 1))
     assert "name its source: FILE.py:KeypointModel --weights hand-in.p" in refused("score", "hand-in.p")

@@ -81,6 +81,61 @@ def test_what_is_no_network_is_one_line(make, says, tmp_path, monkeypatch):
     assert not (tmp_path / "ran").exists()
 
 
+class Writes(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.save(x, "ran")
+        return x.flatten(1)[:, :30]
+
+
+class Overwrites(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bytes_ = torch.from_file("victim", True, 8, dtype=torch.uint8)
+        return x.flatten(1)[:, :30] + bytes_.fill_(65)[0] * 0.0
+
+
+@pytest.mark.parametrize("module", [Writes, Overwrites])
+def test_a_torchscript_that_touches_files_is_refused_before_it_runs(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "victim").write_bytes(b"precious")
+    torch.jit.save(torch.jit.script(module()), tmp_path / "m.ts")
+    assert "which may touch files; --trust-code runs it anyway" in refusal(tmp_path / "m.ts")
+    assert not (tmp_path / "ran").exists() and (tmp_path / "victim").read_bytes() == b"precious"
+
+
+def test_what_cannot_be_trained_counts_too(tmp_path):
+    frozen = torch.jit.freeze(torch.jit.trace(Linear().eval(), torch.rand(2, 1, 96, 96)))
+    torch.jit.save(frozen, tmp_path / "m.ts")
+    assert read_model(tmp_path / "m.ts").parameters == 30 * (96 * 96 + 1)
+
+
+def test_what_a_file_says_of_its_size_is_not_believed(tmp_path):
+    traced = torch.jit.trace(Linear().eval(), torch.rand(2, 1, 96, 96))
+    for says in ('{"kind": "kpbench model", "parameters": 10}', "[1]", '{"parameters": "many"}', "\xff"):
+        torch.jit.save(traced, tmp_path / "m.ts", _extra_files={"kpbench": says})
+        assert read_model(tmp_path / "m.ts").parameters == 30 * (96 * 96 + 1)
+
+
+class Alone(Linear):
+    def forward(self, x):
+        return self.layer(x.reshape(1, -1))
+
+
+class Whole(nn.Module):
+    def forward(self, x):
+        return x.flatten(1)[:, :30] > 0.5
+
+
+def test_a_network_for_single_faces_is_asked_one_at_a_time(tmp_path):
+    torch.save(Alone().state_dict(), tmp_path / "w.pt")
+    model = read_own_weights("Alone", Alone, tmp_path / "w.pt")
+    faces = torch.rand(3, 1, 96, 96)
+    assert model.network(faces).shape == (3, 30)
+
+
+def test_answers_that_are_no_floating_numbers_are_refused(tmp_path):
+    assert "returned torch.bool values" in refusal(script(Whole(), tmp_path / "m.ts"))
+
+
 def test_nan_is_named(tmp_path):
     bad = Linear()
     bad.layer.bias.data[3] = float("nan")
@@ -250,4 +305,28 @@ def test_an_onnx_of_another_shape_is_named(tmp_path):
     path.write_bytes(program.model_proto.SerializeToString())
     assert "takes [1, 3, 32, 32] tensor(float), not float (N, 1, 96, 96)" in refusal(path)
     path.write_bytes(b"no onnx")
-    assert "onnxruntime cannot run it" in refusal(path)
+    assert "no ONNX, or torn" in refusal(path)
+
+
+def test_an_onnx_with_its_weights_elsewhere_or_in_constants(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.zeros((9216, 30), np.float32)
+    shapes = ([1, 1, 96, 96], [1, 30])
+    faces, points = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, s) for name, s in zip("xy", shapes, strict=True)
+    )
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(weights)),
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("MatMul", ["f", "w"], ["y"]),
+    ]
+    made = helper.make_model(helper.make_graph(nodes, "g", [faces], [points]), ir_version=10)
+    made.opset_import[0].version = 20
+    onnx.save(made, tmp_path / "c.onnx")
+    assert read_model(tmp_path / "c.onnx").parameters == weights.size
+    inside = helper.make_graph(nodes[1:], "g", [faces], [points], [numpy_helper.from_array(weights, "w")])
+    made = helper.make_model(inside, ir_version=10)
+    onnx.save(made, tmp_path / "e.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    assert "keeps its weights in another file" in refusal(tmp_path / "e.onnx")
