@@ -171,25 +171,20 @@ class Grown:
 
     def __reduce__(self):
         shape = (0, (400_000_000,), (1,))
-        return torch._utils._rebuild_tensor_v2, (torch.zeros(3).storage(), *shape, False, OrderedDict())
+        return torch._utils._rebuild_tensor_v2, (torch.zeros(3)._typed_storage(), *shape, False, OrderedDict())
+
+
+STORAGE = torch.zeros(1_000_000)._typed_storage().__reduce__()[1]
 
 
 class Repeated:
     """Reads one storage of 4 MB a thousand times."""
 
-    def __init__(self):
-        self.storage = torch.zeros(1_000_000).storage().__reduce__()[1]
+    def __init__(self, storage):
+        self.storage = storage
 
     def __reduce__(self):
         return torch.storage._load_from_bytes, self.storage
-
-
-def many(one):
-    content = one.storage
-    copies = [Repeated() for _ in range(1000)]
-    for copy in copies:
-        copy.storage = content
-    return copies
 
 
 def compressed(path):
@@ -212,7 +207,10 @@ BUILD = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n"
         (lambda p: p.write_bytes(b"\x80\x04Nr" + (60_000_000).to_bytes(4, "little") + b"."), "more memory than the"),
         (lambda p: p.write_bytes(b"\x80\x04N" + b"0N" * 600_000 + b"."), "more memory than the file"),
         (lambda p: p.write_bytes(b"\x80\x04\x95" + (2**60).to_bytes(8, "little") + b"N."), "or torn"),
-        (lambda p: p.write_bytes(pickle.dumps(many(Repeated()))), "it unfolds to more than the file holds"),
+        (
+            lambda p: p.write_bytes(pickle.dumps([Repeated(STORAGE) for _ in range(1000)])),
+            "it unfolds to more than the file holds",
+        ),
         (compressed, "it unfolds to more than the file holds"),
     ],
     ids=["tensor", "torch_save", "memo", "steps", "frame", "storages", "zip"],
