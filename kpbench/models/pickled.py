@@ -151,7 +151,8 @@ def _read(content: bytes) -> Any:
         return _by_torch(content)
     _walk(content)
     found = _Plain(content).load()
-    return _by_torch(content) if found == torch.serialization.MAGIC_NUMBER else found
+    old_format = isinstance(found, int) and found == torch.serialization.MAGIC_NUMBER
+    return _by_torch(content) if old_format else found
 
 
 def read_pickle(path: Path) -> Any:

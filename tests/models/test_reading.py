@@ -79,6 +79,7 @@ def test_a_foreign_torchscript_is_read_by_its_content(tmp_path):
         (lambda p: torch.save(Linear(), p), "reading the rest could run code; write it by torch.save"),
         (lambda p: torch.save(Linear().state_dict(), p), "holds weights and no network; name its source: FILE.py:"),
         (lambda p: torch.save({"w": torch.zeros(2).to_sparse()}, p), "no state dict in it"),
+        (lambda p: p.write_bytes(pickle.dumps(torch.zeros(3))), "no state dict in it"),
         (lambda p: torch.save([1, 2], p), "no state dict in it"),
         (lambda p: torch.save({"epoch": 3}, p), "no state dict in it"),
     ],
