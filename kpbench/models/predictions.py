@@ -1,8 +1,10 @@
 """Predictions of points in place of a model: an .npz, or a CSV in Kaggle's layouts or with a column a coordinate."""
 
+import math
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import KEYPOINTS, Faces
+from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
 from kpbench.task.benchmark import Coordinates
 
 COLUMNS = [f"{name}_{axis}" for name in KEYPOINTS for axis in "xy"]
 SUFFIXES = (".npz", ".csv")
+
+FARTHEST = 1e6
+"""Pixels beyond which a point is no answer to a picture of 96; its square still fits float32."""
+
+LISTED = 5
+"""Names of arrays that a message lists."""
 
 
 class Predictions(nn.Module):
@@ -52,33 +60,57 @@ def read_predictions(path: Path, faces: Faces) -> NDArray[np.float32]:
     if not (usable := np.isfinite(points)).all():
         face, keypoint, _ = np.argwhere(~usable)[0]
         raise UsageError(f"{path}: {KEYPOINTS[keypoint]} of face {face + 1} is no number")
+    if (far := np.abs(points) > FARTHEST).any():
+        face, keypoint, axis = np.argwhere(far)[0]
+        where = f"{KEYPOINTS[keypoint]} of face {face + 1} lies at {points[face, keypoint, axis]:.3g} pixels"
+        raise UsageError(f"{path}: {where}; a picture has {SIZE}")
     return points.astype(np.float32)
 
 
 def _npz(path: Path, faces: Faces) -> NDArray[np.float64]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in ("keypoints", "images") if name in file.files}
-            names = file.files
-    except (ValueError, BadZipFile, EOFError, MemoryError) as error:
-        raise UsageError(f"{path}: not an .npz of plain arrays: {error}") from error
-    if "keypoints" not in held:
-        raise UsageError(f"{path}: no array 'keypoints'; it holds {', '.join(names) or 'nothing'}")
-    points: NDArray[np.float64] = held["keypoints"]
+    """The points; each array's header is judged before its values are unpacked, since 1 MB may hold 1 GB."""
     n = len(faces)
-    if points.shape not in ((n, len(KEYPOINTS), 2), (n, len(COLUMNS))) or points.dtype.kind not in "fiu":
-        raise UsageError(
-            f"{path}: 'keypoints' is {points.dtype} {points.shape}, not numbers ({n}, {len(KEYPOINTS)}, 2) "
-            f"or ({n}, {len(COLUMNS)}) for these {n} faces"
-        )
-    if "images" in held:
-        _refuse_other_order(path, held["images"], faces)
-    return points.reshape(n, len(KEYPOINTS), 2)
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = [name.removesuffix(".npy") for name in file.namelist()]
+            if "keypoints.npy" not in file.namelist():
+                held = ", ".join(names[:LISTED]) or "nothing"
+                raise UsageError(f"{path}: no array 'keypoints'; it holds {held}")
+            shape, dtype = _header(file, "keypoints")
+            if shape not in ((n, len(KEYPOINTS), 2), (n, len(COLUMNS))) or dtype.kind not in "fiu":
+                raise UsageError(
+                    f"{path}: 'keypoints' is {dtype} {shape}, not numbers ({n}, {len(KEYPOINTS)}, 2) "
+                    f"or ({n}, {len(COLUMNS)}) for these {n} faces"
+                )
+            if "images" in names:
+                shape, dtype = _header(file, "images")
+                if math.prod(shape) != faces.images.size or min(shape, default=0) < 0 or dtype != np.uint8:
+                    raise UsageError(f"{path}: 'images' is {dtype} {shape}, not uint8 {faces.images.shape}")
+                _refuse_other_order(path, _array(file, "images"), faces)
+            with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite, which is refused
+                return _array(file, "keypoints").astype(np.float64).reshape(n, len(KEYPOINTS), 2)
+    except (OSError, UsageError):
+        raise
+    except Exception as error:  # a torn archive may raise anything
+        raise UsageError(f"{path}: not an .npz of plain arrays: {' '.join(str(error).split())[:200]}") from error
+
+
+def _header(file: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array, from at most 64 KB of it."""
+    with file.open(f"{name}.npy") as stream:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError(f"'{name}' is no array as numpy.savez writes them")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    return shape, dtype
+
+
+def _array(file: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with file.open(f"{name}.npy") as stream:
+        found: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    return found
 
 
 def _refuse_other_order(path: Path, images: NDArray[np.uint8], faces: Faces) -> None:
-    if images.size != faces.images.size or images.dtype != np.uint8:
-        raise UsageError(f"{path}: 'images' is {images.dtype} {images.shape}, not uint8 {faces.images.shape}")
     same = (images.reshape(faces.images.shape) == faces.images).all(axis=(1, 2, 3))
     if not same.all():
         face = int(np.argmin(same))
@@ -89,8 +121,12 @@ def _refuse_other_order(path: Path, images: NDArray[np.uint8], faces: Faces) -> 
 
 def _csv(path: Path, n: int) -> NDArray[np.float64]:
     try:
-        table = pd.read_csv(path, encoding="utf-8-sig")
-    except (ValueError, pd.errors.ParserError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header loses its end
+            table = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
+    except pd.errors.ParserWarning as error:
+        raise UsageError(f"{path}: its rows have more fields than its header") from error
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{path}: not a CSV: {' '.join(str(error).split())}") from error
     if "Location" in table:
         return _long(path, table, n).reshape(n, len(KEYPOINTS), 2)
@@ -100,8 +136,7 @@ def _csv(path: Path, n: int) -> NDArray[np.float64]:
             f"and Location, or the {len(COLUMNS)} columns {COLUMNS[0]}, {COLUMNS[1]} ..."
         )
     if "ImageId" in table:
-        _refuse_other_ids(path, "ImageId", table["ImageId"], n)
-        table = table.sort_values("ImageId")
+        table = table.iloc[_order(path, "ImageId", _ids(table["ImageId"]), n)]
     elif len(table) != n:
         raise UsageError(f"{path}: {len(table)} rows for {n} faces")
     return _numbers(path, table[COLUMNS]).reshape(n, len(KEYPOINTS), 2)
@@ -113,27 +148,31 @@ def _long(path: Path, table: pd.DataFrame, n: int) -> NDArray[np.float64]:
         if unknown := [name for name in table["FeatureName"].unique() if name not in COLUMNS]:
             raise UsageError(f"{path}: FeatureName '{unknown[0]}' is no coordinate of the task, {COLUMNS[0]} ...")
         place = table["FeatureName"].map({name: at for at, name in enumerate(COLUMNS)})
-        image = pd.to_numeric(table["ImageId"], errors="coerce")
-        rows = (image - 1) * len(COLUMNS) + place + 1
+        rows = (_ids(table["ImageId"]) - 1) * len(COLUMNS) + place + 1
     elif "RowId" in table:
-        rows = table["RowId"]
+        rows = _ids(table["RowId"])
     else:
         raise UsageError(f"{path}: 'Location' without RowId, or without ImageId and FeatureName")
-    _refuse_other_ids(path, "RowId", rows, n * len(COLUMNS))
-    ordered = table.assign(row=rows.astype(int)).sort_values("row")
-    return _numbers(path, ordered[["Location"]]).ravel()
+    return _numbers(path, table[["Location"]].iloc[_order(path, "RowId", rows, n * len(COLUMNS))]).ravel()
 
 
-def _refuse_other_ids(path: Path, name: str, ids: "pd.Series[Any]", n: int) -> None:
-    found = pd.to_numeric(ids, errors="coerce")
-    if len(found) != n or set(found) != set(range(1, n + 1)):
-        wrong = next((one for one in range(1, n + 1) if (found == one).sum() != 1), None)
-        why = f"{name} {wrong} comes {int((found == wrong).sum())} times" if wrong else f"{len(found)} rows"
+def _ids(column: "pd.Series[Any]") -> "pd.Series[float]":
+    """As numbers; NaN where one is none. Through text, since pandas fails at integers beyond float64."""
+    return pd.to_numeric(column.astype(str), errors="coerce").astype(float)
+
+
+def _order(path: Path, name: str, ids: "pd.Series[float]", n: int) -> NDArray[np.intp]:
+    """The places of ids 1 to n."""
+    times = ids.value_counts()
+    if len(ids) != n or any(times.get(one) != 1 for one in range(1, n + 1)):
+        wrong = next((one for one in range(1, n + 1) if times.get(one) != 1), None)
+        why = f"{name} {wrong} comes {times.get(wrong, 0)} times" if wrong else f"{len(ids)} rows"
         raise UsageError(f"{path}: {why}; each of 1 to {n} has to come once")
+    return np.argsort(ids.to_numpy())
 
 
 def _numbers(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:
     try:
         return table.to_numpy(dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{path}: a value that is no number: {error}") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UsageError(f"{path}: a value that is no number: {str(error)[:200]}") from error

@@ -1,10 +1,15 @@
 """Foreign files: what is no model, is hostile or absurd is one line, and takes neither code nor memory."""
 
+import contextlib
 import json
 import os
 import pickle
 import resource
+import subprocess
+import sys
 import time
+import zipfile
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from kpbench.errors import UsageError
+from kpbench.models.pickled import read_pickle, state_of
 from kpbench.models.predictions import COLUMNS, Predictions, read_predictions
 from kpbench.models.reading import read_model, read_own_weights
 from kpbench.networks.families import build
@@ -64,12 +70,16 @@ def test_a_foreign_torchscript_is_read_by_its_content(tmp_path):
     ("make", "says"),
     [
         (lambda p: script(Linear(28), p), "returned (1, 28) for a face (1, 1, 96, 96), not (1, 30)"),
-        (lambda p: p.write_bytes(b"PK\x03\x04 torn"), "holds no weights alone"),
-        (lambda p: p.write_bytes(b""), "holds no weights alone"),
-        (lambda p: p.write_text("hello"), "holds no weights alone"),
-        (lambda p: p.write_bytes(pickle.dumps(Runs())), "reading the rest could run code"),
+        (lambda p: p.write_bytes(b"PK\x03\x04 torn"), "is no model file: a torn zip"),
+        (lambda p: p.write_bytes(b""), "is no model file: it is empty"),
+        (lambda p: p.write_text("hello"), "is no model file: neither"),
+        (lambda p: p.write_bytes(pickle.dumps(Linear().state_dict())[:-200]), "is no model file: neither"),
+        (lambda p: p.write_bytes(pickle.dumps(Runs())), f"it holds {os.system.__module__}.system; reading the rest"),
+        (lambda p: torch.save(Linear().state_dict(), p, pickle_protocol=4), "another pickle protocol than torch.save"),
         (lambda p: torch.save(Linear(), p), "reading the rest could run code; write it by torch.save"),
         (lambda p: torch.save(Linear().state_dict(), p), "holds weights and no network; name its source: FILE.py:"),
+        (lambda p: torch.save({"w": torch.zeros(2).to_sparse()}, p), "no state dict in it"),
+        (lambda p: p.write_bytes(pickle.dumps(torch.zeros(3))), "no state dict in it"),
         (lambda p: torch.save([1, 2], p), "no state dict in it"),
         (lambda p: torch.save({"epoch": 3}, p), "no state dict in it"),
     ],
@@ -208,6 +218,101 @@ def test_weights_of_another_cell_name_the_tensor(tmp_path):
         load_model(path)
 
 
+def memory_kb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+class Grown:
+    """Rebuilds a tensor of 1.6 GB from a storage of three numbers."""
+
+    def __reduce__(self):
+        shape = (0, (400_000_000,), (1,))
+        return torch._utils._rebuild_tensor_v2, (torch.zeros(3)._typed_storage(), *shape, False, OrderedDict())
+
+
+STORAGE = torch.zeros(1_000_000)._typed_storage().__reduce__()[1]
+
+
+class Repeated:
+    """Reads one storage of 4 MB a thousand times."""
+
+    def __init__(self, storage):
+        self.storage = storage
+
+    def __reduce__(self):
+        return torch.storage._load_from_bytes, self.storage
+
+
+def compressed(path):
+    torch.save({"w": torch.zeros(20_000_000)}, path)
+    with zipfile.ZipFile(path) as file:
+        held = {one.filename: file.read(one) for one in file.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in held.items():
+            file.writestr(name, content)
+
+
+BUILD = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: p.write_bytes(pickle.dumps({"w": Grown()})), "a tensor (400000000,) larger than its storage"),
+        (lambda p: torch.save({"w": Grown()}, p), "not resizable"),
+        (lambda p: p.write_bytes(b"\x80\x04Nr" + (60_000_000).to_bytes(4, "little") + b"."), "more memory than the"),
+        (lambda p: p.write_bytes(b"\x80\x04N" + b"0N" * 600_000 + b"."), "more memory than the file"),
+        (lambda p: p.write_bytes(b"\x80\x04\x95" + (2**60).to_bytes(8, "little") + b"N."), "or torn"),
+        (
+            lambda p: p.write_bytes(pickle.dumps([Repeated(STORAGE) for _ in range(1000)])),
+            "it unfolds to more than the file holds",
+        ),
+        (compressed, "it unfolds to more than the file holds"),
+    ],
+    ids=["tensor", "torch_save", "memo", "steps", "frame", "storages", "zip"],
+)
+def test_a_pickle_takes_no_more_memory_than_its_file(make, says, tmp_path):
+    make(tmp_path / "m.p")
+    before = memory_kb()
+    assert says in refusal(tmp_path / "m.p")
+    assert memory_kb() - before < 100_000
+
+
+@pytest.mark.parametrize(
+    "state", [b"N}(X\x0c\0\0\0__defaults__K\x07\x85u\x86b.", b"}X\x02\0\0\0doK\x07sb."], ids=["slots", "dict"]
+)
+def test_a_pickle_changes_nothing_it_names(state, tmp_path):
+    (tmp_path / "m.p").write_bytes(BUILD + state)
+    before = torch._utils._rebuild_tensor_v2.__defaults__
+    assert "holds no weights alone" in refusal(tmp_path / "m.p")
+    assert torch._utils._rebuild_tensor_v2.__defaults__ == before
+    (tmp_path / "m.p").write_bytes(BUILD + b".")
+    held = read_pickle(tmp_path / "m.p")
+    with pytest.raises(AttributeError):
+        held.do = None
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_each_protocol_gives_the_weights_without_a_warning(protocol, tmp_path, recwarn):
+    network, path = Linear(), tmp_path / "w.p"
+    tied = nn.ParameterDict({"a": nn.Parameter(network.layer.weight.detach()[3:, ::2])})
+    for weights in (network.state_dict(), dict(network.named_parameters()), tied.state_dict()):
+        path.write_bytes(pickle.dumps(weights, protocol=protocol))
+        state, hparams = state_of(read_pickle(path), path)
+        assert hparams is None
+        assert all(torch.equal(state[name], weights[name]) for name in weights)
+    torch.save(network.state_dict(), path, pickle_protocol=max(protocol, 2))
+    with contextlib.suppress(UsageError):  # torch reads some protocols alone
+        read_pickle(path)
+    assert not recwarn.list
+
+
+def test_hparams_have_to_be_a_dict(tmp_path):
+    path = tmp_path / "w.p"
+    path.write_bytes(pickle.dumps({"state_dict": Linear().state_dict(), "hparams": [30]}))
+    assert refusal(path).endswith("its hparams are a list, not a dict")
+
+
 @pytest.fixture
 def faces():
     return blob_faces(4)
@@ -253,7 +358,9 @@ def test_predictions_answer_in_order_and_again(faces):
         ({"keypoints": np.zeros((3, 15, 2))}, "for these 4 faces"),
         ({"keypoints": np.full((4, 15, 2), np.nan)}, "left_eye_center of face 1 is no number"),
         ({"points": np.zeros((4, 15, 2))}, "no array 'keypoints'; it holds points"),
-        ({"keypoints": np.array([None])}, "not an .npz of plain arrays"),
+        ({"keypoints": np.array([None])}, "'keypoints' is object (1,), not numbers"),
+        ({"keypoints": np.full((4, 15, 2), 1e200)}, "left_eye_center of face 1 lies at 1e+200 pixels"),
+        ({"keypoints": np.full((4, 30), -(2**63))}, "lies at -9.22e+18 pixels"),
         ({"keypoints": np.array(["a"] * 120).reshape(4, 30)}, "not numbers"),
         ({"keypoints": np.zeros((4, 30)), "images": np.zeros((4, 96, 96), np.uint8)}, "picture 1 is not face 1"),
         ({"keypoints": np.zeros((4, 30)), "images": np.zeros((4, 32, 32), np.uint8)}, "'images' is uint8 (4, 32, 32)"),
@@ -264,6 +371,37 @@ def test_arrays_of_other_predictions_are_refused(array, says, faces, tmp_path):
     with pytest.raises(UsageError) as error:
         read_predictions(tmp_path / "p.npz", faces)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["keypoints", "images"])
+def test_an_npz_is_judged_before_it_is_unpacked(name, faces, tmp_path):
+    path = tmp_path / "p.npz"
+    held = {"keypoints": faces.keypoints, name: np.zeros(250_000_000, np.uint8)}
+    np.savez_compressed(path, **held)
+    assert path.stat().st_size < 1_000_000
+    script = "import resource, sys; from pathlib import Path; from kpbench.models.predictions import read_predictions; "
+    script += "from kpbench.errors import UsageError; from tests.course_files import blob_faces\n"
+    script += "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    script += "try: read_predictions(Path(sys.argv[1]), blob_faces(4))\nexcept UsageError as error: print(error)\n"
+    script += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    out = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=120, check=True)
+    said, taken = out.stdout.splitlines()
+    assert f"'{name}' is uint8 (250000000,), not" in said
+    assert int(taken) < 100_000  # kB
+
+
+def test_other_content_under_the_name_of_an_npz_is_one_line(faces, tmp_path):
+    path = tmp_path / "p.npz"
+    np.save(tmp_path / "p.npy", faces.keypoints)
+    whole = (tmp_path / "p.npy").read_bytes()
+    np.savez_compressed(path, keypoints=np.random.default_rng(0).random((4, 30)))
+    torn = bytearray(path.read_bytes())
+    torn[150:200] = bytes(50)
+    for content in (whole, bytes(torn), b""):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match=r"not an \.npz of plain arrays") as error:
+            read_predictions(path, faces)
+        assert "\n" not in str(error.value)
 
 
 def test_faces_in_another_order_are_named(faces, tmp_path):
@@ -284,6 +422,12 @@ def test_faces_in_another_order_are_named(faces, tmp_path):
         ("ImageId,FeatureName,Location\n1,third_eye_x,5\n", "FeatureName 'third_eye_x' is no coordinate"),
         ("RowId,Location\n" + "\n".join(f"{i},x" for i in range(1, 121)), "a value that is no number"),
         (",".join(COLUMNS) + "\n" + ",".join("1" * 30) + "\n", "1 rows for 4 faces"),
+        (",".join(COLUMNS) + "\n" + (",".join("1" * 31) + "\n") * 4, "its rows have more fields than its header"),
+        ("RowId,Location\n" + "1,5,6\n" * 120, "its rows have more fields than its header"),
+        ("RowId,Location\n1,5\n2,5\n3,5,6\n", "Expected 2 fields in line 4, saw 3"),
+        (f"RowId,Location\n{'1' * 400},5\n" + "1,5\n" * 119, "RowId 1 comes 119 times"),
+        (f"ImageId,FeatureName,Location\n{'1' * 400},{COLUMNS[0]},5\n", "RowId 1 comes 0 times"),
+        ("RowId,Location\n" + "\n".join(f"{i},{'1' * 400}" for i in range(1, 121)), "int too large"),
     ],
 )
 def test_tables_of_other_predictions_are_refused(text, says, faces, tmp_path):

@@ -43,12 +43,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a study or hand-in says of its task beside the identity; `floor` is score by method."""
+    """What a study, hand-in or table says of its task beside the identity; `floor` is score by method."""
 
     data_name: str
     benchmark_name: str | None
     faces: int | None
-    pass_mark: float
+    pass_mark: float | None
     floor: Mapping[str, float]
 
 
@@ -81,6 +81,7 @@ class Entry:
         ranks: whether it is to be ranked.
         taken: whether its runs were trained in another study.
         runs: seed and MSE behind the score.
+        models: MSE of each model that was trained or handed in.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Entry:
     ranks: bool = True
     taken: bool = False
     runs: tuple[tuple[int, float], ...] = ()
+    models: tuple[float, ...] = ()
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -115,6 +115,7 @@ def hand_in_entry(digest: str, found: HandIn, files: Sequence[str], *, anonymous
         marks=tuple(marks),
         notes=() if anonymous else tuple(shown(note, most=4 * LONGEST) for note in found.notes),
         ranks=ranks,
+        models=(found.mse,),
     )
     task = Task(found.data_digest, found.split, found.benchmark, *limits, found.scorer_version)
     return task, Facts(shown(found.data), None, found.faces, found.pass_mark, known_floor(found.floor or {})), entry

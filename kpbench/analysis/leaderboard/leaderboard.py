@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kpbench.analysis.leaderboard.agreed import PASS, agreed, marked, one_model
 from kpbench.analysis.leaderboard.entries import Entry, Facts, Found, Task
 from kpbench.analysis.leaderboard.hand_ins import HandIn, hand_in_entry, read_hand_in
 from kpbench.analysis.leaderboard.studies import study_entries
@@ -111,11 +112,7 @@ def _once(same: Sequence[tuple[str, list[Found]]]) -> list[Found]:
     """The entries of studies with one plan: those of the first with the most runs, with the others' names."""
     name, found = max(same, key=lambda one: sum(len(entry.runs) for *_, entry in one[1]))
     others = [other for other, _ in same if other != name]
-    return [(task, facts, _marked(entry, "the same plan", others)) for task, facts, entry in found]
-
-
-def _marked(entry: Entry, what: str, others: Sequence[str]) -> Entry:
-    return replace(entry, marks=(*entry.marks, f"{what} in {', '.join(others)}")) if others else entry
+    return [(task, facts, marked(entry, "the same plan", others)) for task, facts, entry in found]
 
 
 def _tables(entries: Sequence[Found]) -> tuple[Table, ...]:
@@ -128,15 +125,15 @@ def _tables(entries: Sequence[Found]) -> tuple[Table, ...]:
 
 def _table(task: Task, found: Sequence[tuple[Facts, Entry]]) -> Table:
     """The lines of one task; cells with the same runs are one, that of the study that trained them."""
-    floor = next((facts.floor for facts, _ in found if facts.floor), {})
-    facts = replace(found[0][0], floor=floor)
+    facts, said = agreed(task, found)
     once: dict[Any, list[Entry]] = {}
-    for at, (_, entry) in enumerate(found):
+    for at, entry in enumerate(said):
         once.setdefault((entry.cell, entry.runs) if entry.runs else at, []).append(entry)
-    entries = [_marked(first, "the same runs", [one.name for one in rest]) for first, *rest in once.values()]
-    marks = [*(Entry(name, "floor", score) for name, score in floor.items())]
-    marks.append(Entry("pass mark", "pass mark", facts.pass_mark))
-    lines = sorted(_ranked(entries), key=_place)
+    entries = [marked(first, "the same runs", [one.name for one in rest]) for first, *rest in once.values()]
+    marks = [Entry(name, "floor", score) for name, score in facts.floor.items()]
+    if facts.pass_mark is not None:
+        marks.append(Entry(PASS, PASS, facts.pass_mark))
+    lines = sorted(_ranked(one_model(entries)), key=_place)
     return Table(task, facts, tuple(sorted([*lines, *marks], key=lambda one: -one.score)))
 
 

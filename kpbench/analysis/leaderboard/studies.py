@@ -81,6 +81,7 @@ def _cells(study: StudyRows, name: str) -> list[Entry]:
             marks=(f"{failed} of {len(runs)} runs failed",) if failed else (),
             taken=any(row.taken_from for row in rows),
             runs=tuple(sorted(arm.mse.items())),
+            models=tuple(mse for seed, mse in sorted(arm.mse.items()) if seed not in arm.failed),
         )
         found.append((-mean_score(list(on_val.mse.values())), cell, entry))
     return [entry for *_, entry in sorted(found, key=lambda one: one[:2])]

@@ -133,8 +133,8 @@ def test_intervals_that_meet_the_firsts_are_marked(tmp_path):
 
 
 def test_equal_scores_share_a_rank(tmp_path):
-    for name, score in (("a", 200.0), ("b", 200.0), ("c", 150.0)):
-        hand_in(tmp_path / f"{name}.json", model=name, score=score)
+    for name, score, mse in (("a", 200.0, 0.0025), ("b", 200.0, 0.00250000001), ("c", 150.0, 1 / 300)):
+        hand_in(tmp_path / f"{name}.json", model=name, score=score, mse=mse)
     assert names(only_table(tmp_path)) == [(1, "a"), (1, "b"), (3, "c")]
 
 
