@@ -20,6 +20,7 @@ def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
     scores = {
         cell: mean_score([row.val_mse for row in found if row.val_mse is not None])
         for cell, found in complete_cells(rows).items()
+        if any(row.val_mse is not None for row in found)
     }
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 

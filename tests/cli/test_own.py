@@ -142,7 +142,7 @@ def test_weights_of_ones_own_are_scored(kpbench, refused, course, tmp_path, unwa
         (["--weights", "w.pt"], "w.pt: not a state dict of my_nets.py:make: .*size mismatch for conv.weight"),
         (["--weights", "w.pt", "--param", "widht=6"], "unknown parameter 'network.widht'; did you mean"),
         (["--weights", "w.pt", "--param", "width=six"], "--param width must be of the kind of its default, 4"),
-        (["--weights", "bad.pt"], "bad.pt: holds no weights alone"),
+        (["--weights", "bad.pt"], "bad.pt is no model file"),
         (["--weights", "code.pt"], "code.pt: holds no weights alone"),
         (["--weights", "none.pt"], "none.pt: No such file or directory"),
         (["--weights", "none.safetensors"], "none.safetensors: No such file"),

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from kpbench.cli.score import condition_lines
-from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.studies.measures import squared_errors
 from kpbench.studies.score import _by_condition
@@ -37,8 +36,3 @@ def test_errors_by_condition_are_those_of_the_faces():
     assert lines[2].startswith("far") and "low" in lines[2]
     assert condition_lines(found, shown=1)[-1] == "1 more in --json"
     assert condition_lines([]) == []
-
-
-def test_faces_of_which_nothing_is_known_are_refused():
-    with pytest.raises(UsageError, match="nothing is known of how these faces were taken"):
-        _by_condition(Fixed(), blob_faces(4), COORDINATES)

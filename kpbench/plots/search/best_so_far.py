@@ -8,7 +8,7 @@ from kpbench.cell import RunResult
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.references import add_lines, reference_axis
-from kpbench.plots.scores import drawable, rounded, show_score, thinned, val_score
+from kpbench.plots.scores import beyond, drawable, kept, rounded, show_score, thinned, val_score
 from kpbench.plots.traces import add_trace, label, line_style, marker_style
 from kpbench.statistics.words import short_count
 
@@ -25,14 +25,15 @@ def draw_best_so_far(rows: Sequence[RunResult], marks: Marks) -> Drawing:
         if drawable(score := val_score(row)):
             points.append((shown, score, row))
     if len(points) < 2 or not shown:
-        return Drawing()
+        return Drawing(notes=("The best so far is drawn from the second complete trial on.",))
     steps, best = [], 0.0
     for at, score, _ in points:
         if score > best:
             steps += [(at, rounded(best)), (at, rounded(score))] if best else [(at, rounded(score))]
             best = score
     steps.append((shown, rounded(best)))
-    axis, lines, keys = reference_axis([score for _, score, _ in points], marks, split="val")
+    scores = [score for _, score, _ in points]
+    axis, lines, keys = reference_axis(kept(scores), marks, split="val", least=0.0)
     figure = calm(go.Figure(), height=300)
     add_lines(figure, lines, (0, shown), upright=False)
     factors, drawn = varying(trials), thinned(points, MOST_POINTS)
@@ -47,4 +48,4 @@ def draw_best_so_far(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     alt = f"Best validation score so far over {short_count(shown)} images: from {show_score(points[0][1])} to "
     alt += f"{show_score(best)} in {len(points)} complete trials."
     own = (Key("best so far", "first", "line"), Key("a complete trial", "other", "dot"))
-    return Drawing((Panel("", figure, alt),), (*own, *keys))
+    return Drawing((Panel("", figure, alt),), (*own, *keys), beyond(axis, scores))

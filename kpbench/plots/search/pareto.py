@@ -27,9 +27,9 @@ def draw_pareto(rows: Sequence[RunResult], marks: Marks) -> Drawing:
         return Drawing(notes=("The search has one objective.",))
     found = {cell: values_of(one, marks.objectives) for cell, one in complete_cells(rows).items()}
     shown = {cell: values for cell, values in found.items() if all(map(drawable, values))}
-    if not shown:
+    front = [one["cell_id"] for one in pareto(rows, marks.objectives) if one["cell_id"] in shown] if shown else []
+    if not front:
         return Drawing(notes=("No cell has a complete run yet, so there is no Pareto set.",))
-    front = [one["cell_id"] for one in pareto(rows, marks.objectives) if one["cell_id"] in shown]
     panels = tuple(_panel(place, name, rows, marks, shown, front) for place, name in enumerate(others, start=1))
     keys = (Key("in the Pareto set", "first", "diamond"), Key("beaten by another cell", "other", "dot"))
     scores = [values[0] for values in shown.values()]

@@ -20,6 +20,7 @@ def draw_size(rows: Sequence[RunResult], marks: Marks) -> Drawing:
         if there and name not in marks.objectives
     ]
     if not found:
-        return Drawing(notes=() if set(known) & set(marks.objectives) else ("No run has told its size yet.",))
+        drawn = set(known) & set(marks.objectives)
+        return Drawing(notes=("Sizes are objectives, drawn there." if drawn else "No run has told its size yet.",))
     panels = tuple(panel for one in found for panel in one.panels)
     return Drawing(panels, found[0].key, found[0].notes)

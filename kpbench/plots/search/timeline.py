@@ -88,7 +88,7 @@ def draw_timeline(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     """A bar a run over minutes; with many runs bars are too narrow to point at, but the lanes are seen."""
     found, pauses = bars([row for row in rows if row.seconds > 0])
     if len(found) < 2:
-        return Drawing()
+        return Drawing(notes=("A timeline is drawn from the second run on.",))
     lanes, length = 1 + max(bar.lane for bar in found), max(bar.end for bar in found)
     if lanes > MOST_LANES:
         return Drawing(notes=(f"{lanes:,} runs went on side by side, more than can be told apart.",))
