@@ -27,6 +27,9 @@ __all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
 
+QUICK = ((390, False), (1280, True))
+"""Widths and themes of `make test`; CI has the others too."""
+
 LAYERS = [("0", "Conv2d 3x3", (16, 96, 96), 144), ("1", "Linear", (30,), 3870)]
 PAGES = {
     "search": lambda folder: render(
@@ -70,8 +73,14 @@ def assert_sound(browser, width: int) -> None:
     assert across <= width, f"the page is {across} pixels wide in a window of {width}"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280, 2560])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        pytest.param(width, dark, marks=() if (width, dark) in QUICK else pytest.mark.slow, id=f"{width}-{name}")
+        for width in (390, 1280, 2560)
+        for dark, name in ((False, "light"), (True, "dark"))
+    ],
+)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_at_each_width(browser, page, name, width, dark):
     open_page(browser, page(name), width=width, dark=dark)
