@@ -54,9 +54,10 @@ def score(
     """Score a model or predictions officially: one image at a time, 1 / (2 * mean MSE)."""
     from kpbench.cli.metrics_text import metric_lines
     from kpbench.cli.progress import View
-    from kpbench.studies.score import Request, check_result_file, score, write_result
+    from kpbench.studies.score import check_result_file, score, write_result
+    from kpbench.studies.score_request import ScoreRequest, prepare_score
 
-    request = Request(
+    request = ScoreRequest(
         model=model,
         data=data,
         split=split,
@@ -75,7 +76,7 @@ def score(
     if to is not None:
         check_result_file(to)
     with own_prints_aside(), View(quiet=quiet) as view:
-        result, found = score(request, view.say)
+        result, found = score(prepare_score(request, view.say), view.say)
     text = json.dumps(result, allow_nan=False)
     if to is not None:
         write_result(to, text + "\n")

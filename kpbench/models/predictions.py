@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
+from kpbench.faces.readers.csv_table import COORDINATES
 from kpbench.task.benchmark import Coordinates
 
-COLUMNS = [f"{name}_{axis}" for name in KEYPOINTS for axis in "xy"]
 SUFFIXES = (".npz", ".csv")
 
 FARTHEST = 1e6
@@ -77,10 +77,10 @@ def _npz(path: Path, faces: Faces) -> NDArray[np.float64]:
                 held = ", ".join(names[:LISTED]) or "nothing"
                 raise UsageError(f"{path}: no array 'keypoints'; it holds {held}")
             shape, dtype = _header(file, "keypoints")
-            if shape not in ((n, len(KEYPOINTS), 2), (n, len(COLUMNS))) or dtype.kind not in "fiu":
+            if shape not in ((n, len(KEYPOINTS), 2), (n, len(COORDINATES))) or dtype.kind not in "fiu":
                 raise UsageError(
                     f"{path}: 'keypoints' is {dtype} {shape}, not numbers ({n}, {len(KEYPOINTS)}, 2) "
-                    f"or ({n}, {len(COLUMNS)}) for these {n} faces"
+                    f"or ({n}, {len(COORDINATES)}) for these {n} faces"
                 )
             if "images" in names:
                 shape, dtype = _header(file, "images")
@@ -130,30 +130,30 @@ def _csv(path: Path, n: int) -> NDArray[np.float64]:
         raise UsageError(f"{path}: not a CSV: {' '.join(str(error).split())}") from error
     if "Location" in table:
         return _long(path, table, n).reshape(n, len(KEYPOINTS), 2)
-    if missing := [name for name in COLUMNS if name not in table]:
+    if missing := [name for name in COORDINATES if name not in table]:
         raise UsageError(
             f"{path}: no column {missing[0]}; it wants RowId and Location (Kaggle's submission), ImageId, FeatureName "
-            f"and Location, or the {len(COLUMNS)} columns {COLUMNS[0]}, {COLUMNS[1]} ..."
+            f"and Location, or the {len(COORDINATES)} columns {COORDINATES[0]}, {COORDINATES[1]} ..."
         )
     if "ImageId" in table:
         table = table.iloc[_order(path, "ImageId", _ids(table["ImageId"]), n)]
     elif len(table) != n:
         raise UsageError(f"{path}: {len(table)} rows for {n} faces")
-    return _numbers(path, table[COLUMNS]).reshape(n, len(KEYPOINTS), 2)
+    return _numbers(path, table[list(COORDINATES)]).reshape(n, len(KEYPOINTS), 2)
 
 
 def _long(path: Path, table: pd.DataFrame, n: int) -> NDArray[np.float64]:
     """Kaggle's layouts, a row a coordinate, in the order of faces and coordinates."""
     if {"ImageId", "FeatureName"} <= set(table):
-        if unknown := [name for name in table["FeatureName"].unique() if name not in COLUMNS]:
-            raise UsageError(f"{path}: FeatureName '{unknown[0]}' is no coordinate of the task, {COLUMNS[0]} ...")
-        place = table["FeatureName"].map({name: at for at, name in enumerate(COLUMNS)})
-        rows = (_ids(table["ImageId"]) - 1) * len(COLUMNS) + place + 1
+        if unknown := [name for name in table["FeatureName"].unique() if name not in COORDINATES]:
+            raise UsageError(f"{path}: FeatureName '{unknown[0]}' is no coordinate of the task, {COORDINATES[0]} ...")
+        place = table["FeatureName"].map({name: at for at, name in enumerate(COORDINATES)})
+        rows = (_ids(table["ImageId"]) - 1) * len(COORDINATES) + place + 1
     elif "RowId" in table:
         rows = _ids(table["RowId"])
     else:
         raise UsageError(f"{path}: 'Location' without RowId, or without ImageId and FeatureName")
-    return _numbers(path, table[["Location"]].iloc[_order(path, "RowId", rows, n * len(COLUMNS))]).ravel()
+    return _numbers(path, table[["Location"]].iloc[_order(path, "RowId", rows, n * len(COORDINATES))]).ravel()
 
 
 def _ids(column: "pd.Series[Any]") -> "pd.Series[float]":

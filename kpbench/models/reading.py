@@ -110,7 +110,7 @@ def read_own_weights(
         raise UsageError(f"{path}: not a state dict of {name}: {why}") from error
     notes = _check_answer(network, name)
     values = count_parameters(network) or sum(t.numel() for t in network.buffers() if t.is_floating_point())
-    return Model(_in_batches(network.eval()), name, path, values, None, notes)
+    return Model(in_batches(network.eval()), name, path, values, None, notes)
 
 
 def card_model(path: Path) -> Model:
@@ -120,8 +120,10 @@ def card_model(path: Path) -> Model:
         UsageError: as `load_model`, or it gives no finite numbers.
     """
     network, card = load_model(path)
-    _check_answer(network, str(path))
-    return Model(network, str(path), path.with_suffix(".safetensors"), count_parameters(network), card)
+    notes = _check_answer(network, str(path))
+    return Model(
+        in_batches(network), str(path), path.with_suffix(".safetensors"), count_parameters(network), card, notes
+    )
 
 
 def _safetensors(path: Path) -> Model:
@@ -152,7 +154,7 @@ def _foreign(network: nn.Module, path: Path, parameters: int, about: str) -> Mod
         card = card_of(About.model_validate_json(about))
     if card is None:
         notes = (*notes, "what it was trained on is not known")
-    return Model(_in_batches(network), str(path), path, parameters, card, notes)
+    return Model(in_batches(network), str(path), path, parameters, card, notes)
 
 
 class OneByOne(nn.Module):
@@ -167,7 +169,7 @@ class OneByOne(nn.Module):
         return torch.cat([self.network(face) for face in x.split(1)])
 
 
-def _in_batches(network: nn.Module) -> nn.Module:
+def in_batches(network: nn.Module) -> nn.Module:
     """The network, asked face by face where two faces at once fail or have other answers than each alone."""
     faces = torch.rand(2, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     alone = OneByOne(network)

@@ -30,7 +30,7 @@ PlannedRun = tuple[Role, Cell, int]
 ATTEMPTS = 2
 """How often a recipe that breaks (memory, a lost worker) is tried: then it is out, so that choices stay as they are."""
 
-REUSE_FIELDS = ("data", "benchmark", "scorer", "epochs", "device", "precision", "labels")
+REUSE_FIELDS = ("data", "benchmark", "scorer", "epochs", "device", "precision", "threads", "labels")
 """The fields of a plan in which two studies must agree for a run of one to be taken over by the other."""
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kpbench.engine.evaluate import predict_images
 from kpbench.errors import UsageError
-from kpbench.faces.faces import KEYPOINTS, SIZE
+from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import Progress, silent
 from kpbench.faces.pictures.boxes import check_inside
 from kpbench.faces.readers.crop import Box, Points, Square, box_square, resample
@@ -71,27 +71,12 @@ class Skipped:
 
 
 def network_of(model: Model) -> Network:
-    """A model as a function of faces, which sees them together where it answers them as it answers each alone.
-
-    The function raises UsageError where a point is no finite number.
-    """
+    """A model as a function of faces; it raises UsageError where a point is no finite number."""
     coordinates = read_benchmark().coordinates
 
-    def together(images: NDArray[np.uint8]) -> Points:
-        with told(model.name):
-            return predict_images(model.network, images, coordinates).astype(np.float64)
-
-    def alone(images: NDArray[np.uint8]) -> Points:
-        return np.concatenate([together(images[at : at + 1]) for at in range(len(images))])
-
-    two = np.random.default_rng(0).integers(0, 256, (2, 1, SIZE, SIZE), dtype=np.uint8)
-    try:
-        batches = bool(np.allclose(together(two), alone(two), atol=0.01))
-    except (UsageError, ValueError):  # a foreign network may take one face alone
-        batches = False
-
     def points(images: NDArray[np.uint8]) -> Points:
-        found = together(images) if batches else alone(images)
+        with told(model.name):
+            found = predict_images(model.network, images, coordinates).astype(np.float64)
         if not np.isfinite(found).all():
             raise UsageError(f"{model.name} gives points that are no finite numbers; train it again or take another")
         return found

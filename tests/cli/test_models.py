@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from kpbench.models.predictions import COLUMNS
+from kpbench.faces.readers.csv_table import COORDINATES
 from kpbench.store.files import READINGS
 from kpbench.task.score import score_from_mse
 from tests.cli.test_own import SHORT
@@ -66,7 +66,7 @@ def test_predictions_are_scored_as_a_model_is(kpbench, refused, course, study, t
     assert code == 3 and out.startswith("no pass  the rules are not checked")
     np.savez(tmp_path / "labels.npz", keypoints=val.keypoints)
     assert "every point is its label" in refused("score", "labels.npz", "--data", course, "-q")
-    rows = [",".join(COLUMNS), *(",".join(map(str, face.ravel()[::-1])) for face in val.keypoints)]
+    rows = [",".join(COORDINATES), *(",".join(map(str, face.ravel()[::-1])) for face in val.keypoints)]
     (tmp_path / "wrong.csv").write_text("\n".join(rows))
     assert "is worse than the mean face" in kpbench("score", "wrong.csv", "--data", course, "-q")[1]
     assert "predictions are points alone" in refused("score", "wrong.csv", "--data", course, "--on", "synthetic")

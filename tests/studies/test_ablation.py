@@ -491,6 +491,8 @@ def test_runs_of_another_study_of_the_task_are_taken_over(asked, planted, monkey
 
 def test_runs_of_another_task_are_not_taken(asked, planted):
     run(asked, name="short")
+    with pytest.raises(UsageError, match="its runs are not of this task: threads None against 2"):
+        run(asked, threads=2, reuse=("short",), name="two")
     with pytest.raises(UsageError, match="its runs are not of this task: epochs 2 against 3"):
         run(asked, epochs=3, reuse=("short",), name="long")
     with pytest.raises(UsageError, match="no study 'nowhere'"):

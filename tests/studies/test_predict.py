@@ -12,7 +12,7 @@ from kpbench.faces.datasets import load
 from kpbench.faces.drawn.synthetic import generate
 from kpbench.faces.pictures.boxes import widened
 from kpbench.faces.pictures.detector import MARGIN, find_faces
-from kpbench.models.reading import Model
+from kpbench.models.reading import Model, in_batches
 from kpbench.networks.families import build
 from kpbench.studies import predict as studies
 from kpbench.studies.floor import floors
@@ -213,7 +213,7 @@ class Mixing(nn.Module):
 @pytest.mark.parametrize("network", [OneFace(), Mixing()])
 def test_a_network_that_takes_no_batches_sees_one_face_at_a_time(network):
     faces = generate(3)
-    found = network_of(Model(network, "m", COURSE_ZIP, 0))(faces.images)
+    found = network_of(Model(in_batches(network), "m", COURSE_ZIP, 0))(faces.images)
     alone = [predict_images(network, faces.images[i : i + 1], COORDINATES) for i in range(3)]
     assert np.array_equal(found, np.concatenate(alone)) and found.std(axis=0).max() > 1
 

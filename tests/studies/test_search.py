@@ -22,6 +22,7 @@ from kpbench.store.study import Inference, Latency, Reading, Session
 from kpbench.studies import score
 from kpbench.studies.floor import floors
 from kpbench.studies.inference import settings
+from kpbench.studies.score_request import ScoreRequest, prepare_score
 from kpbench.studies.search import dry_run, search
 from kpbench.studies.search_request import SearchRequest, prepare_search
 from kpbench.task.scorer import evaluate_model
@@ -164,8 +165,8 @@ def test_the_test_split_is_opened_only_after_the_last_trial(asked, monkeypatch):
 
 
 def scored(model, data, split):
-    request = score.Request(model=str(model), data=str(data), split=split, command="kpbench score")
-    return score.score(request, quiet)[0]
+    request = ScoreRequest(model=str(model), data=str(data), split=split, command="kpbench score")
+    return score.score(prepare_score(request, quiet), quiet)[0]
 
 
 def test_score_of_a_kept_model_is_the_studys_and_is_written_down(asked, course):
