@@ -16,11 +16,6 @@ def percent_change(ratio: float) -> float:
     return 100.0 * (ratio - 1.0)
 
 
-def pixel_change(baseline_mse: float, ratio: float) -> float:
-    """The change of the RMSE in pixels that `ratio` makes at the baseline's MSE; below 0 is better."""
-    return rmse_px(baseline_mse) * (math.sqrt(ratio) - 1.0)
-
-
 def log_margin(sesoi: float) -> float:
     """The smallest effect of interest on the log scale: log(1 + sesoi).
 

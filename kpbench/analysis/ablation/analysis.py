@@ -192,18 +192,6 @@ def _all_confirmed(rows: Sequence[RunResult], constant: Mapping[Split, float]) -
     return bool(done) and all(row.test_mse is not None for row in done) and "test" in constant
 
 
-def count_missing(folder: Path) -> int:
-    """The planned runs of the ablation in `folder` that have no outcome, without analysing it.
-
-    Raises:
-        UsageError: as `analyse`.
-    """
-    _, design, every = _read(folder)
-    if design.looks:
-        return analyse(folder).missing
-    return design.runs - len(latest([row for row in every if row.role in SCORED]))
-
-
 def _read(folder: Path) -> tuple[Plan, Design, list[RunResult]]:
     """The plan, its design and every row."""
     plan = read_plan(folder)
