@@ -19,6 +19,7 @@ def doctor(
     """
     from dataclasses import asdict
 
+    from kpbench.cli.lines import fitted
     from kpbench.studies.doctor import Asked, examine
 
     found = []
@@ -26,7 +27,8 @@ def doctor(
         found.append(one)
         if not as_json:
             remedy = f"  -> {one.remedy}" if one.remedy else ""
-            typer.echo(f"{one.state:8} {one.name:14} {one.text}{remedy}")
+            for line in fitted(f"{one.state:8} {one.name:14} {one.text}{remedy}", 24):
+                typer.echo(line)
     problems = sum(one.state == "problem" for one in found)
     if as_json:
         typer.echo(json.dumps({"problems": problems, "findings": [asdict(one) for one in found]}))

@@ -25,6 +25,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print files and facts as one JSON object.")] = False,
 ) -> None:
     """Write a trained model in a form that other programs read; it says where it is from and what it scored."""
+    from kpbench.cli.lines import fitted
     from kpbench.models.course import loading_lines
     from kpbench.studies.export import export_model
 
@@ -35,9 +36,10 @@ def export(
         typer.echo(json.dumps({"files": [str(file) for file in files], **about.model_dump(mode="json")}))
         return
     for file in files:
-        typer.echo(f"wrote    {file} ({file.stat().st_size / 1e6:.2f} MB)")
+        size = file.stat().st_size
+        typer.echo(f"wrote    {file} ({size / 1e6:.2f} MB)" if size > 1e5 else f"wrote    {file} ({size / 1e3:.1f} kB)")
     for line in about.lines():
-        typer.echo(line)
+        typer.echo("\n".join(fitted(line)))
     if format == "course":
         typer.echo("loads without kpbench, in the folder of both files:")
         for line in loading_lines(files[0]):

@@ -19,12 +19,13 @@ def terminal_columns() -> int | None:
 
 def entries(found: Iterable[tuple[str, str]], *, indent: int = 9) -> list[str]:
     """A name and its text a line, the text broken under itself where the terminal is too narrow for it."""
-    most, lines = terminal_columns(), []
-    for name, text in found:
-        line = f"{name:{indent}}{text}"
-        fits = most is None or len(line) <= most
-        lines += [line] if fits else wrapped(line, most or len(line), indent)
-    return lines
+    return [part for name, text in found for part in fitted(f"{name:{indent}}{text}", indent)]
+
+
+def fitted(line: str, indent: int = 9) -> list[str]:
+    """A line, broken where the terminal is too narrow for it; what follows is indented as its text is."""
+    most = terminal_columns()
+    return [line] if most is None or len(line) <= most else wrapped(line, most, indent)
 
 
 def paragraph(text: str, indent: int = 0) -> list[str]:

@@ -52,6 +52,7 @@ def score(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> int:
     """Score a model or predictions officially: one image at a time, 1 / (2 * mean MSE)."""
+    from kpbench.cli.lines import fitted
     from kpbench.cli.metrics_text import metric_lines
     from kpbench.cli.progress import View
     from kpbench.studies.score import check_result_file, score, write_result
@@ -84,13 +85,13 @@ def score(
         typer.echo(text)
     else:
         for line in score_lines(result):
-            typer.echo(line)
+            typer.echo("\n".join(fitted(line)))
         if found is not None:
             typer.echo("\n".join(["", *metric_lines(found)]))
         for line in condition_lines(result.get("conditions", [])):
             typer.echo(line)
         for note in result["notes"]:
-            typer.echo(f"note     {note}", err=True)
+            typer.echo("\n".join(fitted(f"note     {note}")), err=True)
         if to is not None:
             typer.echo(f"kept     {to}", err=True)
     return 3 if require_pass and not result["pass"] else 0
