@@ -2,13 +2,14 @@
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
 from kpbench.cell import EpochRecord, RunResult, Scalar, State, cell_id
-from kpbench.report.search.study_input import Best, Examples, ReportInput
+from kpbench.report.search.study_input import Apart, Best, Examples, ReportInput
 from kpbench.statistics.keypoint_errors import SCALARS
 
 NORM_GAIN = {"none": 0.0, "batch": 0.14, "spatial_batch": 0.3}
@@ -198,6 +199,13 @@ def examples(*, each: int = 1) -> Examples:
     error = np.sqrt(np.mean((truth - predicted) ** 2, axis=(1, 2)))
     repeated = [np.repeat(array, each, axis=0) for array in (images, truth, predicted, error)]
     return Examples(*repeated, label=[label for label in ("best", "median", "worst") for _ in range(each)])
+
+
+def apart(cells: Sequence[str], seeds: Sequence[int]) -> Apart:
+    """The faces of `examples` with the points of so many networks, each about 3 pixels off."""
+    found = examples()
+    noise = np.random.default_rng(5).normal(0, 3, (len(cells), *found.truth.shape)).astype(np.float32)
+    return Apart(found.images, found.truth, found.truth + noise, cells, seeds)
 
 
 def study(rows: list[RunResult], *, name: str = "cnn-small", with_examples: bool = True) -> ReportInput:

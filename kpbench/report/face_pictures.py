@@ -16,12 +16,16 @@ EACH = 3
 """Faces of a label that a page shows; a picture takes 8 kB."""
 
 
+Place = tuple[float, float]
+"""In pixels from a picture's top left corner."""
+
+
 @dataclass(frozen=True)
 class Point:
-    """One keypoint in the picture: true and predicted place, in pixels from its top left corner; None where unknown."""
+    """One keypoint in the picture: true and predicted place; None where unknown."""
 
-    truth: tuple[float, float] | None
-    predicted: tuple[float, float] | None
+    truth: Place | None
+    predicted: Place | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def face_pictures(examples: Examples) -> tuple[FacePicture, ...]:
             label=examples.label[at],
             image=data_uri(examples.images[at, 0]),
             points=tuple(
-                Point(_place(truth), _place(predicted))
+                Point(place(truth), place(predicted))
                 for truth, predicted in zip(examples.truth[at], examples.predicted[at], strict=True)
             ),
             rmse_px=float(examples.error[at]),
@@ -82,7 +86,8 @@ def face_groups(examples: Examples) -> tuple[tuple[str, tuple[FacePicture, ...]]
     return tuple((label, tuple(picture for picture in pictures if picture.label == label)[:EACH]) for label in labels)
 
 
-def _place(point: Sequence[float] | NDArray[np.floating]) -> tuple[float, float] | None:
+def place(point: Sequence[float] | NDArray[np.floating]) -> Place | None:
+    """A keypoint in pixels, whose whole number is the middle of its pixel, in the picture; None where it is unknown."""
     x, y = float(point[0]), float(point[1])
     return (round(x + 0.5, 2), round(y + 0.5, 2)) if math.isfinite(x) and math.isfinite(y) else None
 

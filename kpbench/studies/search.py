@@ -1,6 +1,5 @@
 """`kpbench search`: a sampler chooses cells; the best are trained again and scored on the sealed test."""
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,26 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kpbench.analysis.ranking import ranked, trial_counts
 from kpbench.analysis.search import against_floor, best_of, finalists, pareto
 from kpbench.cell import RunResult, Scalar, cell_id, network_id
 from kpbench.engine.cluster import Cluster
-from kpbench.engine.evaluate import predict
 from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.engine.jobs import Job, grouped
 from kpbench.engine.planned import Planned
 from kpbench.engine.running import run_queue
 from kpbench.engine.trials import Trials
-from kpbench.faces.faces import Faces, Splits
+from kpbench.faces.faces import Splits
 from kpbench.sampling.journal import Journal, check_journal
 from kpbench.sampling.points import told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
 from kpbench.space.space import varied
-from kpbench.store.files import EXAMPLES, JOURNAL, LATENCY, MODELS, RESULT, ROWS, read_lines
+from kpbench.store.files import JOURNAL, LATENCY, MODELS, RESULT, ROWS, read_lines
 from kpbench.store.study import Latency, Study, open_study
 from kpbench.studies.costs import Costing
 from kpbench.studies.followed import followed
@@ -36,9 +32,8 @@ from kpbench.studies.inference import measure_finalists
 from kpbench.studies.official import score_floor, score_row
 from kpbench.studies.preflight import Say
 from kpbench.studies.search_request import Search
+from kpbench.studies.shown_faces import keep_faces
 from kpbench.studies.warm_start import kept_cells, known_cells
-from kpbench.task.benchmark import Benchmark
-from kpbench.training.model_files import load_model
 
 
 def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None = None) -> Path:
@@ -109,7 +104,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         rows = study.rows()
         best = best_of(rows)
         if best and best["model"]:
-            _examples(study, splits.val, task.benchmark, study.folder / best["model"])
+            keep_faces(study, splits.val, task.benchmark.coordinates, rows, best["model"])
 
         def named(found: dict[str, Any]) -> dict[str, Any]:
             return {**found, "varies": varied(found["cell"], *shown)}
@@ -209,24 +204,3 @@ def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> P
         return study.append(ROWS, score_row(study, task, splits, row, request.command))
 
     return Planned(jobs, task.facts(splits), notify, settle)
-
-
-def _examples(study: Study, val: Faces, benchmark: Benchmark, model: Path) -> None:
-    """Keeps the validation faces that the best model does best, median and worst, with its predictions."""
-    network, _ = load_model(model)
-    predicted = predict(network, val, benchmark.coordinates)
-    error = np.sqrt(np.square(predicted - val.keypoints).mean(axis=(1, 2)))
-    order = np.argsort(error, kind="stable")
-    n = min(4, max(1, len(order) // 3))
-    middle = (len(order) - n) // 2
-    index = np.concatenate([order[:n], order[middle : middle + n], order[-n:]])
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        images=val.images[index],
-        truth=val.keypoints[index],
-        predicted=predicted[index],
-        error=error[index],
-        label=np.array(["best"] * n + ["median"] * n + ["worst"] * n),
-    )
-    study.write(EXAMPLES, buffer.getvalue())

@@ -103,6 +103,21 @@ def test_a_search_leaves_a_whole_study(asked, course):
     assert page.count("<html") == 1 and 'id="metrics"' in page
 
 
+def test_the_faces_on_which_the_final_networks_disagree_are_kept(asked, course):
+    folder = run(asked)
+    apart = read_report_input(folder).apart
+    val = load(str(course), val_share=0.15, test_share=0.15, seed=20).val
+    assert sorted(apart.seed) == [1, 2] and len(set(apart.cell)) == 1
+    coordinates = prepare_search(SearchRequest(**asked)).task.benchmark.coordinates
+    models = [next(r.model for r in rows(folder) if r.role == "final" and r.seed == seed) for seed in apart.seed]
+    each = [predict(load_model(folder / model)[0], val, coordinates) for model in models]
+    distance = np.hypot(*(each[0] - each[1]).transpose(2, 0, 1)) / 2
+    worst = np.argsort(-np.sqrt(np.square(distance).mean(axis=1)), kind="stable")[:4]
+    assert np.array_equal(apart.predicted, np.stack([points[worst] for points in each]))
+    assert np.array_equal(apart.images, val.images[worst]) and np.array_equal(apart.truth, val.keypoints[worst])
+    assert read_report_input(folder, faces=False).apart is None
+
+
 def test_the_same_request_again_does_nothing_twice_and_a_larger_one_adds(asked):
     folder = run(asked, n_trials=2)
     first = rows(folder)

@@ -9,6 +9,7 @@ from kpbench.plots.search.plots import PLOTS
 from kpbench.report.beside import Beside
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
+from kpbench.report.search.apart import apart_faces, network_names
 from kpbench.report.search.early import agreement_lines, chance_lines
 from kpbench.report.search.headline import cards, headline, paragraph, tally, winners_curse
 from kpbench.report.search.importance import importance
@@ -44,6 +45,8 @@ def render(study: ReportInput, beside: Beside | None = None) -> str:
         measured=tables.latency_sentence(study),
         names=tables.parameter_names(study.rows),
         faces=face_groups(study.examples) if study.examples is not None else (),
+        apart=apart_faces(study.apart) if study.apart is not None else (),
+        networks=network_names(study.apart, study.rows) if study.apart is not None else (),
         failures=failure_lines(study.rows),
         agreement=agreement_lines(study.rows),
         chance=chance_lines(study.rows),

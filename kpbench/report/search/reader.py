@@ -12,7 +12,7 @@ from kpbench.analysis.search import best_of
 from kpbench.analysis.shown import for_reading
 from kpbench.cell import RunResult, network_id
 from kpbench.errors import UsageError
-from kpbench.report.search.study_input import Best, Examples, ReportInput
+from kpbench.report.search.study_input import Apart, Best, Examples, ReportInput
 from kpbench.space.reading import parameters_in
 from kpbench.space.space import Range
 from kpbench.store.files import (
@@ -48,7 +48,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
     rows = for_reading(stored, parameters)
     shown = plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts"})
     sessions, readings = read_sessions_and_readings(folder)
-    examples = _examples(folder / EXAMPLES) if faces else None
+    examples, apart = _examples(folder / EXAMPLES) if faces else (None, None)
     benchmark = parse_benchmark(plan.benchmark_text, str(folder))
     return ReportInput(
         name=folder.name,
@@ -68,6 +68,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         latency=_latency(read_lines(folder / LATENCY, Latency), stored),
         inference=_inference(read_lines(folder / INFERENCE, Inference), stored),
         examples=examples,
+        apart=apart,
         examples_note="" if faces else "Faces are left out of this page on purpose.",
     )
 
@@ -111,17 +112,26 @@ def _best(best: dict[str, Any] | None) -> Best | None:
     )
 
 
-def _examples(path: Path) -> Examples | None:
+def _examples(path: Path) -> tuple[Examples | None, Apart | None]:
     if not path.is_file():
-        return None
+        return None, None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return Examples(
+            examples = Examples(
                 images=arrays["images"],
                 truth=arrays["truth"],
                 predicted=arrays["predicted"],
                 error=arrays["error"],
                 label=[str(label) for label in arrays["label"]],
+            )
+            if "apart_images" not in arrays:
+                return examples, None
+            return examples, Apart(
+                images=arrays["apart_images"],
+                truth=arrays["apart_truth"],
+                predicted=arrays["apart_predicted"],
+                cell=[str(cell) for cell in arrays["apart_cell"]],
+                seed=[int(seed) for seed in arrays["apart_seed"]],
             )
     except (ValueError, KeyError, OSError, BadZipFile) as error:
         raise UsageError(f"{path} is damaged: {error}; remove it and run the study's command again") from error

@@ -70,6 +70,33 @@ class Examples:
 
 
 @dataclass(frozen=True, eq=False)
+class Apart:
+    """Faces of the validation split on which C final networks disagree most.
+
+    Attributes:
+        images: uint8 (M, 1, 96, 96).
+        truth: (M, 15, 2), x then y, in pixels; NaN where a label is missing.
+        predicted: (C, M, 15, 2) in pixels.
+        cell, seed: of each network.
+
+    Raises:
+        ValueError: the arrays do not have these shapes.
+    """
+
+    images: NDArray[np.uint8]
+    truth: NDArray[np.floating]
+    predicted: NDArray[np.floating]
+    cell: Sequence[str]
+    seed: Sequence[int]
+
+    def __post_init__(self) -> None:
+        m, c = len(self.images), len(self.cell)
+        found = self.images.shape, self.truth.shape, self.predicted.shape, len(self.seed)
+        if found != ((m, 1, 96, 96), (m, 15, 2), (c, m, 15, 2), c):
+            raise ValueError(f"faces of {c} networks must have the shapes of {m} faces, got {found}")
+
+
+@dataclass(frozen=True, eq=False)
 class ReportInput:
     """Everything the page of one study shows; what is missing is said on the page in a sentence.
 
@@ -91,6 +118,7 @@ class ReportInput:
         ranges: those of the study's space by name, and whether they are logarithmic; None where it is not known.
         inference: a finalist's cell with how fast its network predicts, a setting each.
         examples: predicted keypoints on faces, or None.
+        apart: faces on which the final networks disagree, or None.
         examples_note: why there are none, or what else to say about them.
     """
 
@@ -111,6 +139,7 @@ class ReportInput:
     ranges: Mapping[str, bool] | None = None
     inference: Sequence[tuple[str, Inference]] = ()
     examples: Examples | None = None
+    apart: Apart | None = None
     examples_note: str = ""
 
     @property
