@@ -29,7 +29,7 @@ DOORS = {
 }  # fmt: skip
 
 LAYERS = [
-    {"errors", "seeds", "cell", "version", "whole_file"},
+    {"errors", "once", "seeds", "cell", "version", "whole_file"},
     {"space", "faces", "task"},
     {"store", "statistics", "networks", "sampling"},
     {"analysis", "training"},

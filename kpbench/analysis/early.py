@@ -8,6 +8,7 @@ from scipy.special import gammaln
 from scipy.stats import spearmanr
 
 from kpbench.cell import RunResult
+from kpbench.once import once
 from kpbench.task.score import mean_score
 
 LEAST = 4
@@ -57,6 +58,7 @@ def _log_choose(n: NDArray[np.int64] | int, k: int) -> NDArray[np.float64]:
     return np.asarray(gammaln(np.add(n, 1)) - gammaln(k + 1) - gammaln(np.subtract(n, k) + 1))
 
 
+@once
 def _curves(rows: Sequence[RunResult]) -> list[list[float]]:
     """The score after each epoch of every complete trial, the mean over its seeds, in the order of trials."""
     trials: dict[int, list[RunResult]] = {}
@@ -65,7 +67,11 @@ def _curves(rows: Sequence[RunResult]) -> list[list[float]]:
             trials.setdefault(row.trial, []).append(row)
     curves = []
     for _, found in sorted(trials.items()):
-        if all(row.state == "complete" for row in found):
+        if any(row.state != "complete" for row in found):
+            continue
+        if len(found) == 1:
+            curves.append([record.val_score for record in found[0].curve])
+        else:
             columns = zip(*([record.val_mse for record in row.curve] for row in found), strict=False)
             curves.append([mean_score(list(column)) for column in columns])
     return curves

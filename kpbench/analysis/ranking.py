@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from kpbench.cell import RunResult
+from kpbench.once import once
 from kpbench.task.score import mean_score
 
 
+@once
 def complete_cells(rows: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     """The trial's rows of each cell whose trial is complete with every seed."""
     by_cell: dict[str, list[RunResult]] = {}
@@ -15,6 +17,7 @@ def complete_cells(rows: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     return {cell: found for cell, found in by_cell.items() if all(row.state == "complete" for row in found)}
 
 
+@once
 def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
     """Cells whose trial is complete with every seed, with their validation score, best first."""
     scores = {

@@ -30,4 +30,8 @@ class Shown:
 
 def for_reading(rows: Sequence[RunResult], parameters: Mapping[str, Parameter]) -> tuple[RunResult, ...]:
     """The rows without the parameters that have no part in their cell; its identity stays the stored one."""
-    return tuple(row.model_copy(update={"params": with_part(row.params, parameters)}) for row in rows)
+    kept = (with_part(row.params, parameters) for row in rows)
+    return tuple(
+        row if len(params) == len(row.params) else row.model_copy(update={"params": params})
+        for row, params in zip(rows, kept, strict=True)
+    )

@@ -16,23 +16,26 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     Raises:
         UsageError: a file of the study is damaged, or the page cannot be written.
     """
-    from kpbench.analysis.ablation.analysis import analyse
     from kpbench.errors import UsageError
-    from kpbench.report.ablation.page import render_ablation
     from kpbench.report.beside import Beside, progress_of
     from kpbench.report.search.page import render, write
     from kpbench.report.search.reader import read_report_input, read_sessions_and_readings
+    from kpbench.store.files import no_collection
     from kpbench.store.plan import read_plan
 
-    if (design := read_plan(folder).design) is None:
-        study = read_report_input(folder, faces=faces)
-        network = _layers(study.best.params if study.best else None)
-        page = render(study, Beside(*progress_of(folder, study.rows), network))
-    else:
-        found = analyse(folder)
-        of_baseline = (row.params for row in found.rows if design.baseline.items() <= row.params.items())
-        network = _layers(next(of_baseline, None))
-        page = render_ablation(found, *read_sessions_and_readings(folder), Beside(*progress_of(folder), network))
+    with no_collection():
+        if (design := read_plan(folder).design) is None:
+            study = read_report_input(folder, faces=faces)
+            network = _layers(study.best.params if study.best else None)
+            page = render(study, Beside(*progress_of(folder, study.rows), network))
+        else:
+            from kpbench.analysis.ablation.analysis import analyse
+            from kpbench.report.ablation.page import render_ablation
+
+            found = analyse(folder)
+            of_baseline = (row.params for row in found.rows if design.baseline.items() <= row.params.items())
+            network = _layers(next(of_baseline, None))
+            page = render_ablation(found, *read_sessions_and_readings(folder), Beside(*progress_of(folder), network))
     try:
         write(path, page)
     except OSError as error:

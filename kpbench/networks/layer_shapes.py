@@ -21,7 +21,9 @@ class Layer(NamedTuple):
 
 
 def layer_shapes(params: Params) -> list[Layer]:
-    """The layers of a cell's network that do something, found in a pass of one face without memory.
+    """The layers of a cell's network that do something, found in a pass of one face.
+
+    On the CPU: a pass without memory, on torch's meta device, would import two seconds of compiler first.
 
     A module with parameters of its own or without parts of its own is a layer. Foreign code is not run: it has none.
 
@@ -31,7 +33,7 @@ def layer_shapes(params: Params) -> list[Layer]:
     if is_foreign(params):
         return []
     found: list[Layer] = []
-    with torch.device("meta"), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         network = run_plain(build(params)).eval()
         for name, module in network.named_modules():
             parts, own = list(module.children()), list(module.parameters(recurse=False))

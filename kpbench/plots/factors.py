@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kpbench.cell import RunResult, Scalar
-from kpbench.plots.once import once
+from kpbench.once import once
 from kpbench.statistics.words import short_names, show_number
 
 MANY = 8
@@ -38,6 +41,11 @@ class Factor:
         """A number of a range where its axis is even: its logarithm or itself; NaN for an absent one."""
         number = float(value) if value is not None else math.nan
         return math.log(number) if self.log else number
+
+    def all_scaled(self, values: Sequence[Scalar | None]) -> NDArray[np.float64]:
+        """`scaled` of many values at once, (N,)."""
+        numbers = np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+        return np.log(numbers) if self.log else numbers
 
     def unscaled(self, value: float) -> float:
         """The inverse of `scaled`."""

@@ -203,7 +203,8 @@ def with_part(cell: Params, parameters: Mapping[str, Parameter]) -> dict[str, Sc
         parameters: of the space, by dotted name.
     """
     kept = dict(cell)
-    while idle := [name for name in kept if not _has_part(name, kept, parameters.get(name))]:
+    may = [name for name in kept if name in IDLE or (name in parameters and parameters[name].when)]
+    while idle := [name for name in may if name in kept and not _has_part(name, kept, parameters.get(name))]:
         for name in idle:
             del kept[name]
     return kept

@@ -9,9 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from kpbench.cell import RunResult
+from kpbench.once import once
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
 from kpbench.plots.factors import Factor, on_scales, show_level, trials_of, varying
-from kpbench.plots.once import once
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
@@ -76,15 +76,13 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
         names[BINS] = (show_level(None), math.nan)
     groups: dict[int, list[float | str]] = {at: [] for at in names}
     trials = trials_of(rows)
-    for row, end in zip(trials, _ends_of(trials), strict=True):
-        value = row.params.get(factor.name)
-        if not factor.ranged:
-            at = factor.place(value)
-        elif value is None:
-            at = BINS
-        else:
-            part = (factor.scaled(value) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
-            at = min(BINS - 1, int(part))
+    values = [row.params.get(factor.name) for row in trials]
+    if factor.ranged:
+        parts = (factor.all_scaled(values) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
+        places = [BINS if math.isnan(part) else min(BINS - 1, int(part)) for part in parts.tolist()]
+    else:
+        places = [factor.place(value) for value in values]
+    for at, end in zip(places, _ends_of(trials), strict=True):
         groups[at].append(end)
     found = []
     for at, group in groups.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kpbench.cell import RunResult, Scalar
-from kpbench.plots.once import once
+from kpbench.once import once
 from kpbench.plots.scores import counts, geometric_mean, outcomes
 
 

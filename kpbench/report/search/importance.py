@@ -26,7 +26,7 @@ def importance(rows: Sequence[RunResult]) -> Table:
     if len(complete) < LEAST:
         return Table("Importance of parameters", columns)  # type: ignore[arg-type]
     logs = np.log([val_score(row) for row in complete])
-    factors = varying(complete)
+    factors = varying(trials_of(rows))
     names = short_names(factor.name for factor in factors)
     found = [(epsilon_squared(logs, groups := grouped(complete, factor)), factor, groups) for factor in factors]
     ordered = sorted((one for one in found if not math.isnan(one[0])), key=lambda one: (-one[0], one[1].name))
@@ -38,9 +38,9 @@ def grouped(rows: Sequence[RunResult], factor: Factor) -> list[int]:
     """The group of each row: its level, or the third of a range that it lies in; -1 where it has no value."""
     if not factor.ranged:
         return [factor.place(row.params.get(factor.name)) for row in rows]
-    values = [factor.scaled(row.params.get(factor.name)) for row in rows]
-    edges = np.nanquantile(values, [1 / 3, 2 / 3])
-    return [-1 if math.isnan(value) else int(np.searchsorted(edges, value)) for value in values]
+    values = factor.all_scaled([row.params.get(factor.name) for row in rows])
+    thirds = np.searchsorted(np.nanquantile(values, [1 / 3, 2 / 3]), values)
+    return [int(third) for third in np.where(np.isnan(values), -1, thirds)]
 
 
 def epsilon_squared(values: NDArray[np.floating], groups: Sequence[int]) -> float:

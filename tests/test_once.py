@@ -1,4 +1,4 @@
-from kpbench.plots.once import once
+from kpbench.once import once
 
 
 def test_a_tuple_is_gone_through_once_and_a_list_each_time():
