@@ -23,6 +23,22 @@ def kpbench(monkeypatch, capsys, tmp_path):
     return call
 
 
+@pytest.fixture(scope="module")
+def left_by(tmp_path_factory):
+    """Calls the command in a folder with a space `tiny.toml`; answers the folder, which tests copy."""
+
+    def call(space, *words):
+        folder = tmp_path_factory.mktemp("left")
+        (folder / "tiny.toml").write_text(space)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setattr(sys, "argv", ["kpbench", *map(str, words)])
+            assert command_line._run() == 0
+        return folder
+
+    return call
+
+
 @pytest.fixture
 def refused(kpbench):
     """Calls the command, which must leave with code 2 and one line on stderr; answers the line."""

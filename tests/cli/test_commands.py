@@ -1,6 +1,7 @@
 """The command line: results on stdout, one line an error, exit codes, the same study continued."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,12 +9,18 @@ from kpbench.store.files import ROWS
 from tests.cli.spaces import SPACE
 
 
-@pytest.fixture
-def options(tmp_path, course):
-    (tmp_path / "tiny.toml").write_text(SPACE)
+@pytest.fixture(scope="module")
+def small(course):
+    """The options of a search of two trials."""
     return [
         "--space", "tiny.toml", "--data", course, "--n-trials", 2, "--epochs", 1, "--workers", 0, "--final-seeds", 1,
     ]  # fmt: skip
+
+
+@pytest.fixture
+def options(tmp_path, small):
+    (tmp_path / "tiny.toml").write_text(SPACE)
+    return small
 
 
 def test_search_score_report_and_ls(kpbench, options, course, tmp_path):
@@ -172,10 +179,14 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_finished(kpbench, options, m
     assert err == "error: No space left on device; what was finished is kept\n"
 
 
+@pytest.fixture(scope="module")
+def finished(left_by, small):
+    return left_by(SPACE, "search", *small, "--name", "s", "-q") / "reports"
+
+
 @pytest.fixture
-def study(kpbench, options, tmp_path):
-    assert kpbench("search", *options, "--name", "s", "-q")[0] == 0
-    return tmp_path / "reports" / "s"
+def study(finished, options, tmp_path):
+    return shutil.copytree(finished, tmp_path / "reports") / "s"
 
 
 @pytest.mark.parametrize(

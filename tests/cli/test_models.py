@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kpbench.faces.readers.csv_table import COORDINATES
-from kpbench.store.files import READINGS
+from kpbench.store.files import READINGS, RESULT
 from kpbench.task.score import score_from_mse
 from tests.cli.test_own import SHORT
 from tests.own_files import GOOD
@@ -17,12 +17,18 @@ from tests.own_files import GOOD
 TINY = 'family = "cnn"\n[network]\ndepth = 1\nwidth = 4\nhead_width = {head}\n[training]\nbatch_size = 8\n'
 
 
+@pytest.fixture(scope="module")
+def finished(left_by, course):
+    return left_by(TINY.format(head=8), "search", "--space", "tiny.toml", "--data", course, "--name", "s", *SHORT)
+
+
 @pytest.fixture
-def study(kpbench, course, tmp_path):
-    (tmp_path / "tiny.toml").write_text(TINY.format(head=8))
-    code, out, _ = kpbench("search", "--space", "tiny.toml", "--data", course, "--name", "s", "--json", *SHORT)
-    assert code == 0
-    return json.loads(out)
+def study(finished, tmp_path):
+    """A small search, copied here; its result as `--json` prints it."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    result = json.loads((tmp_path / "reports" / "s" / RESULT).read_text())
+    result["best"]["model"] = f"reports/s/{result['best']['model']}"
+    return result
 
 
 def test_a_study_is_exported_and_scored_in_each_format(kpbench, course, study, tmp_path):
