@@ -41,7 +41,7 @@ def wanted(cells: list[dict[str, Scalar]]) -> Iterator[tuple[dict[str, Scalar], 
 def train(out: Path) -> None:
     """Appends a line for each run that is not in `out` yet: its curve, and the error of each validation face."""
     task = prepare_task(str(SPACE), "cpu", LONG)
-    splits = task.read_faces("synthetic", lambda *said: None)
+    splits = task.read_faces("synthetic@2", lambda *said: None)
     ready = prepare(task.stage(splits))
     done = {(r["cell"], r["seed"], r["epochs"]) for r in map(json.loads, out.open())} if out.is_file() else set()
     for cell, seed, epochs in wanted(list(task.space.cells())):

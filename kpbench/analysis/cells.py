@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from kpbench.analysis.comparison.arms import differing
-from kpbench.analysis.ranking import ranked
+from kpbench.analysis.ranking import last_of_each, ranked
 from kpbench.analysis.search import best_of
 from kpbench.cell import Params, RunResult, Scalar, spoken
 from kpbench.errors import UsageError, nearest
@@ -19,7 +19,7 @@ def ranking(rows: Sequence[RunResult]) -> list[str]:
     if best := best_of(rows):
         return [best["cell_id"], *(cell for cell, _ in ranked(rows) if cell != best["cell_id"])]
     scores: dict[str, list[float]] = {}
-    for row in rows:
+    for row in last_of_each(rows):
         if row.role == "ablation" and row.state == "complete" and row.val_mse is not None:
             scores.setdefault(row.cell, []).append(row.val_mse)
     return sorted(scores, key=lambda cell: (-mean_score(scores[cell]), cell))

@@ -1,10 +1,15 @@
-"""Rows of a search to its ranking, its trials by state; without scipy, which takes a second to import."""
+"""Rows to one a run, a search's to its ranking and its trials by state; without scipy, a second to import."""
 
 from collections.abc import Sequence
 
 from kpbench.cell import RunResult
 from kpbench.once import once
 from kpbench.task.score import mean_score
+
+
+def last_of_each(rows: Sequence[RunResult]) -> list[RunResult]:
+    """One row for each trial's seed and each planned run: the last, where it was run again or confirmed."""
+    return list({(row.role, row.trial, row.cell, row.seed): row for row in rows}.values())
 
 
 @once

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from kpbench.analysis.ranking import last_of_each
 from kpbench.analysis.shown import for_reading
 from kpbench.cell import RunResult
 from kpbench.faces.faces import KEYPOINTS
@@ -34,7 +35,9 @@ TYPES = {int: "Int64", float: "float64", bool: "boolean", str: "string"}
 
 
 def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame:
-    """The rows of a study as a frame, one line a run in the order in which the runs ended.
+    """The rows of a study as a frame, one line a run in the order in which the runs first ended.
+
+    A run that was tried again, or confirmed on the sealed test, has its last outcome.
 
     Columns: the fields of `kpbench.cell.RunResult`, except that each parameter of the cell has a column under its
     dotted name (`family`, `network.norm`, `training.lr`; missing where it has no part in the cell), and each value of
@@ -86,7 +89,8 @@ def flat_rows(study: str | Path, each: Each = "run", *, out: str | Path = "repor
 
 
 def _rows(folder: Path) -> tuple[RunResult, ...]:
-    return for_reading(read_lines(folder / ROWS, RunResult), parameters_in(read_plan(folder).space_text))
+    rows = last_of_each(read_lines(folder / ROWS, RunResult))
+    return for_reading(rows, parameters_in(read_plan(folder).space_text))
 
 
 def _line(row: RunResult, fields: Sequence[str] = tuple(RunResult.model_fields)) -> dict[str, Any]:

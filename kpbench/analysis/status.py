@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kpbench.analysis.ranking import ranked, trial_counts
+from kpbench.analysis.ranking import last_of_each, ranked, trial_counts
 from kpbench.analysis.shown import Shown
 from kpbench.analysis.time_left import seconds_left
 from kpbench.cell import RunResult, Scalar, State
@@ -122,7 +122,7 @@ def status_of(folder: Path, *, planned: int | None = None, rows: Sequence[RunRes
     driver = read_driver(folder)  # before the rows: a job that ends between the two is then in both, not in neither
     held = is_worked_on(folder, driver)
     plan, sessions = read_plan(folder), read_lines(folder / SESSIONS, Session)
-    rows = _once(read_lines(folder / ROWS, RunResult) if rows is None else rows)
+    rows = last_of_each(read_lines(folder / ROWS, RunResult) if rows is None else rows)
     design = plan.design
     parts = _search_parts(rows, sessions, plan) if design is None else _ablation_parts(rows, design, planned)
     standing = _standing(held, driver, sessions, rows, complete=_complete(folder, parts, plan))
@@ -160,11 +160,6 @@ def status_of(folder: Path, *, planned: int | None = None, rows: Sequence[RunRes
         command=sessions[-1].command if sessions else None,
         last=max((row.finished for row in rows), default=None),
     )
-
-
-def _once(rows: Sequence[RunResult]) -> list[RunResult]:
-    """One row for each trial's seed and each planned run: the last, where it was run again or confirmed."""
-    return list({(row.role, row.trial, row.cell, row.seed): row for row in rows}.values())
 
 
 def _search_parts(rows: Sequence[RunResult], sessions: Sequence[Session], plan: Plan) -> tuple[Part, ...]:

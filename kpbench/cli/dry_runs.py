@@ -104,12 +104,13 @@ def _constraints(said: Mapping[str, Any]) -> str:
 
 
 def _detectable(found: Mapping[str, Any]) -> str:
-    changes = found["least_percent"], found["most_percent"]
-    little, much = (f"{change:.2g}" if change < 99.5 else f"{min(change, 1e4):,.0f}" for change in changes)
-    noise = " to ".join(map(str, found["noise_sd"]))
+    changes = found["least_percent"], found["most_percent"], found["worst_percent"]
+    little, much, most = (f"{change:.2g}" if change < 99.5 else f"{min(change, 1e4):,.0f}" for change in changes)
+    low, high, worst = found["noise_sd"]
     return (
         f"changes of MSE by {little} to {much} %{' or more' * (changes[1] > 1e4)}, with {100 * found['power']:.0f} % "
-        f"power, at the noise of the published studies (sd of paired log MSE {noise})"
+        f"power, at the noise of most published contrasts with {found['noise_of']} (sd of paired log MSE {low} to "
+        f"{high}); at the largest there, {worst}, {most} %; your own is known after the run: kpbench power STUDY"
     )
 
 

@@ -1,5 +1,6 @@
 """How firm a ranking of cells is: rank intervals, the chance of being best, and who cannot be told from the best."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from kpbench.statistics.intervals import ROUNDING
-from kpbench.statistics.verdicts import needed_seeds
+from kpbench.statistics.verdicts import MINIMUM_SEEDS
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class CellRank:
         low, high: interval of the rank over resampled blocks.
         p_best: share of the resamples in which it is first (a tie is shared).
         separable: whether it is significantly worse than the observed best; never with fewer blocks than
-            `needed_seeds` for this many cells.
+            `needed_blocks` for this many cells.
     """
 
     cell: int
@@ -28,6 +29,15 @@ class CellRank:
     high: int
     p_best: float
     separable: bool
+
+
+def needed_blocks(cells: int, alpha: float) -> int:
+    """The fewest blocks with which one of two or more cells may be `separable`.
+
+    As `verdicts.needed_seeds`, for tests to one side: with n blocks the one-sided sign-flip p is at least 2^-n, and
+    what only normal tails can tell apart is not. So 2^-n * (cells - 1) <= alpha, and at least `MINIMUM_SEEDS`.
+    """
+    return max(MINIMUM_SEEDS, math.ceil(math.log2((cells - 1) / alpha) - 1e-9))
 
 
 def rank_stability(
@@ -53,7 +63,7 @@ def rank_stability(
     logs = np.log(values)
     cells, blocks = logs.shape
     means = logs.mean(axis=1)
-    tested = tested and cells > 1 and blocks >= needed_seeds(cells - 1, alpha)
+    tested = tested and cells > 1 and blocks >= needed_blocks(cells, alpha)
     best = int(means.argmin())
     counts = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1.0 / blocks), size=resamples)
     drawn = logs @ counts.T / blocks

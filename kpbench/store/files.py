@@ -19,6 +19,7 @@ JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "exa
 COSTS, RESULT, REPORT, LOCK = "costs.json", "result.json", "report.html", ".lock"
 REUSED, PERSONS, WARM, CHECKPOINTS = "reused.jsonl", "persons.json", "warm.jsonl", "checkpoints"
 PROGRESS, LATENCY, INFERENCE = "progress.json", "latency.jsonl", "inference.jsonl"
+READ_BEFORE = "test_read_before.jsonl"
 ASKED = "asked.json"
 """What the two studies of a verification are; beside them, in a folder that is no study itself."""
 

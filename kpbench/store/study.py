@@ -23,6 +23,7 @@ from kpbench.store.files import (
     LOCK,
     MODELS,
     PLAN,
+    READ_BEFORE,
     READINGS,
     ROWS,
     SESSIONS,
@@ -80,6 +81,20 @@ class Reading(Value):
     model: str
 
 
+class ReadBefore(Value):
+    """Another study that had opened the same sealed test before this one did.
+
+    Attributes:
+        plan: its plan's digest.
+        readings: how often, for a network.
+    """
+
+    when: str
+    study: str
+    plan: str
+    readings: int
+
+
 class Latency(Value):
     """How long a network takes for one face, as `networks.latency` measures it, in milliseconds.
 
@@ -120,6 +135,7 @@ class Inference(Value):
 LINES: Mapping[str, type[Value]] = {
     ROWS: RunResult,
     READINGS: Reading,
+    READ_BEFORE: ReadBefore,
     SESSIONS: Session,
     LATENCY: Latency,
     INFERENCE: Inference,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kpbench.analysis.ablation.family import terms_of
+from kpbench.analysis.ablation.provenance import read_before
 from kpbench.cell import Scalar, cell_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.events import Notice, Notify, Stage
@@ -29,7 +30,7 @@ from kpbench.store.files import COSTS, PERSONS, PLAN
 from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, find_study, open_study
 from kpbench.studies.ablation_request import Ablate
-from kpbench.studies.confirmation import confirm, looks_to_run
+from kpbench.studies.confirmation import confirm, looks_to_run, not_fresh, note_readings
 from kpbench.studies.followed import followed
 from kpbench.studies.forecast import forecast, minutes, slips
 from kpbench.studies.measures import Measure, elsewhere, under_shifts
@@ -47,8 +48,12 @@ from kpbench.studies.planned_runs import (
 )
 from kpbench.studies.preflight import Say
 
-TYPICAL_NOISE = 0.02, 0.12
-"""Standard deviations of paired differences of log MSE: a tenth of the published contrasts have less, a tenth more."""
+MANY_EPOCHS = 20
+"""Epochs from which the published studies count as long: their seeds lie closer together."""
+
+TYPICAL_NOISE = {"short": (0.03, 0.14, 0.22), "long": (0.01, 0.06, 0.08)}
+"""Standard deviations of paired differences of log MSE in the published contrasts, below `MANY_EPOCHS` and from there on:
+a tenth have less than the first, a tenth more than the second, the last is the largest."""
 
 
 def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None = None) -> Path:
@@ -99,6 +104,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
                     return study.folder
             wanted = planned_runs(task, design, study.rows(), design.blocks[:n])
             _count_costs(study, wanted)
+            if design.split == "test":
+                note_readings(study, notify)
             if all(row.role == "tuning" for row in study.rows()):
                 _record_what_was_seen(study, plan, wanted, request.out, notify)
             for place in request.reuse:
@@ -223,11 +230,15 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         "reuse": reused,
         "crossed": design.crossed,
         "fixed": _fixed(task.space, design),
-        "detectable": _detectable(design),
+        "detectable": _detectable(design, task.epochs),
         "verdicts": _withheld(prepared, plan),
         "minutes": minutes(task, splits, prepared.cells, left, request.workers) if left else 0.0,
     }
-    return said | {"warnings": slips(task, splits, said)}
+    warnings = slips(task, splits, said)
+    if request.confirm or design.split == "test":
+        before = read_before(prepared.folder(plan), plan, request.out)
+        warnings += [not_fresh(before)] if before else []
+    return said | {"warnings": warnings}
 
 
 def _fixed(space: SearchSpace, design: Design) -> dict[str, Scalar]:
@@ -247,9 +258,17 @@ def _withheld(prepared: Ablate, plan: Plan) -> list[str]:
     return found
 
 
-def _detectable(design: Design) -> dict[str, Any]:
+def _detectable(design: Design, epochs: int) -> dict[str, Any]:
     """The changes of MSE in % that the design finds, at little and at much noise: its own is not known yet."""
     contrasts = design.family_size if design.correction == "holm" else 1
     d = detectable_d(len(design.blocks), alpha=design.alpha, power=design.power, contrasts=contrasts)
-    little, much = (100 * math.expm1(min(d * sd, LARGEST_LOG)) for sd in TYPICAL_NOISE)
-    return {"least_percent": little, "most_percent": much, "power": design.power, "noise_sd": list(TYPICAL_NOISE)}
+    studies = "long" if epochs >= MANY_EPOCHS else "short"
+    little, much, most = (100 * math.expm1(min(d * sd, LARGEST_LOG)) for sd in TYPICAL_NOISE[studies])
+    return {
+        "least_percent": little,
+        "most_percent": much,
+        "worst_percent": most,
+        "power": design.power,
+        "noise_sd": list(TYPICAL_NOISE[studies]),
+        "noise_of": f"{'at least' if studies == 'long' else 'fewer than'} {MANY_EPOCHS} epochs",
+    }

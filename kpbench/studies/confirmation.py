@@ -1,14 +1,17 @@
 """What an ablation does by what it found so far: the next look of a sequential design, the sealed test at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kpbench.analysis.ablation.analysis import analyse
+from kpbench.analysis.ablation.provenance import read_before
 from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.space.design import Design
-from kpbench.store.files import MODELS, READINGS, ROWS, read_lines
-from kpbench.store.study import Reading, Study
+from kpbench.statistics.words import plural
+from kpbench.store.files import MODELS, READ_BEFORE, READINGS, ROWS, read_lines
+from kpbench.store.plan import read_plan
+from kpbench.store.study import ReadBefore, Reading, Study
 from kpbench.studies.official import confirm_row, model_file, score_floor
 from kpbench.studies.planned_runs import remove_model
 from kpbench.studies.preflight import Task
@@ -53,8 +56,27 @@ def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Noti
             f"--confirm: {len(lost)} of {len(rows)} models are not in {study.folder / MODELS} any more; "
             "run the ablation anew under another --name, with --confirm"
         )
+    note_readings(study, notify)
     score_floor(study, task, splits, command, notify, test=True)
     notify(Stage("confirming on the sealed test", len(rows)))
     for row in rows:
         study.append(ROWS, confirm_row(study, task, splits, row, command))
         remove_model(study, row)
+
+
+def note_readings(study: Study, notify: Notify) -> None:
+    """Writes down, once and before the first reading, which studies beside this one have opened this sealed test."""
+    if (study.folder / READINGS).exists():
+        return
+    before = read_before(study.folder, read_plan(study.folder), study.folder.parent)
+    for one in before:
+        study.append(READ_BEFORE, one)
+    if before:
+        notify(Notice(not_fresh(before)))
+
+
+def not_fresh(before: Sequence[ReadBefore]) -> str:
+    """That other studies have read the sealed test, in words."""
+    names = ", ".join(f"{one.study} ({plural(one.readings, 'time')})" for one in before[:3])
+    more = f" and {len(before) - 3} more" if len(before) > 3 else ""
+    return f"this sealed test is not fresh: read before by {names}{more}"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kpbench.statistics.ranks import rank_stability
+from kpbench.statistics.ranks import needed_blocks, rank_stability
 
 
 def logs(*means, blocks=8, noise=0.02, seed=0):
@@ -32,8 +32,18 @@ def test_blocks_are_drawn_whole():
 
 
 def test_few_blocks_separate_nothing():
-    assert not any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=5)))
-    assert any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=6)))
+    assert not any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=4)))
+    assert any(cell.separable for cell in rank_stability(logs(0.0, 3.0, blocks=5)))
+
+
+@pytest.mark.parametrize("cells", [2, 3, 6, 9, 18])
+def test_the_fewest_blocks_are_those_in_which_sign_flips_reach_the_level(cells):
+    n = needed_blocks(cells, 0.05)
+    assert 2.0**-n <= 0.05 / (cells - 1)
+    assert n == 5 or 2.0 ** -(n - 1) > 0.05 / (cells - 1)
+    far = logs(*([0.0] + [3.0] * (cells - 1)), blocks=n)
+    assert [cell.separable for cell in rank_stability(far)] == [False] + [True] * (cells - 1)
+    assert not any(cell.separable for cell in rank_stability(far[:, :-1])[1:])
 
 
 def test_ties_share():

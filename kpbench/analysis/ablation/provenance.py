@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpbench.cell import RunResult
-from kpbench.store.files import REUSED, SESSIONS, read_lines
-from kpbench.store.plan import Plan
-from kpbench.store.study import Reused, Session
+from kpbench.store.files import READ_BEFORE, READINGS, REUSED, SESSIONS, read_lines
+from kpbench.store.plan import Plan, read_plan
+from kpbench.store.study import ReadBefore, Reading, Reused, Session, now, studies
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,33 @@ class Provenance:
             first, so the study is post hoc.
         inherited: contrasts of the studies that these rows were taken from; they count in this study's family.
         drift: versions in which those studies were trained, where they differ from this study's.
+        test_before: other studies that had opened the same sealed test before this one did.
+        asked_later: when the confirmation on the sealed test was first asked for, where an earlier session had not.
     """
 
     made: str
     older: int
     inherited: int
     drift: tuple[str, ...]
+    test_before: tuple[ReadBefore, ...] = ()
+    asked_later: str = ""
+
+
+def is_for_network(reading: Reading) -> bool:
+    """Whether the sealed test was opened for a network, not for the floor."""
+    return not reading.model.startswith("floor:")
+
+
+def read_before(folder: Path, plan: Plan, out: Path) -> list[ReadBefore]:
+    """The studies in `out`, but for the one in `folder`, that have opened the sealed test of a plan for a network."""
+    found = []
+    for other in studies(out):
+        theirs = read_plan(other)
+        if other.resolve() == folder.resolve() or plan.held_out is None or theirs.held_out != plan.held_out:
+            continue
+        if readings := sum(map(is_for_network, read_lines(other / READINGS, Reading))):
+            found.append(ReadBefore(when=now(), study=other.name, plan=theirs.digest, readings=readings))
+    return found
 
 
 def reused_studies(folder: Path) -> list[Reused]:
@@ -53,4 +74,11 @@ def provenance(folder: Path, plan: Plan, rows: Sequence[RunResult]) -> Provenanc
         ),
         inherited=sum(one.contrasts for one in reused),
         drift=tuple(drift),
+        test_before=tuple(read_lines(folder / READ_BEFORE, ReadBefore)),
+        asked_later=_asked_later(sessions),
     )
+
+
+def _asked_later(sessions: Sequence[Session]) -> str:
+    asking = ["--confirm" in session.command.split() for session in sessions]
+    return sessions[asking.index(True)].when if any(asking) and not asking[0] else ""

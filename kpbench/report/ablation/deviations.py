@@ -50,6 +50,15 @@ def deviations(
         notes.append(
             f"{plural(found.provenance.older, 'row')} are older than the plan ({found.provenance.made}): post hoc."
         )
+    if found.confirmed and found.split == "val" and found.provenance.asked_later:
+        notes.append(
+            f"The confirmation on the sealed test was first asked for on {found.provenance.asked_later}: "
+            "the verdicts on validation could be read before."
+        )
+    notes += [
+        f"The sealed test had been read before: {plural(one.readings, 'time')} by {one.study} (plan {one.plan})."
+        for one in found.provenance.test_before
+    ]
     again = _models(readings) - sum(row.test_score is not None and row.taken_from is None for row in found.rows)
     if again > 0:
         notes.append(f"The sealed test was opened {plural(again, 'time')} more than once for each run that is counted.")

@@ -12,6 +12,7 @@ from kpbench.report.beside import Beside
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters
 from kpbench.space.reading import parameters_in
+from kpbench.statistics.ranks import needed_blocks
 
 MOST_READINGS = 20
 """Openings of the sealed test that the page lists one by one."""
@@ -58,6 +59,7 @@ def render_ablation(
         keypoints_note=words.keypoints_note(found),
         control=words.control_sentences(found),
         diagnostics_note=words.DIAGNOSTICS,
+        rank_seeds=needed_blocks(max(2, len(found.design.cells)), found.design.alpha),
         failures=failure_lines(found.rows),
         failed=int(found.table.failed.sum()),
         split=words.SPLITS[found.split],

@@ -41,11 +41,20 @@ def conclusion(found: Analysis) -> str:
     text += _survivors(found)
     if found.confirmed:
         words = [f"{contrast_name(found, one)} {one.word}" for one in found.confirmed]
-        text.append(f"On the sealed test, opened once: {', '.join(words)}.")
+        text.append(f"On the sealed test, {_opened(found)}: {', '.join(words)}.")
     if found.interactions:
         text.append(f"Interactions, as ratios of MSE ratios{_adjustment(found, len(found.interactions))}.")
         text += [f"{contrast_name(found, one)}: {one.word}. {_verdict(found, one)}" for one in found.interactions]
     return " ".join(text)
+
+
+def _opened(found: Analysis) -> str:
+    """That the sealed test was opened once by this study, and that it is not fresh where others had read it."""
+    before = found.provenance.test_before
+    if not before:
+        return "opened once"
+    readings = plural(sum(one.readings for one in before), "time")
+    return f"opened once here and read {readings} before by {plural(len(before), 'other study', many='other studies')}"
 
 
 def _adjustment(found: Analysis, contrasts: int) -> str:
