@@ -143,6 +143,7 @@ def _cut(words: str, width: int) -> str:
 
 REASONS = {
     "post hoc": "a study's rows are older than its plan",
+    "picked": "both are cells of one ablation, whose report has the verdicts that were planned",
     "tuned once": "a study tuned its cells once for all seeds",
 }
 """Why a pair of a study that gets no verdicts has none."""
@@ -153,7 +154,7 @@ def _verdict(pair: CellComparison, result: Comparison) -> str:
     sizes = {"beyond": "by more than", "below": "but by less than", "unclear": "by more or less than"}
     if pair.size:
         return f"A is {pair.verdict} than B, {sizes[pair.size]} the {sesoi} that are of interest"
-    if pair.why in ("post hoc", "tuned once"):
+    if pair.why in REASONS:
         return f"withheld: {REASONS[pair.why]}"
     if pair.why == "collapse":
         return "undecided at this n: failures too rare to be seen in so few seeds could hide a difference"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kpbench.statistics.estimate import Estimate, paired
+from kpbench.statistics.intervals import Interval
 
 CHUNK = 200
 """Resamples weighed at once: bounds the memory at CHUNK x images."""
@@ -28,6 +29,19 @@ class TwoUncertainties:
     seeds_and_faces: Estimate
     unit: Literal["person", "face"]
     units: int
+
+    def ratio_interval(self, confidence: float) -> Interval:
+        """The interval of the MSE ratio for fresh seeds and fresh faces, never narrower than that for fresh seeds.
+
+        With few seeds Satterthwaite's degrees of freedom are those of the faces, as if the seeds' own variance were
+        known as well as theirs, and the interval could come out inside that over seeds alone: each end is then the
+        farther of the two.
+
+        Raises:
+            ValueError: a confidence outside (0, 1).
+        """
+        ends = [one.ratio_interval(confidence) for one in (self.seeds, self.seeds_and_faces)]
+        return Interval(min(one.low for one in ends), max(one.high for one in ends), confidence)
 
 
 def seeds_by_faces(

@@ -11,7 +11,7 @@ MINIMUM_SEEDS = 5
 
 Word = Literal["better", "worse", "mixed", "equivalent", "undecided", "withheld", "incomplete"]
 Size = Literal["beyond", "unclear", "below"]
-Why = Literal["", "seeds", "post hoc", "tuned once", "collapse"]
+Why = Literal["", "seeds", "post hoc", "picked", "tuned once", "collapse"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Verdict:
     Attributes:
         size: `beyond` (the whole interval lies outside the band), `below` (the whole interval lies inside: better
             or worse, but by less than what is of interest) or `unclear`; None for the other words.
-        why: for `withheld`, too few `seeds`, rows older than the plan (`post hoc`), or one tuning for all blocks
-            (`tuned once`); for `undecided`, `collapse` where rare collapse could hide behind equal means.
+        why: for `withheld`, too few `seeds`, rows older than the plan (`post hoc`), two cells of one ablation that were
+            `picked` from it, or one tuning for all blocks (`tuned once`); for `undecided`, `collapse` where rare
+            collapse could hide behind equal means.
     """
 
     word: Word

@@ -120,3 +120,15 @@ def test_persons_are_drawn_with_all_their_faces():
         seeds_by_faces(errors, PAIR, persons=who[1:])
     with pytest.raises(ValueError, match="at least two persons"):
         seeds_by_faces(errors, PAIR, persons=np.zeros(60, dtype=int))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 8])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_fresh_faces_never_narrow_the_interval(seeds, confidence):
+    rng = np.random.default_rng(seeds)
+    errors = np.exp(rng.normal(size=(2, seeds, 1)) * 0.1 + rng.normal(size=(2, 1, 60)) * 0.5)
+    found = seeds_by_faces(errors, [1.0, -1.0])
+    alone, both = found.seeds.ratio_interval(confidence), found.ratio_interval(confidence)
+    assert both.low <= alone.low and both.high >= alone.high
+    if seeds == 2:  # where Satterthwaite's alone would
+        assert found.seeds_and_faces.ratio_interval(confidence).high < alone.high

@@ -94,9 +94,7 @@ def contrast_details(
     return tuple(
         ContrastDetail(
             two=two,
-            seeds_and_faces=None
-            if two is None or contrast.ci is None
-            else two.seeds_and_faces.ratio_interval(contrast.ci.confidence),
+            seeds_and_faces=None if two is None or contrast.ci is None else two.ratio_interval(contrast.ci.confidence),
             without=why,
             keypoints=found,
             seeds=len(level),

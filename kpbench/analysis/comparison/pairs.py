@@ -150,7 +150,9 @@ def _compared(
     interval = estimate.interval(1.0 - tested_at) if estimate else None
     found = verdict(interval, margin, n=n, planned=n + missing, needed=needed_seeds(contrasts, alpha))
     found = with_collapse(found, [side for side in map(_side, arms) if side], margin)
-    withheld = a.source.withhold or b.source.withhold
+    # Of its own cells an ablation has told what it planned to tell; any other pair is picked by what came out.
+    picked: Why = "picked" if a.source.place == b.source.place and a.source.plan.design is not None else ""
+    withheld = a.source.withhold or b.source.withhold or picked
     if withheld and found.word != "incomplete":
         found = Verdict("withheld", why=withheld)
     tested = {}
@@ -263,10 +265,8 @@ def _with_faces(arms: tuple[Arm, Arm], confidence: float) -> RatioWithFaces | No
     if persons is not None and len(set(persons)) < 2:
         return None
     found = seeds_by_faces(values, [1.0, -1.0], persons=persons)
-    both = found.seeds_and_faces
-    return RatioWithFaces(
-        ratio=both.ratio, ci=_ends(both.ratio_interval(confidence)), unit=found.unit, units=found.units
-    )
+    ratio, ci = found.seeds_and_faces.ratio, found.ratio_interval(confidence)
+    return RatioWithFaces(ratio=ratio, ci=_ends(ci), unit=found.unit, units=found.units)
 
 
 def _ends(interval: Interval) -> Ends:

@@ -135,17 +135,27 @@ def _disagreement(one: Contrast) -> str:
 
 def _survivors(found: Analysis) -> list[str]:
     """What is left of the contrasts without the seeds in which a run failed; empty where none did."""
-    notes = []
+    notes, few = [], []
     for one in found.contrasts:
         rest = one.survivors
         if rest is None or not one.failed:
             continue
         left = "no seed is left" if rest.ratio is None else f"MSE ratio {number(rest.ratio)}"
         change = ", where the interval says something else of 1" if rest.agrees is False else ""
-        notes.append(f"{contrast_name(found, one)} ({one.failed}) {left}{change}")
+        seeds = f", {rest.n} of {seeds_text(one.n)} left" if rest.n else ""
+        notes.append(f"{contrast_name(found, one)} ({one.failed}{seeds}) {left}{change}")
+        if 2 * rest.n < one.n:
+            few.append(contrast_name(found, one))
     if not notes:
         return []
-    return [
+    text = (
         "Runs that diverged or collapsed count with the error of the constant predictor; without their seeds, number "
         f"of such runs in brackets: {'; '.join(notes)}."
+    )
+    if not few:
+        return [text]
+    return [
+        text,
+        f"Fewer than half of the seeds are left for {', '.join(few)}: what is told apart there is whether a run leaves "
+        "the constant predictor at all, not what a network reaches that has learnt; train longer to ask that.",
     ]

@@ -186,18 +186,26 @@ def test_several_cells_are_one_family_under_holm(norm, again):
 
 def test_verdicts_are_the_ablations(tmp_path):
     norm = read_study(study_folder(tmp_path / "norm", seeds=12))
+    same = replace(norm, place="/another")  # as if the baseline were another study's
     found = {
-        (level, sesoi): compare(norm, norm, cells=(f"norm={level}", "norm=none"), sesoi=sesoi).pairs[0]
+        (level, sesoi): compare(norm, same, cells=(f"norm={level}", "norm=none"), sesoi=sesoi).pairs[0]
         for level in ("batch", "spatial_batch")
         for sesoi in (0.05, 0.9)
     }
     assert (found["spatial_batch", 0.05].verdict, found["spatial_batch", 0.05].size) == ("better", "beyond")
     assert (found["spatial_batch", 0.9].verdict, found["spatial_batch", 0.9].size) == ("better", "below")
-    weak = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001).pairs[0]
+    weak = compare(norm, same, cells=("norm=batch", "norm=none"), alpha=0.001).pairs[0]
     assert (weak.verdict, weak.why) == ("undecided", "")
     assert 5 < weak.detectable_interval[0] < weak.detectable < weak.detectable_interval[1]
-    alike = compare(norm, norm, cells=("norm=batch", "norm=none"), alpha=0.001, sesoi=0.9).pairs[0]
+    alike = compare(norm, same, cells=("norm=batch", "norm=none"), alpha=0.001, sesoi=0.9).pairs[0]
     assert (alike.verdict, alike.why) == ("equivalent", "")
+
+
+def test_two_cells_of_one_ablation_get_numbers_alone(norm):
+    pair = compare(norm, norm, cells=("norm=spatial_batch", "norm=none")).pairs[0]
+    apart = compare(norm, replace(norm, place="/another"), cells=("norm=spatial_batch", "norm=none")).pairs[0]
+    assert (pair.verdict, pair.size, pair.why) == ("withheld", None, "picked")
+    assert (apart.verdict, pair.ratio, pair.ci, pair.p) == ("better", apart.ratio, apart.ci, apart.p)
 
 
 def test_a_verdict_needs_the_seeds_of_its_family(norm, again):
@@ -353,7 +361,7 @@ def test_a_failed_seed_is_left_out_of_both_arms_for_orientation(norm, again):
 def test_an_arm_whose_every_seed_diverged_still_compares(tmp_path):
     every = [(1, block) for block in range(8)]
     study = read_study(study_folder(tmp_path / "s", diverged=every))
-    (pair,) = compare(study, study, cells=("norm=none", "norm=batch")).pairs
+    (pair,) = compare(study, replace(study, place="/another"), cells=("norm=none", "norm=batch")).pairs
     assert pair.verdict == "better"
     assert pair.survivors is None
     other = replace(with_seeds(study, 100), place="/other")
