@@ -151,19 +151,15 @@ def ablate(
 def outcome(result: dict[str, Any]) -> list[str]:
     """The result of an ablation in lines for a person."""
     from kpbench.cli.lines import paragraph, table
-    from kpbench.statistics.words import ends_text, number, p_text, short_names, value_text
+    from kpbench.statistics.words import contrast_text, ends_text, number, p_text, short_names
 
     names = short_names(result["plan"]["factors"])
-    pairs = [
-        f"{names[one['factor']]} {value_text(one['level'])} against {value_text(one['baseline'])}{_held(one, names)}"
-        for one in result["contrasts"]
-    ]
     rows = []
-    for pair, contrast in zip(pairs, result["contrasts"], strict=True):
+    for contrast in result["contrasts"]:
         interval = ends_text(contrast["ci"]) if contrast["ci"] else ""
         p = "" if contrast["p_adjusted"] is None else p_text(contrast["p_adjusted"], alpha=result["plan"]["alpha"])
         ratio = "" if contrast["ratio"] is None else number(contrast["ratio"])
-        rows.append((pair, ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
+        rows.append((contrast_text(contrast, names), ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
     lines = table(("contrast", "MSE ratio", "interval", "p (adj.)", "verdict"), rows, right=(1, 3))
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
     lines += ["", *paragraph(result["conclusion"])]
@@ -174,15 +170,6 @@ def outcome(result: dict[str, Any]) -> list[str]:
     if result["failures"]:
         lines += ["", *_failed(result["failures"])]
     return [*lines, "", f"report   {result['report']}"]
-
-
-def _held(one: dict[str, Any], names: dict[str, str]) -> str:
-    """Where a contrast of a crossed design holds other factors: ` @ depth=4`."""
-    from kpbench.statistics.words import value_text
-
-    if one["effect"] != "simple" or not one["at"] or len(one["at"]) == len(names) - 1 == 0:
-        return ""
-    return " @ " + ",".join(f"{names[name]}={value_text(level)}" for name, level in one["at"].items())
 
 
 def _why(one: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from kpbench.cli.lines import entries
 from kpbench.engine.limits import spoken_seconds
-from kpbench.statistics.words import cell_text, plural
+from kpbench.statistics.words import cell_text, contrast_text, plural, short_names
 from kpbench.store.plan import MOST_LISTED
 
 WIDTH = 12
@@ -47,8 +47,10 @@ def ablation_lines(said: Mapping[str, Any]) -> Iterator[str]:
     for place, count in said["reuse"].items():
         yield from _lines("reuse", f"{count:,} of them taken over from {place}, so the study is post hoc: no verdict")
     yield from _lines("each", _each(said))
-    how = "full factorial" if said["crossed"] else "one factor at a time, conditional on the baseline"
+    averaged = "full factorial, effects averaged over the other factors"
+    how = averaged if said["crossed"] else "one factor at a time, conditional on the baseline"
     yield from _lines("design", how)
+    yield from _lines("contrasts", *_family(said))
     yield from _lines("fixed", cell_text(said["fixed"]))
     yield from _lines("detectable", _detectable(said["detectable"]))
     yield from _lines("verdicts", *said["verdicts"])
@@ -111,6 +113,24 @@ def _detectable(found: Mapping[str, Any]) -> str:
         f"changes of MSE by {little} to {much} %{' or more' * (changes[1] > 1e4)}, with {100 * found['power']:.0f} % "
         f"power, at the noise of the published studies (sd of paired log MSE {noise})"
     )
+
+
+def _family(said: Mapping[str, Any]) -> Iterator[str]:
+    """How many contrasts are planned, what judges them, then each; what a preregistration needs."""
+    family, names = said["family"], short_names(said["cells"][0])
+    contrasts, alpha = family["contrasts"], f"alpha {family['alpha']:g}"
+    if len(contrasts) == 1:
+        yield f"1 planned, {alpha}"
+    elif family["correction"] == "none":
+        yield f"{len(contrasts)} planned, not corrected, {alpha} each"
+    else:
+        yield f"{len(contrasts)} planned, {family['correction'].capitalize()} over them, {alpha}"
+    if family["looks"]:
+        yield f"looks at {', '.join(map(str, family['looks']))} seeds share this alpha"
+    yield f"smallest effect of interest {100 * family['sesoi']:g} % of MSE"
+    yield from (contrast_text(one, names) for one in contrasts)
+    if family["interactions"]:
+        yield f"and {plural(family['interactions'], 'interaction')}, a family of their own"
 
 
 def _each(said: Mapping[str, Any]) -> str:

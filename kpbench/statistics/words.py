@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kpbench.cell import Scalar, spoken
 from kpbench.statistics.scale import percent_change
@@ -81,6 +81,17 @@ def cell_text(cell: Mapping[str, Scalar]) -> str:
 def value_text(value: Scalar) -> str:
     """A parameter's value as a person types it, a number with three digits, code of one's own without its digest."""
     return show_number(value) if isinstance(value, float) else spoken(value)
+
+
+def contrast_text(one: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """A contrast of `--json` by its levels, with where other factors are held: `norm batch against none @ depth=4`.
+
+    Args:
+        names: of every factor of the design, as `short_names` gives them.
+    """
+    text = f"{names[one['factor']]} {value_text(one['level'])} against {value_text(one['baseline'])}"
+    held = ",".join(f"{names[name]}={value_text(level)}" for name, level in one["at"].items())
+    return f"{text} @ {held}" if held and one["effect"] == "simple" else text
 
 
 def signed(value: float | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis.ablation.family import terms_of
+from kpbench.analysis.ablation.family import family_as_json, terms_of
 from kpbench.cell import Scalar, cell_id
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.events import Notice, Notify, Stage
@@ -222,6 +222,7 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         },
         "reuse": reused,
         "crossed": design.crossed,
+        "family": family_as_json(design),
         "fixed": _fixed(task.space, design),
         "detectable": _detectable(design),
         "verdicts": _withheld(prepared, plan),
