@@ -18,6 +18,7 @@ from kpbench.cli.main import app
 from kpbench.engine.evaluate import known_parameters
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
+from kpbench.version import __version__
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
@@ -80,6 +81,15 @@ def test_every_page_is_linked_from_the_readme_and_stands_in_the_site():
 def test_the_readme_is_short():
     assert len(README.split()) < 1500
     assert (ROOT / "docs" / "report.png").stat().st_size < 200_000
+
+
+def test_the_citation_is_that_of_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= cited.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (cited["title"], cited["version"], cited["license"]) == (project["name"], __version__, project["license"])
+    assert cited["authors"] == [{"name": "The kpbench authors"}] and cited["abstract"] == project["description"]
+    assert not {"doi", "url", "repository-code"} & cited.keys()
 
 
 def test_the_site_is_built_from_the_versions_that_are_pinned():
