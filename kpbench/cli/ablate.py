@@ -161,6 +161,7 @@ def outcome(result: dict[str, Any]) -> list[str]:
         ratio = "" if contrast["ratio"] is None else number(contrast["ratio"])
         rows.append((contrast_text(contrast, names), ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
     lines = table(("contrast", "MSE ratio", "interval", "p (adj.)", "verdict"), rows, right=(1, 3))
+    lines += paragraph(interval_levels(result))
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
     lines += ["", *paragraph(result["conclusion"])]
     if broken := sum(cell["failed"] for cell in result["tuning"]):
@@ -170,6 +171,22 @@ def outcome(result: dict[str, Any]) -> list[str]:
     if result["failures"]:
         lines += ["", *_failed(result["failures"])]
     return [*lines, "", f"report   {result['report']}"]
+
+
+def interval_levels(result: dict[str, Any]) -> str:
+    """At which levels the intervals of the contrasts are: `intervals at 95 to 99.2 %, ...`; empty without any."""
+    from kpbench.statistics.words import ends_text
+
+    found = [one["confidence"] for one in result["contrasts"] if one["confidence"] is not None]
+    if not found:
+        return ""
+    ends = dict.fromkeys((min(found), max(found)))
+    text = f"intervals at {ends_text(ends, lambda level: f'{100 * level:.3g}')} %"
+    plan = result["plan"]
+    if not max(found) > 1 - plan["alpha"]:
+        return text
+    wide = "its look and step of Holm ask" if plan["looks"] else "its step of Holm asks"
+    return f"{text}, each as wide as {wide}"
 
 
 def _why(one: dict[str, Any]) -> str:
