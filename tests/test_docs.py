@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -14,8 +15,13 @@ import ray
 import typer
 import yaml
 
+from kpbench.analysis.verify import read_verification
+from kpbench.cell import Role
 from kpbench.cli.main import app
 from kpbench.engine.evaluate import known_parameters
+from kpbench.plots import verify
+from kpbench.plots.ablation.plots import ABLATION_PLOTS
+from kpbench.plots.search.plots import PLOTS
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 from kpbench.version import __version__
@@ -139,7 +145,17 @@ def test_the_notebook_of_the_page_on_exports_runs():
     (program,) = blocks("python", PAGES["exports"])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "'heatmap_offset': 4" in done.stdout and done.stdout.endswith("True\n")
+    assert "'softargmax': 412.4}" in done.stdout and done.stdout.endswith("True\n")  # 411.3 with the A/A controls
+
+
+def test_the_page_on_exports_has_the_figures_of_each_kind_of_study():
+    listed = {kind: re.findall(r"`(\w+)`", names) for kind, names in re.findall(
+        r"^\| (search|ablation|verification) \| (.+) \|$", PAGES["exports"], flags=re.M)}  # fmt: skip
+    pair = read_verification(ROOT / "reports" / "verify-heads")
+    drawn = {"search": PLOTS, "ablation": ABLATION_PLOTS, "verification": verify.draw(pair)}
+    assert listed == {kind: list(made) for kind, made in drawn.items()}
+    for role in get_args(Role):
+        assert f"`{role}`" in PAGES["exports"], role
 
 
 def test_the_readmes_make_targets_exist():
