@@ -19,13 +19,11 @@ def search_lines(said: Mapping[str, Any]) -> Iterator[str]:
     if said["constraints"]:
         yield from _lines("constraints", _constraints(said))
     yield from _lines("cells", "a continuum" if said["cells"] is None else f"{said['cells']:,}")
-    warm = said["warm_start"]
-    yield from _lines(
-        "trials",
-        f"{said['trials']:,}, "
-        + ("every cell once" if said["every_cell"] else f"chosen by {said['sampler']}")
-        + (f", which knows {plural(warm['cells'], 'cell')} of {warm['study']}" if warm else ""),
-    )
+    who, warm = "every cell once" if said["every_cell"] else f"chosen by {said['sampler']}", said["warm_start"]
+    if warm:
+        cells = f"{plural(warm['cells'], 'cell')} of {warm['study']}"
+        who += f", so that the {cells} change nothing" if said["every_cell"] else f", which knows {cells}"
+    yield from _lines("trials", f"{said['trials']:,}, {who}")
     runs = said["runs"]
     yield from _lines("runs", f"{runs['trials']:,} of at most {_each(said)}, then {runs['finals']} with fresh seeds")
     yield from _common(said)
