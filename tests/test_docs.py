@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -14,10 +15,16 @@ import ray
 import typer
 import yaml
 
+from kpbench.analysis.verify import read_verification
+from kpbench.cell import Role
 from kpbench.cli.main import app
 from kpbench.engine.evaluate import known_parameters
+from kpbench.plots import verify
+from kpbench.plots.ablation.plots import ABLATION_PLOTS
+from kpbench.plots.search.plots import PLOTS
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
+from kpbench.version import __version__
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
@@ -82,6 +89,15 @@ def test_the_readme_is_short():
     assert (ROOT / "docs" / "report.png").stat().st_size < 200_000
 
 
+def test_the_citation_is_that_of_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= cited.keys()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (cited["title"], cited["version"], cited["license"]) == (project["name"], __version__, project["license"])
+    assert cited["authors"] == [{"name": "The kpbench authors"}] and cited["abstract"] == project["description"]
+    assert not {"doi", "url", "repository-code"} & cited.keys()
+
+
 def test_the_site_is_built_from_the_versions_that_are_pinned():
     """`make check`, which CI runs, builds it strictly: a dead link, an unlisted page or a bad docstring ends it."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -129,7 +145,17 @@ def test_the_notebook_of_the_page_on_exports_runs():
     (program,) = blocks("python", PAGES["exports"])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert "'heatmap_offset': 4" in done.stdout and done.stdout.endswith("True\n")
+    assert "'softargmax': 412.4}" in done.stdout and done.stdout.endswith("True\n")  # 411.3 with the A/A controls
+
+
+def test_the_page_on_exports_has_the_figures_of_each_kind_of_study():
+    listed = {kind: re.findall(r"`(\w+)`", names) for kind, names in re.findall(
+        r"^\| (search|ablation|verification) \| (.+) \|$", PAGES["exports"], flags=re.M)}  # fmt: skip
+    pair = read_verification(ROOT / "reports" / "verify-heads")
+    drawn = {"search": PLOTS, "ablation": ABLATION_PLOTS, "verification": verify.draw(pair)}
+    assert listed == {kind: list(made) for kind, made in drawn.items()}
+    for role in get_args(Role):
+        assert f"`{role}`" in PAGES["exports"], role
 
 
 def test_the_readmes_make_targets_exist():

@@ -144,6 +144,16 @@ def test_the_readmes_findings_are_those_of_the_rows():
     assert "dropout changes the MSE by 2 % or less" in text
 
 
+def test_the_levels_of_the_intervals_are_said():
+    """Holm's step gives each contrast a level of its own: both tables say from where to where."""
+    readme = {folder for folder in STUDIES if f"](reports/{folder.name}/report.html)" in README}
+    for folders, text in ((readme, README), (STUDIES, FINDINGS)):
+        found = [analyse(folder) for folder in folders]
+        levels = [one.ci.confidence for study in found for one in (*study.contrasts, *study.confirmed)]
+        said = f"at {100 * min(levels):.3g} to {100 * max(levels):.3g} %"
+        assert said in " ".join(text.split()), said
+
+
 def test_a_contrast_that_another_page_shows_is_that_of_the_findings():
     lines = set(FINDINGS.splitlines())
     others = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md") if page.stem != "findings"]

@@ -151,20 +151,17 @@ def ablate(
 def outcome(result: dict[str, Any]) -> list[str]:
     """The result of an ablation in lines for a person."""
     from kpbench.cli.lines import paragraph, table
-    from kpbench.statistics.words import ends_text, number, p_text, short_names, value_text
+    from kpbench.statistics.words import contrast_text, ends_text, number, p_text, short_names
 
     names = short_names(result["plan"]["factors"])
-    pairs = [
-        f"{names[one['factor']]} {value_text(one['level'])} against {value_text(one['baseline'])}{_held(one, names)}"
-        for one in result["contrasts"]
-    ]
     rows = []
-    for pair, contrast in zip(pairs, result["contrasts"], strict=True):
+    for contrast in result["contrasts"]:
         interval = ends_text(contrast["ci"]) if contrast["ci"] else ""
         p = "" if contrast["p_adjusted"] is None else p_text(contrast["p_adjusted"], alpha=result["plan"]["alpha"])
         ratio = "" if contrast["ratio"] is None else number(contrast["ratio"])
-        rows.append((pair, ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
+        rows.append((contrast_text(contrast, names), ratio, interval, p, f"{contrast['verdict']}{_why(contrast)}"))
     lines = table(("contrast", "MSE ratio", "interval", "p (adj.)", "verdict"), rows, right=(1, 3))
+    lines += paragraph(interval_levels(result))
     lines += [line for one in result["size_matched"] for line in _at_one_size(one, names)]
     lines += ["", *paragraph(result["conclusion"])]
     if broken := sum(cell["failed"] for cell in result["tuning"]):
@@ -176,13 +173,20 @@ def outcome(result: dict[str, Any]) -> list[str]:
     return [*lines, "", f"report   {result['report']}"]
 
 
-def _held(one: dict[str, Any], names: dict[str, str]) -> str:
-    """Where a contrast of a crossed design holds other factors: ` @ depth=4`."""
-    from kpbench.statistics.words import value_text
+def interval_levels(result: dict[str, Any]) -> str:
+    """At which levels the intervals of the contrasts are: `intervals at 95 to 99.2 %, ...`; empty without any."""
+    from kpbench.statistics.words import ends_text
 
-    if one["effect"] != "simple" or not one["at"] or len(one["at"]) == len(names) - 1 == 0:
+    found = [one["confidence"] for one in result["contrasts"] if one["confidence"] is not None]
+    if not found:
         return ""
-    return " @ " + ",".join(f"{names[name]}={value_text(level)}" for name, level in one["at"].items())
+    ends = dict.fromkeys((min(found), max(found)))
+    text = f"intervals at {ends_text(ends, lambda level: f'{100 * level:.3g}')} %"
+    plan = result["plan"]
+    if not max(found) > 1 - plan["alpha"]:
+        return text
+    wide = "its look and step of Holm ask" if plan["looks"] else "its step of Holm asks"
+    return f"{text}, each as wide as {wide}"
 
 
 def _why(one: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from kpbench.analysis.comparison.pairs import POWER, CellComparison
 from kpbench.analysis.comparison.study import judged_on
 from kpbench.cli.compare_notes import coverage, notes, number, shown, span
 from kpbench.cli.lines import COLUMNS, STEP, paragraph, table, terminal_columns
-from kpbench.statistics.words import ends_text, plural, short_names
+from kpbench.statistics.intervals import Interval
+from kpbench.statistics.words import detectable_text, ends_text, plural, short_names
 
 LABEL = 18
 """Columns of what stands before a value."""
@@ -95,12 +96,11 @@ def _single(pair: CellComparison, result: Comparison) -> list[str]:
         label = "  fresh faces too" if faces.unit == "face" else f"  {faces.units} people too"
         lines.append(f"{label:{LABEL}}MSE ratio {number(faces.ratio)}, {span(faces.ci)}")
     if pair.p is not None and pair.superiority_interval and pair.detectable is not None and pair.detectable_interval:
-        low, high = map(_percent, pair.detectable_interval)
-        found = f"{_percent(pair.detectable)} % ({low} to {high} %) of MSE at this n, {100 * POWER:.0f} % power"
+        found = detectable_text(pair.detectable, Interval(*pair.detectable_interval, confidence=0.95))
         lines += [
             *_entry("p", f"{_p(pair.p)}, {_test(pair)}"),
             *_entry("P(A beats B)", f"{pair.superiority:.3f}, {span(pair.superiority_interval)}"),
-            *_entry("detectable", found),
+            *_entry("detectable", f"{found} of MSE at this n, {100 * POWER:.0f} % power"),
         ]
     return lines + _entry("verdict", _verdict(pair, result))
 
@@ -214,10 +214,6 @@ def _score(score: float | None, ends: Ends | None = None) -> str:
         return ""
     text = f"{score:.1f}" if score < 1000 else f"{score:.0f}" if score < 1e5 else f"{score:.0e}"
     return f"{text} ({ends_text(ends, _score)})" if ends else text
-
-
-def _percent(value: float) -> str:
-    return f"{value:.2g}" if value < 10 else f"{value:.0f}" if value < 1e5 else f"{value:.0e}"
 
 
 def _p(p: float) -> str:

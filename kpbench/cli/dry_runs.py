@@ -5,7 +5,7 @@ from typing import Any
 
 from kpbench.cli.lines import entries
 from kpbench.engine.limits import spoken_seconds
-from kpbench.statistics.words import cell_text, plural
+from kpbench.statistics.words import cell_text, contrast_text, plural, short_names
 from kpbench.store.plan import MOST_LISTED
 
 WIDTH = 12
@@ -19,13 +19,11 @@ def search_lines(said: Mapping[str, Any]) -> Iterator[str]:
     if said["constraints"]:
         yield from _lines("constraints", _constraints(said))
     yield from _lines("cells", "a continuum" if said["cells"] is None else f"{said['cells']:,}")
-    warm = said["warm_start"]
-    yield from _lines(
-        "trials",
-        f"{said['trials']:,}, "
-        + ("every cell once" if said["every_cell"] else f"chosen by {said['sampler']}")
-        + (f", which knows {plural(warm['cells'], 'cell')} of {warm['study']}" if warm else ""),
-    )
+    who, warm = "every cell once" if said["every_cell"] else f"chosen by {said['sampler']}", said["warm_start"]
+    if warm:
+        cells = f"{plural(warm['cells'], 'cell')} of {warm['study']}"
+        who += f", so that the {cells} change nothing" if said["every_cell"] else f", which knows {cells}"
+    yield from _lines("trials", f"{said['trials']:,}, {who}")
     runs = said["runs"]
     yield from _lines("runs", f"{runs['trials']:,} of at most {_each(said)}, then {runs['finals']} with fresh seeds")
     yield from _common(said)
@@ -47,8 +45,10 @@ def ablation_lines(said: Mapping[str, Any]) -> Iterator[str]:
     for place, count in said["reuse"].items():
         yield from _lines("reuse", f"{count:,} of them taken over from {place}, so the study is post hoc: no verdict")
     yield from _lines("each", _each(said))
-    how = "full factorial" if said["crossed"] else "one factor at a time, conditional on the baseline"
+    averaged = "full factorial, effects averaged over the other factors"
+    how = averaged if said["crossed"] else "one factor at a time, conditional on the baseline"
     yield from _lines("design", how)
+    yield from _lines("contrasts", *_family(said))
     yield from _lines("fixed", cell_text(said["fixed"]))
     yield from _lines("detectable", _detectable(said["detectable"]))
     yield from _lines("verdicts", *said["verdicts"])
@@ -112,6 +112,24 @@ def _detectable(found: Mapping[str, Any]) -> str:
         f"power, at the noise of most published contrasts with {found['noise_of']} (sd of paired log MSE {low} to "
         f"{high}); at the largest there, {worst}, {most} %; your own is known after the run: kpbench power STUDY"
     )
+
+
+def _family(said: Mapping[str, Any]) -> Iterator[str]:
+    """How many contrasts are planned, what judges them, then each; what a preregistration needs."""
+    family, names = said["family"], short_names(said["cells"][0])
+    contrasts, alpha = family["contrasts"], f"alpha {family['alpha']:g}"
+    if len(contrasts) == 1:
+        yield f"1 planned, {alpha}"
+    elif family["correction"] == "none":
+        yield f"{len(contrasts)} planned, not corrected, {alpha} each"
+    else:
+        yield f"{len(contrasts)} planned, {family['correction'].capitalize()} over them, {alpha}"
+    if family["looks"]:
+        yield f"looks at {', '.join(map(str, family['looks']))} seeds share this alpha"
+    yield f"smallest effect of interest {100 * family['sesoi']:g} % of MSE"
+    yield from (contrast_text(one, names) for one in contrasts)
+    if family["interactions"]:
+        yield f"and {plural(family['interactions'], 'interaction')}, a family of their own"
 
 
 def _each(said: Mapping[str, Any]) -> str:

@@ -37,11 +37,20 @@ def power(
     )
     typer.echo("\n".join([*paragraph(words), ""]))
     head = ("contrast", "run", "sd", "seeds needed", "cautious", "equivalent")
-    rows = []
+    rows, collapse = [], list[str]()
     for one in found:
         name = f"{short_name(one['factor'])} {value_text(one['level'])} against {value_text(one['baseline'])}"
         name += "".join(f", {short_name(factor)} {value_text(level)}" for factor, level in one["at"].items())
         seeds = (f"{one[column]:,}" for column in ("seeds", "cautious", "equivalent"))
         rows.append((name, str(one["n"]), f"{one['sd']:.3f}", *seeds))
-    typer.echo("\n".join(table(head, rows, right=range(1, 6))))
+        collapse += [name] * (one["equivalent_set_by"] == "collapse")
+    lines = table(head, rows, right=range(1, 6))
+    if collapse:
+        which = "each contrast" if len(collapse) == len(found) else "; ".join(collapse)
+        note = (
+            f"equivalent is set by rare collapse, not by the sd, for {which}: a run that collapses counts with the "
+            "mean face's MSE, and so many seeds without one show that collapses could not hide more than "
+        )
+        lines += ["", *paragraph(f"{note}{effect_text}.")]
+    typer.echo("\n".join(lines))
     return 0

@@ -35,6 +35,9 @@ def report(
     tables: Annotated[
         Tables | None, typer.Option(help="Instead of the page its tables, as latex (booktabs) or md.")
     ] = None,
+    all_columns: Annotated[
+        bool, typer.Option("--all-columns", help="Of the tables also the columns that the page shows when asked.")
+    ] = False,
     table: Annotated[str | None, typer.Option(help="Of the tables this one alone: contrasts, leaderboard ...")] = None,
     figure: Annotated[
         str | None,
@@ -50,6 +53,8 @@ def report(
         raise UsageError("--tables writes tables and --figure a figure: give one of them")
     if table is not None and tables is None:
         raise UsageError("--table chooses one of the --tables; add --tables latex or --tables md")
+    if all_columns and tables is None:
+        raise UsageError("--all-columns is of --tables; add --tables latex or --tables md")
     if tables is None and figure is None and to is not None and to.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--to {to} is no page; write {to.with_suffix('.html')}, or ask for --tables or a --figure")
     asked = studies or []
@@ -66,7 +71,7 @@ def report(
     if figure is not None:
         return _figure(study, figure, panel, out, to)
     if tables is not None:
-        return _tables(study, tables.value, table, out, to)
+        return _tables(study, tables.value, table, out, to, whole=all_columns)
     return _page(study, out, to, faces=faces)
 
 
@@ -88,14 +93,19 @@ def _page(study: str, out: Path, to: Path | None, *, faces: bool) -> int:
     return 0
 
 
-def _tables(study: str, kind: str, name: str | None, out: Path, to: Path | None) -> int:
+def _tables(study: str, kind: str, name: str | None, out: Path, to: Path | None, *, whole: bool) -> int:
     from kpbench.report.figures import tables_of
     from kpbench.report.table_texts import FORMATS
+    from kpbench.statistics.words import plural
     from kpbench.store.study import find_study
 
     kind_of_file(to, kind, SUFFIXES, default=kind)
-    text = "\n".join(FORMATS[kind](key, found) for key, found in tables_of(find_study(study, out), name).items())
+    found = tables_of(find_study(study, out), name)
+    text = "\n".join(FORMATS[kind](key, table if whole else table.narrow()) for key, table in found.items())
     typer.echo(text if to is None else file_to_write(to, text), nl=to is not None)
+    for key, table in found.items():
+        if table.folded and not whole:
+            typer.echo(f"{key}: {plural(len(table.folded), 'more column')} with --all-columns", err=True)
     return 0
 
 

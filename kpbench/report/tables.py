@@ -41,6 +41,12 @@ class Table:
     def __bool__(self) -> bool:
         return bool(self.rows)
 
+    def narrow(self) -> "Table":
+        """The table without its folded columns: what a page shows at first, and a printed page has room for."""
+        kept = [at for at, name in enumerate(self.columns) if name not in self.folded]
+        columns = {name: kind for name, kind in self.columns.items() if name not in self.folded}
+        return Table(self.label, columns, [[row[at] for at in kept] for row in self.rows])
+
     def records(self) -> list[dict[str, str | Cell]]:
         """Each row by its headings."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]

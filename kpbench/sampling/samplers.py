@@ -38,6 +38,11 @@ class Sampler:
     ask: Ask | None
     patience: int = RESAMPLES
 
+    @property
+    def learns(self) -> bool:
+        """Whether what is known changes what it gives."""
+        return self.ask not in (None, at_random)
+
 
 def at_random(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Iterator[Point]:
     """Points drawn at random, whatever is known."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kpbench.cell import Scalar, spoken
 from kpbench.statistics.scale import percent_change
@@ -11,6 +11,9 @@ if TYPE_CHECKING:  # a status is told in these words without scipy, which takes 
     from kpbench.statistics.intervals import Interval
 
 MINUS = "−"
+
+MOST_PERCENT = 1000
+"""A change of MSE beyond it is written `> 1,000 %`: what two seeds of a running study give has no meaning there."""
 
 
 def number(value: float, *, beside: float = 1.0) -> str:
@@ -38,18 +41,26 @@ def p_text(p: float | None, *, alpha: float = 0.05) -> str:
 def percent(ratio: float) -> str:
     """A ratio as a signed change: `−12.3 %`; more digits where it is small, so that the sign is never lost."""
     change = percent_change(ratio)
+    if change > MOST_PERCENT:
+        return f"> +{MOST_PERCENT:,} %"
     text = f"{abs(change):,.1f}" if abs(change) >= 0.1 else f"{abs(change):.2g}"
     return f"{MINUS if change < 0 else '+'}{text} %" if change else "0 %"
 
 
 def detectable_text(change: float | None, interval: "Interval | None") -> str:
-    """A detectable change of MSE with its interval: `26 % (16 to 78 %)`; a dash for none, or for one past a million."""
-    if change is None or interval is None or change > 1e6:
+    """A detectable change of MSE with its interval: `26 % (16 to 78 %)`; a dash for none."""
+    if change is None or interval is None:
         return "–"
-    size, low, high = (
-        f"{value:.2g}" if value < 99.5 else f"{value:,.0f}" for value in (change, interval.low, interval.high)
-    )
-    return f"{size} % ({low} to {high} %)"
+    if change > MOST_PERCENT:
+        return f"{_size(change)} %"
+    return f"{_size(change)} % ({ends_text((interval.low, interval.high), _size)} %)"
+
+
+def _size(change: float) -> str:
+    """A change in percent without a sign, in two digits or whole, never past `MOST_PERCENT`."""
+    if change > MOST_PERCENT:
+        return f"> {MOST_PERCENT:,}"
+    return f"{change:.2g}" if change < 99.5 else f"{change:,.0f}"
 
 
 def show_number(value: float, *, digits: int = 3) -> str:
@@ -70,6 +81,17 @@ def cell_text(cell: Mapping[str, Scalar]) -> str:
 def value_text(value: Scalar) -> str:
     """A parameter's value as a person types it, a number with three digits, code of one's own without its digest."""
     return show_number(value) if isinstance(value, float) else spoken(value)
+
+
+def contrast_text(one: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """A contrast of `--json` by its levels, with where other factors are held: `norm batch against none @ depth=4`.
+
+    Args:
+        names: of every factor of the design, as `short_names` gives them.
+    """
+    text = f"{names[one['factor']]} {value_text(one['level'])} against {value_text(one['baseline'])}"
+    held = ",".join(f"{names[name]}={value_text(level)}" for name, level in one["at"].items())
+    return f"{text} @ {held}" if held and one["effect"] == "simple" else text
 
 
 def signed(value: float | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kpbench.analysis.ablation.family import terms_of
+from kpbench.analysis.ablation.family import family_as_json, terms_of
 from kpbench.analysis.ablation.provenance import read_before
 from kpbench.cell import Scalar, cell_id
 from kpbench.engine.cluster import Cluster
@@ -229,6 +229,7 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         },
         "reuse": reused,
         "crossed": design.crossed,
+        "family": family_as_json(design),
         "fixed": _fixed(task.space, design),
         "detectable": _detectable(design, task.epochs),
         "verdicts": _withheld(prepared, plan),

@@ -153,6 +153,11 @@ def prepare_search(request: SearchRequest) -> Search:
     check_name(request.name)
     check_tracker(request.track)
     sampler = lookup(SAMPLERS, request.sampler, "sampler")
+    if request.warm_start is not None and not sampler.learns:
+        raise UsageError(
+            f"--warm-start shows the sampler what another study found, and '{request.sampler}' looks at nothing: leave "
+            "it out, or use tpe"
+        )
     lookup(SCHEDULERS, request.scheduler, "scheduler")
     if request.network is not None and not WRITTEN.fullmatch(request.network):
         raise UsageError(f"--network must be FILE.py:NAME, got '{request.network}'")

@@ -4,8 +4,12 @@ import json
 
 import pytest
 
+from kpbench.analysis.ablation.analysis import analyse
+from kpbench.analysis.ablation.json import as_json
+from kpbench.cli.ablate import interval_levels, outcome
 from kpbench.cli.options import named_levels, share
 from kpbench.errors import UsageError
+from tests.ablation_rows import study_folder
 from tests.cli.spaces import SPACE
 
 
@@ -74,6 +78,21 @@ def test_a_mistake_is_one_line_that_names_it(refused, words, names, tmp_path):
 def test_power_of_a_search_is_refused(kpbench, refused, options, course):
     assert kpbench("search", *options[:4], "--n-trials", 1, "--epochs", 1, "--workers", 0, "--name", "s", "-q")[0] == 0
     assert "not an ablation" in refused("power", "s")
+
+
+def test_the_levels_of_the_intervals_are_said_under_the_table(tmp_path):
+    """Holm's steps give two contrasts two levels; one contrast has the study's own; looks share the error rate."""
+
+    def said(**options):
+        found = as_json(analyse(study_folder(tmp_path / str(len(list(tmp_path.iterdir()))), **options)))
+        return interval_levels(found), outcome({**found, "conclusion": "So.", "report": "r"})
+
+    note, lines = said()
+    assert note == "intervals at 95 to 97.5 %, each as wide as its step of Holm asks"
+    assert lines[lines.index(note) - 2].startswith("norm batch against none")
+    assert said(factors={"network.norm": ("none", "batch")})[0] == "intervals at 95 %"
+    assert said(correction="none")[0] == "intervals at 95 %"
+    assert interval_levels({"contrasts": [], "plan": {}}) == ""
 
 
 def test_words_of_levels():

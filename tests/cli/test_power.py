@@ -16,7 +16,7 @@ def test_effect_power_and_the_seeds_for_equivalence_are_printed(kpbench, norm):
     code, out, err = kpbench("power", "norm", "--power", "0.9")
     assert (code, err) == (0, "")
     assert "Seeds to find a change of MSE by 5 % with 90 % power" in out
-    head, batch, _ = out.splitlines()[-3:]
+    head, batch, _ = out.partition("\n\nequivalent is set")[0].splitlines()[-3:]
     assert head.split()[-2:] == ["cautious", "equivalent"]
     assert max(map(len, out.splitlines())) <= 80
     result = json.loads(kpbench("power", "norm", "--power", "0.9", "--json")[1])
@@ -25,6 +25,16 @@ def test_effect_power_and_the_seeds_for_equivalence_are_printed(kpbench, norm):
     assert batch.split()[-5:] == [
         "8", f"{one['sd']:.3f}", str(one["seeds"]), str(one["cautious"]), str(one["equivalent"]),
     ]  # fmt: skip
+
+
+def test_what_decides_equivalent_is_said(kpbench, tmp_path):
+    study_folder(tmp_path / "reports" / "quiet", noise=0.002)
+    result = json.loads(kpbench("power", "quiet", "--json")[1])["contrasts"]
+    assert {one["equivalent_set_by"] for one in result} == {"collapse"}
+    out = " ".join(kpbench("power", "quiet")[1].split())
+    assert "equivalent is set by rare collapse, not by the sd, for each contrast" in out
+    study_folder(tmp_path / "reports" / "loud", noise=0.5)
+    assert "rare collapse" not in kpbench("power", "loud")[1]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,17 @@ def test_tables_on_stdout_or_in_a_file(kpbench, tmp_path):
     assert "\\label{tab:contrasts}" in text
 
 
+def test_a_wide_table_has_the_columns_that_the_page_shows_unless_all_are_asked_for(kpbench):
+    asked = ["report", ABLATION, "--table", "contrasts", "--tables"]
+    code, out, err = kpbench(*asked, "latex")
+    assert (code, err) == (0, "contrasts: 16 more columns with --all-columns\n")
+    assert "Contrast & Verdict & MSE ratio & Interval & at & p adjusted & Detectable \\\\\n" in out
+    assert "\\begin{tabular}{llrrrrr}" in out and "head fc against softargmax & worse & 1.56 & 1.42 to 1.72 &" in out
+    code, out, err = kpbench(*asked, "md", "--all-columns")
+    assert (code, err) == (0, "")
+    assert [line.count("|") for line in out.splitlines() if line.startswith("|")] == [24] * 6
+
+
 def test_a_figure_in_a_file(kpbench, tmp_path, monkeypatch):
     monkeypatch.setattr(standalone, "picture", lambda figure, kind: f"<{kind} {len(figure.data)}>".encode())
     code, out, err = kpbench("report", SEARCH, "--figure", "learning_curves", "--to", "curves.svg", "--panel", 2)
@@ -37,6 +48,7 @@ def test_a_figure_in_a_file(kpbench, tmp_path, monkeypatch):
         (["--tables", "md", "--to", "x.tex"], "x.tex is no .md file; write x.md"),
         (["--tables", "md", "--table", "mean"], "unknown table 'mean'; known: contrasts, means"),
         (["--tables", "md", "--to", "nowhere/x.md"], "cannot write nowhere/x.md: No such file or directory"),
+        (["--all-columns"], "--all-columns is of --tables"),
         (["--table", "means"], "add --tables latex or --tables md"),
         (["--tables", "md", "--figure", "forest"], "give one of them"),
         (["--to", "x.svg"], "x.svg is no page; write x.html, or ask for --tables or a --figure"),

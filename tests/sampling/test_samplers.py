@@ -1,5 +1,10 @@
 """Proposals, priors and the journal; what every sampler keeps is in `tests/contracts/test_samplers.py`."""
 
+import math
+import re
+from pathlib import Path
+from random import Random
+
 import optuna
 import pytest
 from optuna.storages import JournalStorage
@@ -11,6 +16,7 @@ from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import Journal
 from kpbench.sampling.optuna_study import BEST, REMEMBERED, STARTUP, remembered
+from kpbench.sampling.points import drawn, settled, told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS, propose
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
@@ -50,6 +56,35 @@ def grown(tmp_path, space, sampler, n, *, enumerated=False, legal=lambda cell: T
         found.append(cell)
         journal.end(told, TrialState.COMPLETE, float(len(str(sorted(params.items())))) + number % 3)
     return found
+
+
+def proposals(space, sampler, scores, state=TrialState.COMPLETE):
+    """What a sampler gives after cells with these scores, for three seeds; the cells are always the same."""
+    draw = Random(0)
+    cells = [settled(space, drawn(space, draw)) for _ in scores]
+    history = told_elsewhere(space, list(zip(cells, scores, strict=True)))
+    for trial in history:
+        trial.state = state
+    asked = {"sampler": SAMPLERS[sampler], "enumerated": False, "legal": lambda cell: True}
+    return [propose(space, history, set(), seed=seed, **asked) for seed in range(3)]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2", "evolution", "cma_es", "random"])
+def test_the_first_trials_are_those_of_the_page_on_search(sampler):
+    """Scores change nothing before so many trials have ended, and something after."""
+    space = read("cnn_tune")
+    page = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    (line,) = re.findall(rf"^\| `{sampler}`(?:, `grid`)? \| (.+?) \|", page, flags=re.M)
+    first = {"random": 40, "cma_es": 4 + int(3 * math.log(len(space.factors)))}.get(sampler, STARTUP)
+    assert sampler == "random" or (f"until {first} " in line) != (sampler == "cma_es")
+
+    def learns(n, state=TrialState.COMPLETE):
+        scores = [float(n) for n in range(n)]
+        return proposals(space, sampler, scores, state) != proposals(space, sampler, scores[::-1], state)
+
+    assert not learns(first - 1)
+    assert learns(first) == (sampler != "random")
+    assert not learns(first, TrialState.FAIL)
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

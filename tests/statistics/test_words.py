@@ -20,7 +20,14 @@ from kpbench.statistics.words import (
 
 @pytest.mark.parametrize(
     ("ratio", "text"),
-    [(1.0, "0 %"), (0.88, "−12.0 %"), (1.205, "+20.5 %"), (0.99996, "−0.004 %"), (31.0, "+3,000.0 %")],
+    [
+        (1.0, "0 %"),
+        (0.88, "−12.0 %"),
+        (1.205, "+20.5 %"),
+        (0.99996, "−0.004 %"),
+        (9.0, "+800.0 %"),
+        (31.0, "> +1,000 %"),
+    ],
 )
 def test_a_percentage_keeps_its_sign(ratio, text):
     assert percent(ratio) == text
@@ -58,6 +65,14 @@ def test_a_count_has_three_digits():
 def test_a_detectable_change_has_its_interval():
     assert detectable_text(26.4, Interval(15.7, 123.4, 0.95)) == "26 % (16 to 123 %)"
     assert detectable_text(None, None) == "–"
+
+
+def test_a_change_that_means_nothing_is_not_spelt_out():
+    """Two seeds of a running study: 2,163 % with an interval whose upper end has three hundred digits."""
+    assert detectable_text(640.0, Interval(150.0, 1e300, 0.95)) == "640 % (150 to > 1,000 %)"
+    assert detectable_text(2163.0, Interval(302.0, 1e300, 0.95)) == "> 1,000 %"
+    assert detectable_text(math.inf, Interval(0.0, math.inf, 0.95)) == "> 1,000 %"
+    assert percent(math.inf) == "> +1,000 %"
 
 
 def test_a_cell_is_written_as_a_person_types_it():

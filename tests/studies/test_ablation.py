@@ -30,6 +30,7 @@ from kpbench.studies.ablation import ablate, dry_run
 from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
 from kpbench.task.score import score_from_mse
 from kpbench.training import device
+from tests.ablation_rows import study_folder
 from tests.course_files import write_course
 from tests.scripted import play, quiet, rows
 
@@ -245,6 +246,33 @@ def test_a_dry_run_says_cells_runs_time_and_what_can_be_found(asked):
     detectable = "detectable  changes of MSE by 4.1 to 21 %, with 80 % power, at the noise of most published contrasts"
     assert any(line.startswith(detectable) for line in lines)
     assert not asked["out"].exists()
+
+
+def test_a_dry_run_says_what_a_preregistration_needs(asked, tmp_path):
+    """The contrasts by the names that the results have, how many, and what judges them; as data too."""
+    options = {"gpus_per_trial": None, "trial_timeout_s": None, "address": None}
+    crossed = {**asked, "cross": ("dropout",), "contrast": ("norm=batch:spatial_batch @ dropout=none",), "sesoi": 0.03}
+    said = dry_run(prepare_ablation(AblationRequest(**crossed | {"looks": (6, 8)})), quiet)
+    family, lines = said["family"], list(ablation_lines(said | options))
+    first = lines.index("contrasts   3 planned, Holm over them, alpha 0.05")
+    assert lines[first + 1 : first + 7] == [
+        " " * 12 + line
+        for line in (
+            "looks at 6, 8 seeds share this alpha",
+            "smallest effect of interest 3 % of MSE",
+            "norm batch against none",
+            "norm spatial_batch against none",
+            "norm batch against spatial_batch @ dropout=none",
+            "and 2 interactions, a family of their own",
+        )
+    ]
+    assert max(map(len, lines[first : first + 7])) <= 60
+    assert (family["correction"], family["alpha"], family["sesoi"], family["looks"]) == ("holm", 0.05, 0.03, [6, 8])
+    assert [one["effect"] for one in family["contrasts"]] == ["marginal", "marginal", "simple"]
+    study = study_folder(tmp_path / "same", crossed=True, factors={"network.norm": ("none", "batch")})
+    assert family["contrasts"][0].keys() <= as_json(analyse(study))["contrasts"][0].keys()
+    single = dry_run(prepare_ablation(AblationRequest(**asked | {"levels": {"norm": ("none", "batch")}})), quiet)
+    assert "contrasts   1 planned, alpha 0.05" in list(ablation_lines(single | options))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """A search that starts from what another study found."""
 
+from dataclasses import replace
+
 import pytest
 
+from kpbench.cli.dry_runs import search_lines
 from kpbench.errors import UsageError
 from kpbench.store.files import JOURNAL, WARM, read_lines
 from kpbench.store.plan import read_plan
@@ -59,7 +62,21 @@ def test_it_continues_from_what_it_was_begun_with(asked, first, tmp_path):
 
 def test_a_dry_run_says_what_the_sampler_knows(asked, first, tmp_path):
     request = SearchRequest(**{**wider(asked, tmp_path), "warm_start": "first"})
-    assert dry_run(prepare_search(request), quiet)["warm_start"]["cells"] == 4
+    said = dry_run(prepare_search(request), quiet)
+    assert said["warm_start"]["cells"] == 4
+    options = {"gpus_per_trial": None, "trial_timeout_s": None, "address": None}
+    knows = f"trials      2, chosen by tpe, which knows 4 cells of {first}"
+    assert knows in list(search_lines(said | options))
+    every = dry_run(prepare_search(replace(request, n_trials=6)), quiet)
+    nothing = f"trials      6, every cell once, so that the 4 cells of {first} change nothing"
+    assert nothing in list(search_lines(every | options))
+
+
+@pytest.mark.parametrize("sampler", ["random", "grid"])
+def test_a_sampler_that_learns_nothing_takes_no_warm_start(asked, first, tmp_path, sampler):
+    with pytest.raises(UsageError, match=f"'{sampler}' looks at nothing: leave it out, or use tpe"):
+        run({**wider(asked, tmp_path), "sampler": sampler}, warm_start="first", name="second")
+    assert not (asked["out"] / "second").exists()
 
 
 @pytest.mark.parametrize(

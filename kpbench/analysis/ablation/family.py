@@ -1,6 +1,6 @@
 """The contrasts that a design plans, and what they are judged by."""
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -9,7 +9,14 @@ from kpbench.space.design import Design
 from kpbench.statistics.blocks import BlockTable
 from kpbench.statistics.corrections import Correction
 from kpbench.statistics.decisions import Terms
-from kpbench.statistics.plan import Effect, PlannedContrast, contrast_weights, contrasts_with_baseline
+from kpbench.statistics.plan import (
+    Effect,
+    PlannedContrast,
+    averaged_over,
+    contrast_weights,
+    contrasts_with_baseline,
+    interactions_with_baseline,
+)
 from kpbench.statistics.verdicts import Why
 
 
@@ -48,6 +55,33 @@ def planned_family(design: Design) -> tuple[PlannedContrast, ...]:
             raise UsageError(f"{what}: {error}") from error
         family.append(planned)
     return tuple(family)
+
+
+def family_as_json(design: Design) -> dict[str, Any]:
+    """What is compared and how it is judged, as a dry run says it: what a preregistration needs.
+
+    Raises:
+        UsageError: as `planned_family`.
+    """
+    table = _cells_alone(design)
+    contrasts = [
+        {
+            "factor": one.factor,
+            "level": one.level,
+            "baseline": one.baseline,
+            "at": dict(one.at),
+            "effect": "marginal" if averaged_over(table, one) else "simple",
+        }
+        for one in planned_family(design)
+    ]
+    return {
+        "contrasts": contrasts,
+        "interactions": len(interactions_with_baseline(table, design.baseline)) if design.crossed else 0,
+        "correction": design.correction,
+        "alpha": design.alpha,
+        "sesoi": design.sesoi,
+        "looks": list(design.looks or ()),
+    }
 
 
 def _cells_alone(design: Design) -> BlockTable:

@@ -52,6 +52,7 @@ def _contrast(contrast: Contrast, detail: ContrastDetail, simple: SimpleEffects 
     return {
         **_named(contrast),
         **picked(contrast, "effect n failed collapsed ratio ci p p_adjusted detectable detectable_interval"),
+        "confidence": contrast.ci and contrast.ci.confidence,
         "verdict": contrast.word,
         "why": contrast.verdict.why or None,
         "p_permutation": contrast.checks and contrast.checks.p_permutation,

@@ -16,6 +16,9 @@ from kpbench.statistics.words import plural
 def seeds_for_effect(found: Analysis, *, sesoi: float | None = None, power: float = 0.8) -> list[dict[str, Any]]:
     """For each contrast the seeds that the smallest effect needs, from the study's own paired noise.
 
+    `equivalent` is the larger of what the noise asks and of `without_collapse`: *equivalent* also wants so many seeds
+    without a collapse that a rare one could not hide the effect, which depends on no noise.
+
     Args:
         sesoi: the effect as a share of MSE; the study's own where not given.
         power: probability of finding it, and of calling cells equivalent that do not differ.
@@ -49,6 +52,7 @@ def seeds_for_effect(found: Analysis, *, sesoi: float | None = None, power: floa
                 f"{name}: more than {MOST_SEEDS:,} seeds are needed for an effect of {100 * effect:g} % with "
                 f"{100 * power:.12g} % power; give a larger --effect or less --power"
             ) from None
+        rare = _without_collapse(found, contrast, effect)
         needed.append(
             {
                 "factor": contrast.factor,
@@ -61,7 +65,9 @@ def seeds_for_effect(found: Analysis, *, sesoi: float | None = None, power: floa
                 "power": power,
                 "seeds": answer.seeds,
                 "cautious": answer.cautious,
-                "equivalent": max(answer.equivalent, _without_collapse(found, contrast, effect)),
+                "equivalent": max(answer.equivalent, rare),
+                "without_collapse": rare,
+                "equivalent_set_by": "collapse" if rare > answer.equivalent else "noise",
             }
         )
     return needed

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import ONLY_FACTOR, contrast_name, effect_words
+from kpbench.report.ablation.words import SPLITS
+from kpbench.report.setting import faces_words, family_words, training_words
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.simple_effects import SimpleEffects
 from kpbench.statistics.words import coverage, detectable_text, number, p_text, percent, plural, seeds_text
@@ -36,7 +38,8 @@ def conclusion(found: Analysis) -> str:
     alike = f", {effects[0]}" if len(effects) == 1 and effects[0] != ONLY_FACTOR else ""
     labels = [f" ({line.effect})" if len(effects) > 1 else "" for line in lines]
     kind = "Post hoc: change" if found.provenance.older else "Change"
-    text = [f"{kind} of MSE against the baseline by paired seeds{alike}{_adjustment(found, len(lines))}."]
+    text = [_setting(found)]
+    text += [f"{kind} of MSE against the baseline by paired seeds{alike}{_adjustment(found, len(lines))}."]
     text += [f"{line.name}{label}: {line.word}. {line.text}" for line, label in zip(lines, labels, strict=True)]
     text += _survivors(found)
     if found.confirmed:
@@ -55,6 +58,20 @@ def _opened(found: Analysis) -> str:
         return "opened once"
     readings = plural(sum(one.readings for one in before), "time")
     return f"opened once here and read {readings} before by {plural(len(before), 'other study', many='other studies')}"
+
+
+def _setting(found: Analysis) -> str:
+    """What was trained, on what and how often: the first sentence of what a paper quotes."""
+    plan, design = found.plan, found.design
+    networks = " ".join(filter(None, ("Networks", (family := family_words(found.rows)) and f"of {family}")))
+    ran = max(one.n for one in found.contrasts)
+    seeds = seeds_text(ran) if design.looks or ran == len(design.blocks) else f"{ran} of {len(design.blocks)} seeds"
+    drawn = ", train and val drawn anew, by person, in each block" if design.resplit else ""
+    return (
+        f"{networks} (space {plan.space_name}) were trained for "
+        f"{training_words(plan.epochs, plan.data_sizes['train'])} on {faces_words(plan.data_name, plan.data_sizes)}{drawn}, "
+        f"{seeds} a cell, and judged on {SPLITS[found.split]}."
+    )
 
 
 def _adjustment(found: Analysis, contrasts: int) -> str:

@@ -10,7 +10,7 @@ from kpbench.analysis.leaderboard.entries import OTHER, Elsewhere, Entry
 from kpbench.analysis.leaderboard.leaderboard import Leaderboard, Table
 from kpbench.cell import spoken
 from kpbench.plots.factors import clipped, show_level
-from kpbench.statistics.words import MINUS, plural, short_count, short_names
+from kpbench.statistics.words import MINUS, MOST_PERCENT, plural, short_count, short_names
 
 COLUMNS = 60
 
@@ -100,8 +100,8 @@ def change_text(one: Elsewhere | None) -> str:
     if one is None:
         return NONE
     size = abs(one.change)
-    if size >= 10_000:
-        return "> +9999 %"
+    if size > MOST_PERCENT:
+        return f"> +{MOST_PERCENT:,} %"
     text = f"{size:.1f}" if size < 10 else f"{size:.0f}"
     return f"{MINUS if one.change < 0 else '+'}{text} %"
 

@@ -84,17 +84,6 @@ def cards(study: ReportInput) -> tuple[Card, ...]:
     )
 
 
-def paragraph(study: ReportInput) -> str:
-    """What a paper can quote: how the cell was found, and the headline; empty before a final run is scored."""
-    if study.best is None or study.best.test_mean is None or math.isnan(study.best.test_mean):
-        return ""
-    found, ended = headline(study), tally(study)
-    trials = f"{plural(sum(ended.values()), 'trial')} ({ended['pruned']:,} stopped early, {ended['failed']:,} failed)"
-    what = f"A search of {trials} chose the cell by its validation score; it was trained again with "
-    what += f"{plural(study.best.seeds, 'fresh seed')}, whose models alone were scored on the sealed test."
-    return " ".join((what, found.text, *found.more))
-
-
 def _without_finals(study: ReportInput, best: Best) -> Headline:
     floors = _scores(study.floor, "val")
     cell, what = cell_words(study, best)

@@ -11,8 +11,9 @@ from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
 from kpbench.report.search.apart import apart_faces, network_names
 from kpbench.report.search.early import agreement_lines, chance_lines
-from kpbench.report.search.headline import cards, headline, paragraph, tally, winners_curse
+from kpbench.report.search.headline import cards, headline, tally, winners_curse
 from kpbench.report.search.importance import importance
+from kpbench.report.search.quote import paragraph
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.shell import whole_page
 from kpbench.report.tables import columns, failure_lines, fixed_parameters

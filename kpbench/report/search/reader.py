@@ -12,6 +12,7 @@ from kpbench.analysis.search import best_of
 from kpbench.analysis.shown import for_reading
 from kpbench.cell import RunResult, network_id
 from kpbench.errors import UsageError
+from kpbench.report.search.quote import setting
 from kpbench.report.search.study_input import Apart, Best, Examples, ReportInput
 from kpbench.space.reading import parameters_in
 from kpbench.space.space import Range
@@ -46,7 +47,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
     plan = read_plan(folder)
     stored, parameters = read_lines(folder / ROWS, RunResult), parameters_in(plan.space_text)
     rows = for_reading(stored, parameters)
-    shown = plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts"})
+    shown = {"digest": plan.digest, **plan.model_dump(exclude={"space_text", "benchmark_text", "own_texts"})}
     sessions, readings = read_sessions_and_readings(folder)
     examples, apart = _examples(folder / EXAMPLES) if faces else (None, None)
     benchmark = parse_benchmark(plan.benchmark_text, str(folder))
@@ -58,7 +59,8 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         floor=read_json(folder / FLOOR) or {},
         ranges={name: one.log for name, one in parameters.items() if isinstance(one, Range)},
         best=_best(best_of(rows)),
-        trials=trial_counts(rows),
+        trials=(ended := trial_counts(rows)),
+        setting=setting(plan, parameters, sessions, sum(ended.values())),
         plan=shown,
         train_faces=plan.data_sizes["train"],
         sessions=sessions,

@@ -116,6 +116,7 @@ class ReportInput:
         most: what a cell may have at most, by the objective's name.
         latency: cell -> how its network's latency was measured.
         ranges: those of the study's space by name, and whether they are logarithmic; None where it is not known.
+        setting: space, sampler, training, faces and machine in sentences, for the paragraph of a paper.
         inference: a finalist's cell with how fast its network predicts, a setting each.
         examples: predicted keypoints on faces, or None.
         apart: faces on which the final networks disagree, or None.
@@ -137,6 +138,7 @@ class ReportInput:
     most: Mapping[str, float] = field(default_factory=dict)
     latency: Mapping[str, Latency] = field(default_factory=dict)
     ranges: Mapping[str, bool] | None = None
+    setting: str = ""
     inference: Sequence[tuple[str, Inference]] = ()
     examples: Examples | None = None
     apart: Apart | None = None

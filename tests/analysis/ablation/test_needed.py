@@ -1,7 +1,10 @@
 """The seeds that an effect needs, from a study's own noise."""
 
+from pathlib import Path
+
 import pytest
 
+from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.ablation.needed import seeds_for_effect
 from kpbench.errors import UsageError
 from kpbench.statistics.power import equivalence_power, seeds_for
@@ -23,6 +26,18 @@ def test_every_contrast_with_effect_and_power(found):
     assert batch["cautious"] > batch["seeds"]
     assert equivalence_power(ratio, batch["equivalent"], contrasts=2) >= 0.8
     assert equivalence_power(ratio, batch["equivalent"] - 1, contrasts=2) < 0.8
+
+
+def test_where_collapse_decides_the_noise_does_not_count():
+    """The heads' contrasts, whose sd differ by a factor of three: the number that docs/statistics.md gives."""
+    root = Path(__file__).parents[3]
+    needed = seeds_for_effect(analyse(root / "reports" / "heads"))
+    assert {(one["equivalent"], one["without_collapse"], one["equivalent_set_by"]) for one in needed} == {
+        (104, 104, "collapse")
+    }
+    assert max(one["sd"] for one in needed) > 3 * min(one["sd"] for one in needed)
+    text = " ".join((root / "docs" / "statistics.md").read_text(encoding="utf-8").split())
+    assert "asks the same 104 seeds for *equivalent*" in text
 
 
 def test_more_power_and_a_smaller_effect_need_more_seeds(found):

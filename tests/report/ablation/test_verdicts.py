@@ -97,10 +97,23 @@ def test_every_planned_contrast_is_named_and_what_they_share_is_said_once(study)
     rng = np.random.default_rng(0)
     rows = rows_of({NORM: ["none", "a", "b"]}, 8, lambda cell, block: rng.normal())
     text = conclusion(told(study, rows))
-    assert text.startswith("Change of MSE against the baseline by paired seeds, p adjusted by Holm over 2.")
+    assert " Change of MSE against the baseline by paired seeds, p adjusted by Holm over 2. norm a" in text
     assert all(text.count(f"norm {name} against none: ") == 1 for name in "ab")
     assert "by Holm" not in conclusion(told(study, rows, terms=Terms(correction="none")))
     assert conclusion(replace(study, contrasts=(), simple=())) == "No contrast was planned."
+
+
+def test_the_paragraph_begins_with_networks_faces_epochs_and_seeds(study):
+    plan, sizes = study.plan, study.plan.data_sizes
+    assert conclusion(study).startswith(
+        f"Networks of family cnn (space {plan.space_name}) were trained for {plan.epochs} epochs "
+        f"({study.images:,} images) on {plan.data_name} ({sizes['train']:,} faces to train, {sizes['val']:,} to "
+        f"validate, {sizes['test']:,} as sealed test), 8 seeds a cell, and judged on the "
+    )
+    anew = replace(study, design=study.design.model_copy(update={"resplit": True}))
+    assert "as sealed test), train and val drawn anew, by person, in each block, 8 seeds a cell" in conclusion(anew)
+    three = replace(study, design=study.design.model_copy(update={"blocks": tuple(range(9))}))
+    assert "8 of 9 seeds a cell" in conclusion(three)
 
 
 @pytest.mark.parametrize(

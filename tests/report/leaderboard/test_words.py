@@ -63,4 +63,4 @@ def test_the_csv_has_every_line_and_no_formula(found):
 def test_numbers():
     assert [show(one) for one in (None, 9.96, 679.69, 1234.5)] == ["–", "10.0", "679.7", "1,234"]
     changes = [Elsewhere("shift 4", 1.0, change, "test", 1) for change in (3.04, 152.6, -12.6, 1e6)]
-    assert [change_text(one) for one in (None, *changes)] == ["–", "+3.0 %", "+153 %", "−13 %", "> +9999 %"]
+    assert [change_text(one) for one in (None, *changes)] == ["–", "+3.0 %", "+153 %", "−13 %", "> +1,000 %"]
