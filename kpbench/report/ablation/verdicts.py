@@ -69,8 +69,8 @@ def _setting(found: Analysis) -> str:
     drawn = ", train and val drawn anew, by person, in each block" if design.resplit else ""
     return (
         f"{networks} (space {plan.space_name}) were trained for "
-        f"{training_words(plan.epochs, plan.data_sizes['train'])} on {faces_words(plan.data_name, plan.data_sizes)}{drawn}, "
-        f"{seeds} a cell, and judged on {SPLITS[found.split]}."
+        f"{training_words(plan.epochs, plan.data_sizes['train'])} on {faces_words(plan.data_name, plan.data_sizes)}"
+        f"{drawn}, {seeds} a cell, and judged on {SPLITS[found.split]}."
     )
 
 
