@@ -73,6 +73,15 @@ def test_a_best_below_the_floor_is_warned_of_with_what_to_do():
     assert not any("warning" in line for line in outcome(ended(214.2)))
 
 
+def test_a_score_above_the_mark_and_below_the_mean_face_is_no_pass():
+    best, high = ended(15708.0)["best"], {"mean face": {"val": 36491.0, "test": 36491.0}}
+    found = against_floor(best, high, 100.0)
+    assert found["passed"] is False
+    first, second, *_ = outcome({**ended(15708.0), "floor": {"mean face": 36491.0}, **found})
+    assert first == "no pass  15708.0 on the sealed test; pass mark 100, mean face 36491.0"
+    assert second.startswith("warning  not above mean face: nothing was learnt yet")
+
+
 def test_an_interval_over_the_pass_mark_is_warned_of():
     assert "the interval includes the pass mark" in outcome(ended(160.0, interval=[90.0, 230.0]))[1]
 
