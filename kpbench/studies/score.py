@@ -41,7 +41,9 @@ def score(scoring: Scoring, say: Say) -> tuple[dict[str, Any], Metrics | None]:
     request, model, benchmark, splits = scoring.request, scoring.model, scoring.benchmark, scoring.splits
     coordinates, faces, notes = benchmark.coordinates, scoring.faces(), list(scoring.notes)
     if model is None:
-        points = read_predictions(Path(request.model), faces)
+        points = read_predictions(
+            Path(request.model), faces, f"the {request.split} faces of {splits.name}; --data names others"
+        )
         if np.abs(points).max() < PIXELS:
             notes.append("all points lie within 4 px of the corner: predictions are in pixels, not (k - 48) / 48")
         network: nn.Module = Predictions(points, coordinates)
