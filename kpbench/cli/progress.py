@@ -1,5 +1,6 @@
 """Progress on stderr: a live view in a terminal, a line an ended job elsewhere."""
 
+import re
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -126,8 +127,10 @@ class View:
         place = f"{self._jobs_done:>{len(str(self._jobs_of))}}/{self._jobs_of}"
         score = "" if event.score is None else f"{event.score:.1f}"
         detail = f": {event.detail}" if event.detail else ""
-        if self._quiet and event.state == "failed" and (why := event.detail or "no reason is known") not in self._told:
-            self._told.add(why)  # a line a kind: what fails has to be known beside a result too
+        why = event.detail or "no reason is known"
+        kind = re.sub(r"\d+", "", why)
+        if self._quiet and event.state == "failed" and kind not in self._told:
+            self._told.add(kind)  # a line a kind: what fails has to be known beside a result too
             typer.echo(f"failed: {why}", err=True)
         self._console.print(f"{place} {event.state:8} {score:>6}  {self._label(event.job)}{detail}", markup=False)
 

@@ -40,7 +40,11 @@ FLOOR = {"mean face": 69.03, "ridge on pixels": 153.5}
 
 def ended(score, *, interval=None, epochs=8, finals=True):
     """The result of a search whose best cell has `score`, on the sealed test where it had final runs."""
-    best = {"varies": {"network.depth": 3, "training.lr": 0.004445046217937025}, "model": "m.safetensors"}
+    best = {
+        "cell": {"family": "cnn"},
+        "varies": {"network.depth": 3, "training.lr": 0.004445046217937025},
+        "model": "m.safetensors",
+    }
     best |= {"val_score": score, "test_score": score if finals else None, "test_mean": score if finals else None}
     best |= {"seeds": 3 if finals else 0, "test_interval": interval}
     floor = {name: {"val": value, "test": value} for name, value in FLOOR.items()}
@@ -102,6 +106,11 @@ def test_without_the_sealed_test_nothing_is_passed():
         (["--max-params", "many"], "--max-params must be a positive number such as"),
         (["--max-flops", "0"], "--max-flops must be a positive number"),
         (["--max-latency-ms", "-1"], "--max-latency-ms must be a positive number, got -1"),
+        (
+            ["--max-parameters", "100"],
+            "the rules allow 100; lower its width, depth or head; --max-parameters is for every "
+            "cell: kpbench search --max-params leaves larger ones out instead",
+        ),
         (["--max-params", "100"], "no cell of search space 'cnn_small' keeps --max-params 100; the least found"),
     ],
 )

@@ -121,7 +121,7 @@ def megabytes(line: Entry) -> str:
 
 
 def text(found: Leaderboard, *, columns: int = COLUMNS) -> Iterator[str]:
-    """The leaderboard in lines of at most `columns`, no fewer than `COLUMNS`: two an entry, its name and its numbers."""
+    """The leaderboard in lines of at most `columns`, `COLUMNS` or more: two an entry, its name and its numbers."""
     for table in found.tables:
         yield clipped(heading(table), length=columns)
         yield from _wrapped(terms(table), columns)
