@@ -19,6 +19,7 @@ from kpbench.analysis.verify import read_verification
 from kpbench.cell import Role
 from kpbench.cli.main import app
 from kpbench.engine.evaluate import known_parameters
+from kpbench.networks.own import keyword_defaults
 from kpbench.plots import verify
 from kpbench.plots.ablation.plots import ABLATION_PLOTS
 from kpbench.plots.search.plots import PLOTS
@@ -75,6 +76,12 @@ def test_what_a_document_links_to_is_there(page):
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXTS[page])
     inside = [target for target in targets if not target.startswith(("http:", "https:"))]
     assert [target for target in inside if not (folder / target).exists()] == []
+
+
+def test_a_class_with_hparams_is_searched_as_its_page_says():
+    held = {"KeypointModel": lambda hparams: hparams}
+    exec(blocks("python", PAGES["network"])[0], held)
+    assert keyword_defaults(held["make"], "make") == held["make"]() == {"depth": 3, "width": 16}
 
 
 def test_every_page_is_linked_from_the_readme_and_stands_in_the_site():

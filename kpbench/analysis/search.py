@@ -8,7 +8,7 @@ from kpbench.cell import RunResult
 from kpbench.statistics.intervals import score_interval
 from kpbench.statistics.pareto import front, spread
 from kpbench.task.objectives import SCORE, gains, values_of
-from kpbench.task.score import mean_score
+from kpbench.task.score import mean_score, shortfalls
 
 
 def finalists(rows: Sequence[RunResult], objectives: Sequence[str] = SCORE) -> list[str]:
@@ -101,6 +101,7 @@ def against_floor(
     """Whether the best cell passes, and what without a network it is not above, as `--json` prints it.
 
     Both by the mean over fresh seeds on the sealed test; before any, `passed` is None and the validation score counts.
+    It passes as in `kpbench score` (`task.score.shortfalls`).
 
     Args:
         best: as `best_of` gives it.
@@ -109,10 +110,11 @@ def against_floor(
     score: float | None = None if best is None else best["test_mean"]
     chosen_by: float | None = None if best is None else best["val_score"]
     split, judged = ("val", chosen_by) if score is None else ("test", score)
+    scores = {name: one[split] for name, one in floor.items()}
     return {
         "pass_mark": pass_mark,
-        "passed": None if score is None else score >= pass_mark,
-        "not_above": [] if judged is None else [name for name, one in floor.items() if judged <= one[split]],
+        "passed": None if score is None else not shortfalls(score, pass_mark, scores),
+        "not_above": [] if judged is None else [name for name, value in scores.items() if judged <= value],
     }
 
 

@@ -50,7 +50,9 @@ def ablate(
     confirm: Annotated[
         bool, typer.Option(help="At the end open the sealed test once, for the planned contrasts.")
     ] = False,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the space's, or 8]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of a run.", show_default="the space's budget, else 8")
+    ] = None,
     images: Annotated[
         str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k; in whole epochs.")
     ] = None,
@@ -59,7 +61,7 @@ def ablate(
     correction: Annotated[str, typer.Option(help="For several contrasts: holm or none.")] = "holm",
     control: Annotated[bool, typer.Option(help="Train the baseline under a second cohort too (A/A).")] = True,
     shifts: Annotated[
-        str | None, typer.Option(help="Also score on faces shifted by these pixels: 0,4,8.  [default: for family]")
+        str | None, typer.Option(help="Also score on faces shifted by these pixels: 0,4,8.", show_default="for family")
     ] = None,
     also: Annotated[
         str | None, typer.Option(help="Also score every network on the validation faces of this other data set.")
@@ -85,7 +87,7 @@ def ablate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the study; run seeds follow from it.")] = 0,
     name: Annotated[
-        str | None, typer.Option(help="Study folder's name.  [default: from factors, data and plan]")
+        str | None, typer.Option(help="Study folder's name.", show_default="from factors, data and plan")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     track: Annotated[

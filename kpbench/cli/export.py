@@ -10,7 +10,7 @@ import typer
 def export(
     study: Annotated[str, typer.Argument(help="A study: its folder, or its name.")],
     cell: Annotated[
-        str | None, typer.Argument(help="A cell: id, beginning of one, rank, norm=batch.  [default: best]")
+        str | None, typer.Argument(help="A cell: id, beginning of one, rank, norm=batch.", show_default="best")
     ] = None,
     format: Annotated[
         str, typer.Option("--format", "-f", help="safetensors, torchscript, onnx, or course: the exercise's hand-in.")
@@ -41,6 +41,10 @@ def export(
     for line in about.lines():
         typer.echo("\n".join(fitted(line)))
     if format == "course":
+        what = (
+            f"source   {files[1].name} is the network's traced graph, an operation a line, not the code it was made by"
+        )
+        typer.echo("\n".join(fitted(what)))
         typer.echo("loads without kpbench, in the folder of both files:")
         for line in loading_lines(files[0]):
             typer.echo(f"    {line}")

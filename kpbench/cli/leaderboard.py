@@ -1,18 +1,22 @@
 """`kpbench leaderboard`."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from kpbench.cli.lines import terminal_columns
 from kpbench.cli.pages import refuse_place, write_file
 
 
 def leaderboard(
     places: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Where studies and hand-ins lie, at any depth.  [default: reports]"),
+        typer.Argument(
+            metavar="[FOLDER]...", help="Where studies and hand-ins lie, at any depth.", show_default="reports"
+        ),
     ] = None,
     cells: Annotated[int, typer.Option(min=1, help="The most cells of a study, the best by validation score.")] = 1,
     to: Annotated[
@@ -29,7 +33,7 @@ def leaderboard(
     from kpbench.analysis.leaderboard.leaderboard import read_leaderboard
     from kpbench.errors import UsageError
     from kpbench.report.leaderboard.page import leaderboard_page
-    from kpbench.report.leaderboard.words import csv_text, text
+    from kpbench.report.leaderboard.words import COLUMNS, csv_text, text
 
     writers = {".html": leaderboard_page, ".csv": csv_text}
     for path in to or ():
@@ -46,7 +50,7 @@ def leaderboard(
         return 0
     if not found.tables:
         typer.echo("no score to rank: no study or hand-in with a score on the sealed test", err=True)
-    for line in text(found):
+    for line in text(found, columns=sys.maxsize if terminal_columns() is None else COLUMNS):
         typer.echo(line)
     for path in to or ():
         typer.echo(f"written  {path}")

@@ -10,7 +10,7 @@ import typer
 def power(
     study: Annotated[str, typer.Argument(help="An ablation: its folder, or its name in --out.")],
     effect: Annotated[
-        str | None, typer.Option(help="Smallest effect to find, 5% or 0.05.  [default: the study's]")
+        str | None, typer.Option(help="Smallest effect to find, 5% or 0.05.", show_default="the study's")
     ] = None,
     wanted: Annotated[float, typer.Option("--power", help="Probability of finding it, or of equivalence.")] = 0.8,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),

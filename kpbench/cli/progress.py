@@ -1,9 +1,11 @@
 """Progress on stderr: a live view in a terminal, a line an ended job elsewhere."""
 
+import re
 import sys
 from collections.abc import Mapping
 from types import TracebackType
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
@@ -23,6 +25,8 @@ class View:
 
     def __init__(self, *, quiet: bool) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self._quiet = quiet
+        self._told: set[str] = set()
         self._live = self._console.is_terminal and not quiet
         self._progress = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
@@ -123,7 +127,12 @@ class View:
         place = f"{self._jobs_done:>{len(str(self._jobs_of))}}/{self._jobs_of}"
         score = "" if event.score is None else f"{event.score:.1f}"
         detail = f": {event.detail}" if event.detail else ""
-        self._console.print(f"{place} {event.state:8}{score:>7}  {self._label(event.job)}{detail}", markup=False)
+        why = event.detail or "no reason is known"
+        kind = re.sub(r"\d+", "", why)
+        if self._quiet and event.state == "failed" and kind not in self._told:
+            self._told.add(kind)  # a line a kind: what fails has to be known beside a result too
+            typer.echo(f"failed: {why}", err=True)
+        self._console.print(f"{place} {event.state:8} {score:>6}  {self._label(event.job)}{detail}", markup=False)
 
     def _label(self, job: Job) -> str:
         """A job in a few words: its seeds, what it is beside the plan, and what tells its cell from others."""

@@ -26,7 +26,7 @@ def report(
     to: Annotated[
         Path | None,
         typer.Option(
-            help="Where to write it.  [default: report.html in the study; A+B.html in --out; tables to stdout]"
+            help="Where to write it.", show_default="report.html in the study; A+B.html in --out; tables to stdout"
         ),
     ] = None,
     faces: Annotated[

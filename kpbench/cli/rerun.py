@@ -20,12 +20,12 @@ def rerun(
     study: Annotated[str, typer.Argument(help="A study: its folder, or its name in --out.")],
     cell: Annotated[str, typer.Argument(help="best, a rank (2), an id or its first digits, or norm=batch,depth=4.")],
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the run.  [default: the cell's first; every seed of a trial]")
+        int | None, typer.Option(help="Seed of the run.", show_default="the cell's first; every seed of a trial")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Where its faces are now.  [default: as the study names them]")
+        str | None, typer.Option(help="Where its faces are now.", show_default="as the study names them")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.  [default: the study's]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="the study's")] = None,
     to: Annotated[Path | None, typer.Option(help="Keep the new model in this .safetensors file.")] = None,
     require_equal: Annotated[
         bool, typer.Option(help="Leave with code 3 unless every number is equal, bit for bit.")
@@ -83,14 +83,16 @@ def plain(prepared: "Rerun", found: Sequence["Compared"]) -> dict[str, Any]:
 
 def lines(prepared: "Rerun", found: Sequence["Compared"]) -> Iterator[str]:
     """The result for a person: a block a run, then what is not as it was."""
-    from kpbench.statistics.words import cell_text
+    from kpbench.statistics.words import cell_text, plural
 
     plan, first = prepared.plan, found[0].stored
     trial = "" if first.trial is None else f" {first.trial}"
     yield f"run        {first.role}{trial} of {prepared.folder.name}, cell {first.cell}: {cell_text(prepared.varies)}"
-    yield f"plan       {plan.epochs} epochs on {plan.data_name}, {prepared.device.kind} {prepared.device.precision}"
+    device = f"{prepared.device.kind} {prepared.device.precision}"
+    yield f"plan       {plural(plan.epochs, 'epoch')} on {plan.data_name}, {device}"
     for one in found:
-        yield f"seed       {one.stored.seed}, {one.stored.epochs} epochs{'' if one.failure is None else ' stored'}"
+        stored = "" if one.failure is None else " stored"
+        yield f"seed       {one.stored.seed}, {plural(one.stored.epochs, 'epoch')}{stored}"
         yield from _numbers(one)
     for name, (there, here) in prepared.differs.items():
         yield f"differs    {name}: {there} stored, {here} here"

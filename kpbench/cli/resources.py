@@ -26,7 +26,7 @@ Gpus = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(help="Join a running Ray cluster: auto, or HOST:PORT of its head.  [default: this machine]"),
+    typer.Option(help="Join a running Ray cluster: auto, or HOST:PORT of its head.", show_default="this machine"),
 ]
 AnyVersion = Annotated[
     bool, typer.Option("--any-version", help="Also use nodes with another kpbench or torch; their rows say so.")
@@ -44,7 +44,10 @@ MaxFailures = Annotated[
 
 MaxParameters = Annotated[
     str | None,
-    typer.Option(help="Rule of this study instead of the course's 4,999,999: 10M. It never ranks with the course's."),
+    typer.Option(
+        help="Rule for every cell instead of the course's 4,999,999: 10M; it never ranks with the course's. Cells are "
+        "left out of a search by --max-params."
+    ),
 ]
 MaxMegabytes = Annotated[float | None, typer.Option(help="Likewise for the model file, instead of the course's 20 MB.")]
 

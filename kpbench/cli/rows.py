@@ -18,9 +18,9 @@ Format = StrEnum("Format", ["csv", "json", "parquet"])
 def rows(
     study: Annotated[str, typer.Argument(help="A study: its folder, or its name in --out.")],
     format: Annotated[
-        Format | None, typer.Option(help="csv, json or parquet.  [default: by the suffix of --to, else csv]")
+        Format | None, typer.Option(help="csv, json or parquet.", show_default="by the suffix of --to, else csv")
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="File to write.  [default: stdout]")] = None,
+    to: Annotated[Path | None, typer.Option(help="File to write.", show_default="stdout")] = None,
     curves: Annotated[bool, typer.Option("--curves", help="One line an epoch of each run instead.")] = False,
     faces: Annotated[bool, typer.Option("--faces", help="One line a face that judges each run instead.")] = False,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),

@@ -20,7 +20,9 @@ def score(
     ],
     data: Annotated[
         str | None,
-        typer.Option(help="Faces: a name, or the path of a folder, zip or csv.  [default: the study's, or synthetic]"),
+        typer.Option(
+            help="Faces: a name, or the path of a folder, zip or csv.", show_default="the study's, or synthetic"
+        ),
     ] = None,
     split: Annotated[
         str, typer.Option(help="val or test; reading the sealed test is written down in the study.")

@@ -15,8 +15,9 @@ from kpbench.cli.options import amount, images_asked, own_prints_aside, request_
 
 def search(
     space: Annotated[
-        str, typer.Option(help="Search space: a name (`kpbench ls spaces`) or a .toml file.")
-    ] = "cnn_small",
+        str | None,
+        typer.Option(help="Search space: a name (`kpbench ls spaces`) or a .toml file.", show_default="cnn_small"),
+    ] = None,
     network: Annotated[
         str | None, typer.Option(help="Instead of --space, one network of your own: FILE.py:NAME.")
     ] = None,
@@ -29,9 +30,11 @@ def search(
     max_parameters: take.MaxParameters = None,
     max_megabytes: take.MaxMegabytes = None,
     n_trials: Annotated[
-        int | None, typer.Option(help="Trials in the study, in total.  [default: the space's, or 7]")
+        int | None, typer.Option(help="Trials in the study, in total.", show_default="the space's budget, else 7")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the space's, or 8]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of a run.", show_default="the space's budget, else 8")
+    ] = None,
     images: Annotated[
         str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k; in whole epochs.")
     ] = None,
@@ -53,7 +56,9 @@ def search(
     max_failures: take.MaxFailures = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the study; run seeds and the sampler's follow from it.")] = 0,
-    name: Annotated[str | None, typer.Option(help="Study folder's name.  [default: from space, data and plan]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Study folder's name.", show_default="from space, data and plan")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     final_cells: Annotated[
         int, typer.Option(help="Best cells that are trained again and scored on the sealed test.")
@@ -66,7 +71,10 @@ def search(
         str, typer.Option(help="score, or several: score,params,flops,latency,images_per_second.")
     ] = "score",
     max_params: Annotated[
-        str | None, typer.Option(help="Train no cell with more parameters than this, within the rules: 500k.")
+        str | None,
+        typer.Option(
+            help="Leave cells with more parameters than this out: 500k. The rule, --max-parameters, is for every cell."
+        ),
     ] = None,
     max_flops: Annotated[str | None, typer.Option(help="Nor with more FLOPs for a face: 120M.")] = None,
     max_latency_ms: Annotated[
@@ -133,6 +141,7 @@ def outcome(result: dict[str, Any]) -> list[str]:
 
 
 def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from kpbench.cell import OWN
     from kpbench.statistics.words import cell_text, ends_text, plural, show_number
 
     trials, best, passed = result["trials"], result["best"], result.get("passed")
@@ -140,7 +149,7 @@ def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
     beside += [f"{name} {score:.1f}" for name, score in result["floor"].items()]
     word = "open" if passed is None else "PASS" if passed else "no pass"
     if best is None:
-        yield word, "; ".join(["no trial was completed", ", ".join(beside)])
+        yield "none", "; ".join(["no trial was completed", ", ".join(beside)])
     elif best["test_score"] is None:
         score = f"validation score {best['val_score']:.1f}; the sealed test was not opened for it"
         yield word, "; ".join([score, ", ".join(beside)])
@@ -155,6 +164,9 @@ def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
         span = f", 95 % interval {ends_text(interval, '{:.0f}'.format)}" if interval else ""
         yield "test", f"{best['test_mean']:.1f}, the mean of {plural(best['seeds'], 'fresh seed')}{span}"
         yield "model", f"{best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}"
+        own = [match[1] for value in best["cell"].values() if (match := OWN.fullmatch(str(value)))]
+        if own:
+            yield "own code", f"score, export and predict run {' and '.join(dict.fromkeys(own))} with --trust-code"
     for one in result.get("inference", [])[:1]:
         yield "speed", f"{show_number(one['median'])} ms a face, one thread, on {one['device']}; more in the report"
 

@@ -21,8 +21,16 @@ REDRAW = 1.0
 
 
 def status(
-    study: Annotated[str, typer.Argument(help="A study or a verification: its folder, or its name in --out.")],
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Redraw until it is finished, or Ctrl-C.")] = False,
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            help="A study or a verification: its folder, or its name in --out.",
+            show_default="the only one, or the running",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Wait for it to begin, redraw until it is finished, or Ctrl-C.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, name of a study to status.")] = False,
 ) -> int:
@@ -41,6 +49,10 @@ def status(
 
     if watch and as_json:
         raise UsageError("--watch redraws for a person, --json prints once for a program: give one of them")
+    if study is None:
+        study = str(the_study(out))
+    elif watch:
+        wait_for(study, out)
     found = looks(find_studies(study, out))
     if as_json:
         plain = {str(folder): asdict(one) | {"driver": _driver(one)} for folder, one in next(found).items()}
@@ -58,6 +70,37 @@ def status(
             look = next(found)
     show(console, look)  # Ctrl-C ends the watching, not the study
     return 0
+
+
+def the_study(out: Path) -> Path:
+    """The only study in a folder, or the only one there on which somebody works.
+
+    Raises:
+        UsageError: there is none, or several; they are named.
+    """
+    from kpbench.errors import SHOWN, UsageError
+    from kpbench.store.driver import is_worked_on, read_driver
+    from kpbench.store.study import every_study
+
+    found = every_study(out)
+    running = found if len(found) == 1 else [one for one in found if is_worked_on(one, read_driver(one)) is not False]
+    if len(running) == 1:
+        return running[0]
+    if not found:
+        raise UsageError(f"no study in {out}; --out names another folder")
+    names = [one.relative_to(out).as_posix() for one in running or found]
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    raise UsageError(f"{len(names)} studies {'run' if running else 'are'} in {out}: name one of {shown}")
+
+
+def wait_for(study: str, out: Path) -> None:
+    """Waits until the study is there, for a command that is to begin it elsewhere."""
+    from kpbench.store.study import studies_named
+
+    if not studies_named(study, out):
+        typer.echo(f"no study '{study}' here or in {out} yet: waiting for it to begin, until Ctrl-C", err=True)
+    while not studies_named(study, out):
+        time.sleep(REDRAW)
 
 
 def looks(folders: list[Path]) -> Iterator[dict[Path, "Status"]]:

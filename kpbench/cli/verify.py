@@ -58,11 +58,11 @@ def faces(
     seeds: Annotated[
         int | None,
         typer.Option(
-            help="Seeds of each cell in each study; a study that is there with more is taken as it is.  "
-            "[default: 8, or those of the studies that are there]"
+            help="Seeds of each cell in each study; a study that is there with more is taken as it is.",
+            show_default="8, or those of the studies that are there",
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.  [default: the benchmark's]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of a run.", show_default="the benchmark's")] = None,
     images: Annotated[
         str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k, of the real faces.")
     ] = None,

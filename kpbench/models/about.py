@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from kpbench.cell import Scalar, Value
+from kpbench.statistics.words import plural
 
 
 class About(Value):
@@ -41,9 +42,10 @@ class About(Value):
         """The same for a person."""
         scores = ", ".join(f"{split} {score:.1f}" for split, score in self.score.items())
         floor = ", ".join(f"{name} {scores['val']:.1f}" for name, scores in self.floor.items() if "val" in scores)
+        epochs = plural(self.epochs, "epoch")
         return [
             f"model    {self.what}",
-            f"from     {self.study}, seed {self.seed}, {self.epochs} epochs on {self.data} ({self.data_digest})",
+            f"from     {self.study}, seed {self.seed}, {epochs} on {self.data} ({self.data_digest})",
             f"score    {scores}" + (f" (floor on val: {floor})" if floor else ""),
             f"rules    {self.parameters:,} parameters, {self.megabytes:.2f} MB of weights; at most "
             f"{self.max_parameters:,} and {self.max_megabytes:g} MB: " + ("kept" if self.rules_kept else "not kept"),

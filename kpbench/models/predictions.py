@@ -43,18 +43,21 @@ class Predictions(nn.Module):
         return found
 
 
-def read_predictions(path: Path, faces: Faces) -> NDArray[np.float32]:
+def read_predictions(path: Path, faces: Faces, which: str = "the split's") -> NDArray[np.float32]:
     """Points in pixels for each of `faces`, (N, 15, 2), in their order.
 
     An `.npz` holds `keypoints` (N, 15, 2) or (N, 30); its `images`, where it has them, must be the faces. A CSV has
     `RowId, Location`, 30 rows a face in the order of the task's keypoints, or `ImageId, FeatureName, Location`, or 30
     columns `KEYPOINT_x`, `KEYPOINT_y` with or without `ImageId`; image 1 is the first face.
 
+    Args:
+        which: says of the faces what they are, where the file has another number of them.
+
     Raises:
         UsageError: the file cannot be read, has other points, faces or order, or a value that is no number.
     """
     try:
-        points = _npz(path, faces) if path.suffix == ".npz" else _csv(path, len(faces))
+        points = _npz(path, faces, which) if path.suffix == ".npz" else _csv(path, len(faces), which)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
     if not (usable := np.isfinite(points)).all():
@@ -67,7 +70,7 @@ def read_predictions(path: Path, faces: Faces) -> NDArray[np.float32]:
     return points.astype(np.float32)
 
 
-def _npz(path: Path, faces: Faces) -> NDArray[np.float64]:
+def _npz(path: Path, faces: Faces, which: str) -> NDArray[np.float64]:
     """The points; each array's header is judged before its values are unpacked, since 1 MB may hold 1 GB."""
     n = len(faces)
     try:
@@ -80,7 +83,7 @@ def _npz(path: Path, faces: Faces) -> NDArray[np.float64]:
             if shape not in ((n, len(KEYPOINTS), 2), (n, len(COORDINATES))) or dtype.kind not in "fiu":
                 raise UsageError(
                     f"{path}: 'keypoints' is {dtype} {shape}, not numbers ({n}, {len(KEYPOINTS)}, 2) "
-                    f"or ({n}, {len(COORDINATES)}) for these {n} faces"
+                    f"or ({n}, {len(COORDINATES)}) for {n} faces, {which}"
                 )
             if "images" in names:
                 shape, dtype = _header(file, "images")
@@ -119,7 +122,7 @@ def _refuse_other_order(path: Path, images: NDArray[np.uint8], faces: Faces) -> 
         )
 
 
-def _csv(path: Path, n: int) -> NDArray[np.float64]:
+def _csv(path: Path, n: int, which: str) -> NDArray[np.float64]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header loses its end
@@ -129,20 +132,20 @@ def _csv(path: Path, n: int) -> NDArray[np.float64]:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{path}: not a CSV: {' '.join(str(error).split())}") from error
     if "Location" in table:
-        return _long(path, table, n).reshape(n, len(KEYPOINTS), 2)
+        return _long(path, table, n, which).reshape(n, len(KEYPOINTS), 2)
     if missing := [name for name in COORDINATES if name not in table]:
         raise UsageError(
             f"{path}: no column {missing[0]}; it wants RowId and Location (Kaggle's submission), ImageId, FeatureName "
             f"and Location, or the {len(COORDINATES)} columns {COORDINATES[0]}, {COORDINATES[1]} ..."
         )
     if "ImageId" in table:
-        table = table.iloc[_order(path, "ImageId", _ids(table["ImageId"]), n)]
+        table = table.iloc[_order(path, "ImageId", _ids(table["ImageId"]), n, f"{n} faces, {which}")]
     elif len(table) != n:
-        raise UsageError(f"{path}: {len(table)} rows for {n} faces")
+        raise UsageError(f"{path}: {len(table)} rows for {n} faces, {which}")
     return _numbers(path, table[list(COORDINATES)]).reshape(n, len(KEYPOINTS), 2)
 
 
-def _long(path: Path, table: pd.DataFrame, n: int) -> NDArray[np.float64]:
+def _long(path: Path, table: pd.DataFrame, n: int, which: str) -> NDArray[np.float64]:
     """Kaggle's layouts, a row a coordinate, in the order of faces and coordinates."""
     if {"ImageId", "FeatureName"} <= set(table):
         if unknown := [name for name in table["FeatureName"].unique() if name not in COORDINATES]:
@@ -153,7 +156,8 @@ def _long(path: Path, table: pd.DataFrame, n: int) -> NDArray[np.float64]:
         rows = _ids(table["RowId"])
     else:
         raise UsageError(f"{path}: 'Location' without RowId, or without ImageId and FeatureName")
-    return _numbers(path, table[["Location"]].iloc[_order(path, "RowId", rows, n * len(COORDINATES))]).ravel()
+    places = _order(path, "RowId", rows, n * len(COORDINATES), f"{n} faces, {which}")
+    return _numbers(path, table[["Location"]].iloc[places]).ravel()
 
 
 def _ids(column: "pd.Series[Any]") -> "pd.Series[float]":
@@ -161,13 +165,13 @@ def _ids(column: "pd.Series[Any]") -> "pd.Series[float]":
     return pd.to_numeric(column.astype(str), errors="coerce").astype(float)
 
 
-def _order(path: Path, name: str, ids: "pd.Series[float]", n: int) -> NDArray[np.intp]:
+def _order(path: Path, name: str, ids: "pd.Series[float]", n: int, which: str) -> NDArray[np.intp]:
     """The places of ids 1 to n."""
     times = ids.value_counts()
     if len(ids) != n or any(times.get(one) != 1 for one in range(1, n + 1)):
         wrong = next((one for one in range(1, n + 1) if times.get(one) != 1), None)
         why = f"{name} {wrong} comes {times.get(wrong, 0)} times" if wrong else f"{len(ids)} rows"
-        raise UsageError(f"{path}: {why}; each of 1 to {n} has to come once")
+        raise UsageError(f"{path}: {why}; each of 1 to {n} has to come once for {which}")
     return np.argsort(ids.to_numpy())
 
 

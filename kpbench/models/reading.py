@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import SIZE
@@ -25,7 +27,11 @@ from kpbench.networks.checks import first_line
 from kpbench.networks.families import count_parameters
 from kpbench.networks.heads import OUTPUTS
 from kpbench.networks.own import told
+from kpbench.statistics.words import plural
 from kpbench.training.model_files import LONGEST, ModelCard, load_model
+
+WRAPPERS = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before the names of a state dict."""
 
 PIXELS = 4.0
 """A network whose points lie this far out, in (k - 48) / 48 units, answers in pixels."""
@@ -103,14 +109,43 @@ def read_own_weights(
         network = make(hparams={**(stored or {}), **(hparams or {})}) if takes else make()
     if not isinstance(network, nn.Module):
         raise UsageError(f"{name} made a {type(network).__name__}, not a torch.nn.Module")
+    state = _unwrapped(state, network)
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
-        why = " ".join(str(error).split())[:LONGEST]
+        why = _difference(state, network) or shorten(str(error), LONGEST, placeholder=" ...")
         raise UsageError(f"{path}: not a state dict of {name}: {why}") from error
     notes = _check_answer(network, name)
     values = count_parameters(network) or sum(t.numel() for t in network.buffers() if t.is_floating_point())
     return Model(in_batches(network.eval()), name, path, values, None, notes)
+
+
+def _unwrapped(state: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
+    """The state without what DataParallel and torch.compile put before each name."""
+    for prefix in WRAPPERS:
+        if all(key.startswith(prefix) for key in state) and not any(key in state for key in network.state_dict()):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _difference(state: Mapping[str, torch.Tensor], network: nn.Module) -> str:
+    """What tells a state from the network's in a few words: other shapes first, then other names; empty for neither."""
+    wanted = {key: value for key, value in network.state_dict().items() if not is_lazy(value)}
+    sizes = [key for key, value in wanted.items() if key in state and state[key].shape != value.shape]
+    if sizes:
+        key = sizes[0]
+        others = f" ({plural(len(sizes), 'tensor')} in all)" if len(sizes) > 1 else ""
+        return (
+            f"'{key}' is {list(state[key].shape)} in the file, {list(wanted[key].shape)} in the network{others}; give "
+            "the parameters that it was trained with, as in --param width=16"
+        )
+    missing, more = [key for key in wanted if key not in state], [key for key in state if key not in wanted]
+    said = [f"the file lacks {_named(missing)}"] if missing else []
+    return ", ".join([*said, f"it holds {_named(more)}, which the network has not"] if more else said)
+
+
+def _named(keys: list[str]) -> str:
+    return f"'{keys[0]}'" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
 
 
 def card_model(path: Path) -> Model:

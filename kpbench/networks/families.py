@@ -39,6 +39,10 @@ GROUP = "kpbench.families"
 T = TypeVar("T")
 
 
+class TooManyParametersError(UsageError):
+    """A network has more parameters than the rules allow."""
+
+
 def offered() -> dict[str, EntryPoint]:
     """The families that installed packages offer, by name; a built-in family's name stays the built-in one's."""
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in FAMILIES}
@@ -174,7 +178,7 @@ def check_rules(params: Params, rules: Rules) -> tuple[int, float]:
     except (RuntimeError, OverflowError, TypeError, ValueError) as error:
         raise UsageError(f"{describe(params)}: cannot be built: {first_line(error)}") from error
     if parameters > rules.max_parameters:
-        raise UsageError(
+        raise TooManyParametersError(
             f"{describe(params)}: {parameters:,} parameters, the rules allow {rules.max_parameters:,}; "
             "lower its width, depth or head"
         )

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from kpbench.cell import OWN, Scalar
+from kpbench.cell import OWN, Scalar, spoken
 from kpbench.errors import UsageError, lookup, nearest
 from kpbench.networks.checks import first_line
 
@@ -106,7 +106,9 @@ def resolve(name: str) -> Callable[..., Any]:
     match = OWN.fullmatch(name)
     if match is None or (match[1], match[3]) not in _admitted:
         file_name = name.partition(":")[0]
-        raise UsageError(f"{name} is code, and runs where you name it; --trust-code runs that {file_name} by its model")
+        if any(file_name == admitted for admitted, _ in _admitted):
+            raise UsageError(f"this {file_name} is not the file that {name} is of: its text is another")
+        raise UsageError(f"the network is your own code, {file_name}: add --trust-code to run it, if you trust it")
     file = _admitted[match[1], match[3]]
     module = _module(file)
     found = getattr(module, match[2], None)
@@ -153,6 +155,12 @@ def keyword_defaults(make: Callable[..., Any], name: str) -> dict[str, Scalar]:
     with told(name):
         parameters = inspect.signature(make).parameters.values()
     for parameter in parameters:
+        if parameter.name == "hparams":
+            called = spoken(name).rpartition(":")[2]
+            raise UsageError(
+                f"{name}: 'hparams' does not say what may vary; put a function below it and search that one: "
+                f'def make(*, depth=3): return {called}(hparams={{"depth": depth}})'
+            )
         by_keyword = parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         if not by_keyword or type(parameter.default) not in (bool, int, float, str):
             raise UsageError(

@@ -114,8 +114,11 @@ def bare(data_name: str) -> str:
     return data_name.partition("@")[0]
 
 
-def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
+def refuse_other_plan(folder: Path, old: Plan, new: Plan, *, kept: bool = True) -> None:
     """Refuses a plan that differs from the study's own, naming each difference.
+
+    Args:
+        kept: whether the study has anything to lose.
 
     Raises:
         UsageError: with `field old -> new` for each.
@@ -137,9 +140,14 @@ def refuse_other_plan(folder: Path, old: Plan, new: Plan) -> None:
             "back to continue it, or give another --name"
         )
     if differences:
+        options = "give the study's own options to continue it, or another --name"
         raise UsageError(
             f"study {folder} exists with another plan ({'; '.join(differences)}); "
-            "give the study's own options to continue it, or another --name"
+            + (
+                options
+                if kept
+                else "no run in it is complete: delete that folder to begin anew, or give another --name"
+            )
         )
 
 

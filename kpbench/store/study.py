@@ -299,11 +299,19 @@ def check_folder(folder: Path, plan: Plan) -> None:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder} is a file; choose another --name or --out")
         if (folder / PLAN).exists():
-            refuse_other_plan(folder, read_plan(folder), plan)
+            old = read_plan(folder)
+            if old.digest != plan.digest:
+                refuse_other_plan(folder, old, plan, kept=_holds_results(folder))
         elif folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
             raise UsageError(f"{folder} exists and holds no study; choose another --name or --out")
     except OSError as error:
         raise UsageError(f"cannot use {folder}: {error.strerror or error}; choose another --out") from error
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether a run of a study is complete, or may become so: somebody may be at work on it."""
+    done = any(row.state == "complete" for row in read_lines(folder / ROWS, RunResult))
+    return done or is_worked_on(folder, read_driver(folder)) is not False
 
 
 def find_study(name: str, out: Path) -> Path:

@@ -15,7 +15,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Splits
 from kpbench.faces.partial import LABELS
-from kpbench.networks.families import check_rules, describe, step_megabytes
+from kpbench.networks.families import TooManyParametersError, check_rules, describe, step_megabytes
 from kpbench.networks.own import OwnFile
 from kpbench.space.space import Defaults, SearchSpace, complete
 from kpbench.statistics.words import plural
@@ -228,7 +228,12 @@ def prepare_task(
         try:
             task.size(task.complete(cell))
         except UsageError as error:
-            raise UsageError(f"search space '{found.name}': {error}") from error
+            instead = ""
+            if max_parameters is not None and isinstance(error, TooManyParametersError):
+                instead = (
+                    "; --max-parameters is for every cell: kpbench search --max-params leaves larger ones out instead"
+                )
+            raise UsageError(f"search space '{found.name}': {error}{instead}") from error
     return task
 
 

@@ -21,7 +21,7 @@ from kpbench.studies.measures import elsewhere, squared_errors, under_shifts
 from kpbench.studies.preflight import Say
 from kpbench.studies.score_request import Scoring
 from kpbench.task.benchmark import Coordinates, Rules
-from kpbench.task.score import score_from_mse
+from kpbench.task.score import score_from_mse, shortfalls
 from kpbench.task.scorer import official_mse
 from kpbench.whole_file import write_whole
 
@@ -41,7 +41,9 @@ def score(scoring: Scoring, say: Say) -> tuple[dict[str, Any], Metrics | None]:
     request, model, benchmark, splits = scoring.request, scoring.model, scoring.benchmark, scoring.splits
     coordinates, faces, notes = benchmark.coordinates, scoring.faces(), list(scoring.notes)
     if model is None:
-        points = read_predictions(Path(request.model), faces)
+        points = read_predictions(
+            Path(request.model), faces, f"the {request.split} faces of {splits.name}; --data names others"
+        )
         if np.abs(points).max() < PIXELS:
             notes.append("all points lie within 4 px of the corner: predictions are in pixels, not (k - 48) / 48")
         network: nn.Module = Predictions(points, coordinates)
@@ -93,11 +95,7 @@ def score(scoring: Scoring, say: Say) -> tuple[dict[str, Any], Metrics | None]:
 def why_not(result: dict[str, Any], rules: Rules) -> list[str]:
     """The reasons for which a result does not pass; none where it does."""
     score, floor = result["score"], result["floor"]
-    reasons = []
-    if score < result["pass_mark"]:
-        reasons.append(f"{score:.2f} is below the pass mark {result['pass_mark']:g}")
-    if score < floor["mean face"]:
-        reasons.append(f"{score:.2f} is worse than the mean face, {floor['mean face']:.1f}")
+    reasons = [f"{score:.2f} is {reason}" for reason in shortfalls(score, result["pass_mark"], floor)]
     if (parameters := result["parameters"]) is None:
         reasons.append("the rules are not checked: nothing is known of the network behind predictions")
     elif parameters > rules.max_parameters:

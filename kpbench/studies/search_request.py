@@ -20,6 +20,9 @@ from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
 from kpbench.task.objectives import OBJECTIVES, SCORE, objectives_asked
 from kpbench.training.device import Device
 
+SPACE = "cnn_small"
+"""What is searched, unless a space or a network is named."""
+
 TRIALS = 7
 """Of a search, unless its space or the command says otherwise."""
 
@@ -29,11 +32,12 @@ class SearchRequest:
     """What a person asked of `kpbench search`; totals, so that the same request continues a study.
 
     Attributes:
+        space: a name or a TOML file; `SPACE` where neither it nor `network` is given.
         network: `FILE.py:NAME`, one network instead of a space.
         warm_start: a study, by name or path, whose cells the sampler is shown.
     """
 
-    space: str = "cnn_small"
+    space: str | None = None
     network: str | None = None
     data: str = "synthetic"
     labels: str = "complete"
@@ -161,9 +165,10 @@ def prepare_search(request: SearchRequest) -> Search:
     lookup(SCHEDULERS, request.scheduler, "scheduler")
     if request.network is not None and not WRITTEN.fullmatch(request.network):
         raise UsageError(f"--network must be FILE.py:NAME, got '{request.network}'")
-    space = request.network or request.space
+    if request.network is not None and request.space is not None:
+        raise UsageError("--network is searched instead of a space: leave out --space, or name the network in its file")
     task = prepare_task(
-        space,
+        request.network or request.space or SPACE,
         request.device,
         request.epochs,
         images=request.images,

@@ -1,7 +1,10 @@
-"""The score: the only place where an MSE becomes one."""
+"""The score: the only place where an MSE becomes one, and where a score passes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+MEAN_FACE = "mean face"
+"""The method of the floor that a score has to reach beside the mark."""
 
 
 def score_from_mse(mse: float) -> float:
@@ -14,3 +17,14 @@ def mean_score(mses: Sequence[float]) -> float:
     if 0.0 in mses:
         return math.inf
     return score_from_mse(math.exp(math.fsum(map(math.log, mses)) / len(mses)))
+
+
+def shortfalls(score: float, pass_mark: float, floor: Mapping[str, float]) -> list[str]:
+    """Why a score does not pass: it is below the mark, or worse than the mean face; nothing where it passes.
+
+    Args:
+        floor: score by method, on the same faces; where the mean face is not among them, the mark alone counts.
+    """
+    reasons = [] if score >= pass_mark else [f"below the pass mark {pass_mark:g}"]
+    mean_face = floor.get(MEAN_FACE, -math.inf)
+    return reasons if score >= mean_face else [*reasons, f"worse than the mean face, {mean_face:.1f}"]

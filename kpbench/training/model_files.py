@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from kpbench.cell import Params, Scalar, Value
 from kpbench.errors import UsageError
 from kpbench.networks.checks import first_line
 from kpbench.networks.families import build, is_foreign
+from kpbench.networks.own import is_own, resolve
 from kpbench.task.benchmark import first_problem
 from kpbench.training.seeds import global_seed
 from kpbench.whole_file import write_whole
@@ -87,6 +89,8 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
         held = tensor_shapes(weights)
     except (SafetensorError, OSError) as error:
         raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {first_line(error)}") from error
+    for name in filter(is_own, card.params.values()):
+        resolve(str(name))  # what is wrong with it is told before and without anything else
     try:
         _refuse_other_sizes(card.params, held, weights)
         with global_seed(card.seed, "weights"):
@@ -96,7 +100,7 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, OSError) as error:
-        why = " ".join(str(error).split())[:LONGEST]
+        why = shorten(str(error), LONGEST, placeholder=" ...")
         raise UsageError(f"{weights}: torn, or not the weights of {description.name}: {why}") from error
     return network.eval(), card
 

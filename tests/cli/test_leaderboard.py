@@ -20,6 +20,9 @@ def test_lines_page_csv_and_json_of_one_folder(kpbench, tmp_path):
     assert out.index("  1  alice.pt") < out.index("  2~ one") < out.index("100.0 pass mark")
     assert out.splitlines()[-2:] == ["written  x.html", "written  x.csv"]
     assert content(tmp_path / "reports") == before  # it only reads
+    assert any(
+        line.startswith("Under the course's rules") and line.endswith(".") for line in out.splitlines()
+    )  # unbroken
     written = [(tmp_path / name).read_bytes() for name in ("x.html", "x.csv")]
     code, plain, _ = kpbench("leaderboard", "reports", "--json", "--to", "x.html", "--to", "x.csv")
     assert [(tmp_path / name).read_bytes() for name in ("x.html", "x.csv")] == written

@@ -58,3 +58,19 @@ def test_the_script_for_a_shell_asks_by_the_same_variable(kpbench, capsys):
     with pytest.raises(SystemExit, match="0"):
         kpbench("--show-completion", "bash")
     assert "_KPBENCH_COMPLETE=complete_bash" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("search", ["the space's budget, else 7", "the space's budget, else 8", "cnn_small", "--max-params"]),
+        ("status", ["the only one, or the running"]),
+        ("score", ["the study's, or synthetic"]),
+        ("leaderboard", ["reports"]),
+    ],
+)
+def test_help_shows_the_defaults_that_another_thing_says(kpbench, monkeypatch, command, says):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = kpbench(command, "--help")
+    assert code == 0
+    assert all(one in out for one in says), out

@@ -75,6 +75,9 @@ def test_predictions_are_scored_as_a_model_is(kpbench, refused, course, study, t
     rows = [",".join(COORDINATES), *(",".join(map(str, face.ravel()[::-1])) for face in val.keypoints)]
     (tmp_path / "wrong.csv").write_text("\n".join(rows))
     assert "is worse than the mean face" in kpbench("score", "wrong.csv", "--data", course, "-q")[1]
+    (tmp_path / "short.csv").write_text("\n".join(rows[:-1]))
+    says = f"{len(val) - 1} rows for {len(val)} faces, the val faces of {result['data']}; --data names others"
+    assert says in refused("score", "short.csv", "--data", course, "-q")
     assert "predictions are points alone" in refused("score", "wrong.csv", "--data", course, "--on", "synthetic")
     assert "no file none.csv" in refused("score", "none.csv")
 
@@ -181,7 +184,7 @@ def test_a_hand_in_of_ones_own_takes_its_hparams_from_the_file(kpbench, refused,
     assert (code, json.loads(out)["parameters"]) == (0, 6 * 10 + 30 * (6 * 144 + 1))
     torch.save(handed_in["state_dict"], tmp_path / "bare.pt")
     words[3] = "bare.pt"
-    assert "size mismatch" in refused(*words)
+    assert "'conv.weight' is [6, 1, 3, 3] in the file, [4, 1, 3, 3] in the network" in refused(*words)
     code, out, _ = kpbench(*words, "--json", "--param", "width=6")
     assert (code, json.loads(out)["parameters"]) == (0, 6 * 10 + 30 * (6 * 144 + 1))
     assert "name its source: FILE.py:KeypointModel --weights hand-in.p" in refused("score", "hand-in.p")

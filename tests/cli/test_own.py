@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from kpbench.cli.search import outcome
 from kpbench.networks import own
 from kpbench.networks.families import build
 from kpbench.networks.own import OwnFile
@@ -43,6 +44,8 @@ def test_the_example_is_trained_scored_and_read_without_its_file(kpbench, course
     assert (study / MODELS / "own_network.py").read_bytes() == (tmp_path / "own_network.py").read_bytes()
     assert str(tmp_path) not in "".join((study / name).read_text() for name in (PLAN, ROWS, "space.toml"))
 
+    assert "\nown code score, export and predict run own_network.py with --trust-code\n" in "\n".join(outcome(result))
+
     model = tmp_path / result["best"]["model"]
     (tmp_path / "own_network.py").unlink()
     forgotten()
@@ -52,10 +55,13 @@ def test_the_example_is_trained_scored_and_read_without_its_file(kpbench, course
     assert kpbench("report", study, "--no-faces")[0] == 0
     assert "own_network.py:KeypointModel" in (study / "report.html").read_text()
     assert not own._admitted
-    assert "is code, and runs where you name it" in kpbench("score", model, "--data", course, "-q")[2]
+    told = "error: the network is your own code, own_network.py: add --trust-code to run it"
+    assert kpbench("score", model, "--data", course, "-q")[2].startswith(told)
+    assert kpbench("export", study.name)[2].startswith(told)
     with (study / MODELS / "own_network.py").open("a") as file:
         file.write("raise SystemExit('this ran')\n")
-    assert "is code, and runs where you name it" in kpbench("score", model, "--data", course, "-q", "--trust-code")[2]
+    changed = kpbench("score", model, "--data", course, "-q", "--trust-code")[2]
+    assert changed.startswith("error: this own_network.py is not the file that own_network.py:KeypointModel#")
 
 
 def test_the_examples_space_is_searched_from_another_folder(kpbench, course, forgotten):
@@ -135,11 +141,27 @@ def test_weights_of_ones_own_are_scored(kpbench, refused, course, tmp_path, unwa
     assert "written down nowhere" in result["notes"][-1]
     code, out, _ = kpbench(*words, "--weights", "w.pt", "--param", "width=6", "--require-pass")
     assert (code, out.startswith("no pass")) == (3, True)
+    state = torch.load(tmp_path / "w.pt")
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "parallel.pt")
+    code, again, _ = kpbench(*words, "--weights", "parallel.pt", "--param", "width=6")
+    assert (code, again) == (0, out)
+    torch.save(
+        {"more": torch.ones(1), "out.weight": state["out.weight"], "out.bias": state["out.bias"]}, tmp_path / "less.pt"
+    )
     (tmp_path / "bad.pt").write_text("no weights")
     torch.save(torch.nn.ReLU(), tmp_path / "code.pt")
     for given, says in (
         ([], "my_nets.py:make has no weights to score; give --weights"),
-        (["--weights", "w.pt"], "w.pt: not a state dict of my_nets.py:make: .*size mismatch for conv.weight"),
+        (
+            ["--weights", "w.pt"],
+            "w.pt: not a state dict of my_nets.py:make: 'conv.weight' is [6, 1, 3, 3] in the file, "
+            "[4, 1, 3, 3] in the network (3 tensors in all); .*as in --param width=16",
+        ),
+        (
+            ["--weights", "less.pt", "--param", "width=6"],
+            "less.pt: not a state dict of my_nets.py:make: the file lacks "
+            "'conv.weight' and 1 more, it holds 'more', which the network has not",
+        ),
         (["--weights", "w.pt", "--param", "widht=6"], "unknown parameter 'network.widht'; did you mean"),
         (["--weights", "w.pt", "--param", "width=six"], "--param width must be of the kind of its default, 4"),
         (["--weights", "bad.pt"], "bad.pt is no model file"),
@@ -152,6 +174,8 @@ def test_weights_of_ones_own_are_scored(kpbench, refused, course, tmp_path, unwa
         assert all(part in line for part in says.split(".*")), line
     assert "are for a network of your own, FILE.py:NAME, not for 'cnn'" in refused("score", "cnn", "--weights", "w.pt")
     assert "--network must be FILE.py:NAME, got 'cnn'" in refused("search", "--network", "cnn")
+    both = refused("search", "--network", "my_nets.py:make", "--space", "cnn_small")
+    assert "--network is searched instead of a space: leave out --space" in both
 
 
 SPACE = 'family = "my_nets.py:make"\n[network]\nwidth = {width}\n'
@@ -189,11 +213,15 @@ def test_a_file_that_hangs_is_one_line(refused, tmp_path, monkeypatch):
     assert refused("search", "--network", "slow.py:make").endswith("slow.py: its import took more than 0.5 s\n")
 
 
-def test_a_network_that_fails_in_training_is_a_failed_run_with_its_place(kpbench, course, tmp_path, unwatched):
+def test_a_network_that_fails_in_training_is_a_failed_run_with_its_place(kpbench, refused, course, tmp_path, unwatched):
     text = GOOD.replace("        maps =", "        assert len(x) < 3, 'too many'\n        maps =")
     (tmp_path / "my_nets.py").write_text(text)
-    code, _, _ = kpbench("search", "--network", "my_nets.py:make", "--data", course, "--name", "mine", *SHORT)
-    assert code == 1
+    words = ["search", "--network", "my_nets.py:make", "--data", course, "--name", "mine", *SHORT]
+    code, out, err = kpbench(*words)
+    assert (code, err) == (1, "failed: my_nets.py:12: AssertionError: too many\n")  # also with -q
+    assert out.startswith("none     no trial was completed; pass mark 100, mean face ")
     row = json.loads((tmp_path / "reports" / "mine" / ROWS).read_text().splitlines()[0])
     assert (row["state"], row["detail"]) == ("failed", "my_nets.py:12: AssertionError: too many")
+    (tmp_path / "my_nets.py").write_text(GOOD)
+    assert "no run in it is complete: delete that folder to begin anew, or give another --name" in refused(*words)
     assert "kpbench" in json.loads((tmp_path / "reports" / "mine" / SESSIONS).read_text())["versions"]

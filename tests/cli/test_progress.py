@@ -27,12 +27,20 @@ def test_a_notice_stays_and_a_stage_in_a_terminal_does_not(monkeypatch, stderr):
     assert ("training" in lines) is not seen.isatty()
 
 
-def test_quiet_is_quiet(monkeypatch):
+def test_quiet_is_quiet_but_for_a_line_each_kind_of_failure(monkeypatch):
     seen = Terminal()
     monkeypatch.setattr(sys, "stderr", seen)
     with View(quiet=True) as view:
         view.notify(Notice("no verdict from 3 seeds"))
-    assert seen.getvalue() == ""
+        view.notify(Ended(job(), "complete", 161.84))
+        assert seen.getvalue() == ""
+        for detail in ("the loss is not finite in epoch 1", "my.py:3: no", "the loss is not finite in epoch 2", None):
+            view.notify(Ended(job(), "failed", None, detail))
+    assert seen.getvalue().splitlines() == [
+        "failed: the loss is not finite in epoch 1",
+        "failed: my.py:3: no",
+        "failed: no reason is known",
+    ]
 
 
 CELL = {"family": "cnn", "network.dropout": "none", "network.dropout_rate": 0.1, "network.norm": "spatial_batch",
@@ -50,12 +58,14 @@ def test_in_a_pipe_each_run_has_its_place_its_seed_and_named_values(monkeypatch)
     monkeypatch.setattr(sys, "stderr", seen)
     names = ("network.norm", "network.dropout", "network.dropout_rate", "training.lr")
     with View(quiet=False) as view:
-        view.notify(Stage("search", 12, 9, None, names, SPACE))
+        view.notify(Stage("search", 12, 8, None, names, SPACE))
+        view.notify(Ended(job(), "complete", 12399.6))
         view.notify(Ended(job(), "complete", 161.84))
         view.notify(Ended(job(seeds=(3, 4), **{"network.dropout": "spatial"}), "pruned", 11.0))
         view.notify(Ended(job("control", seeds=(5,)), "failed", None, "the loss is not finite in epoch 1"))
     assert seen.getvalue().splitlines() == [
-        "search: 3 of 12 to train",
+        "search: 4 of 12 to train",
+        " 9/12 complete 12399.6  seed 0  norm=spatial_batch dropout=none lr=0.00445",
         "10/12 complete  161.8  seed 0  norm=spatial_batch dropout=none lr=0.00445",
         "11/12 pruned     11.0  seeds 3, 4  norm=spatial_batch dropout=spatial dropout_rate=0.1 lr=0.00445",
         "12/12 failed           seed 5  A/A  norm=spatial_batch dropout=none lr=0.00445: "

@@ -40,7 +40,11 @@ FLOOR = {"mean face": 69.03, "ridge on pixels": 153.5}
 
 def ended(score, *, interval=None, epochs=8, finals=True):
     """The result of a search whose best cell has `score`, on the sealed test where it had final runs."""
-    best = {"varies": {"network.depth": 3, "training.lr": 0.004445046217937025}, "model": "m.safetensors"}
+    best = {
+        "cell": {"family": "cnn"},
+        "varies": {"network.depth": 3, "training.lr": 0.004445046217937025},
+        "model": "m.safetensors",
+    }
     best |= {"val_score": score, "test_score": score if finals else None, "test_mean": score if finals else None}
     best |= {"seeds": 3 if finals else 0, "test_interval": interval}
     floor = {name: {"val": value, "test": value} for name, value in FLOOR.items()}
@@ -73,6 +77,15 @@ def test_a_best_below_the_floor_is_warned_of_with_what_to_do():
     assert not any("warning" in line for line in outcome(ended(214.2)))
 
 
+def test_a_score_above_the_mark_and_below_the_mean_face_is_no_pass():
+    best, high = ended(15708.0)["best"], {"mean face": {"val": 36491.0, "test": 36491.0}}
+    found = against_floor(best, high, 100.0)
+    assert found["passed"] is False
+    first, second, *_ = outcome({**ended(15708.0), "floor": {"mean face": 36491.0}, **found})
+    assert first == "no pass  15708.0 on the sealed test; pass mark 100, mean face 36491.0"
+    assert second.startswith("warning  not above mean face: nothing was learnt yet")
+
+
 def test_an_interval_over_the_pass_mark_is_warned_of():
     assert "the interval includes the pass mark" in outcome(ended(160.0, interval=[90.0, 230.0]))[1]
 
@@ -93,6 +106,11 @@ def test_without_the_sealed_test_nothing_is_passed():
         (["--max-params", "many"], "--max-params must be a positive number such as"),
         (["--max-flops", "0"], "--max-flops must be a positive number"),
         (["--max-latency-ms", "-1"], "--max-latency-ms must be a positive number, got -1"),
+        (
+            ["--max-parameters", "100"],
+            "the rules allow 100; lower its width, depth or head; --max-parameters is for every "
+            "cell: kpbench search --max-params leaves larger ones out instead",
+        ),
         (["--max-params", "100"], "no cell of search space 'cnn_small' keeps --max-params 100; the least found"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from kpbench.analysis import status as analysis
 from kpbench.cli import status as module
+from kpbench.store import driver
 from kpbench.store.driver import UnderWay, this_driver
 from kpbench.store.files import PROGRESS, ROWS
 from tests.ablation_rows import study_folder
@@ -140,6 +141,28 @@ def test_watching_ends_with_the_study(tmp_path, monkeypatch, kpbench):
     code, out, _ = kpbench("status", "one", "--watch")
     assert (code, len(seen)) == (0, 2)
     assert "interrupted; nothing finished is lost" in out
+
+
+def test_watching_waits_for_a_study_to_begin(tmp_path, monkeypatch, kpbench):
+    def sleep(seconds):
+        search(tmp_path / "reports" / "one", TRIALS, totals=TOTALS, progress=DRIVER)
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    code, out, err = kpbench("status", "one", "--watch")
+    assert (code, err) == (0, "no study 'one' here or in reports yet: waiting for it to begin, until Ctrl-C\n")
+    assert out.startswith("study      one\n")
+
+
+def test_without_a_name_it_is_the_only_study_or_the_one_that_runs(tmp_path, monkeypatch, kpbench, refused):
+    assert "no study in reports" in refused("status")
+    search(tmp_path / "reports" / "one", TRIALS, totals=TOTALS)
+    assert kpbench("status")[1].startswith("study      one\n")
+    two = search(tmp_path / "reports" / "two", TRIALS, totals=TOTALS)
+    assert "2 studies are in reports: name one of one, two" in refused("status")
+    monkeypatch.setattr(driver, "is_worked_on", lambda folder, record: folder.name == two.name)
+    assert kpbench("status")[1].startswith("study      two\n")
+    monkeypatch.setattr(driver, "is_worked_on", lambda folder, record: True)
+    assert "2 studies run in reports: name one of one, two" in refused("status")
 
 
 def test_ctrl_c_ends_the_watching_alone(tmp_path, monkeypatch, kpbench):

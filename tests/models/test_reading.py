@@ -372,7 +372,7 @@ def test_predictions_answer_in_order_and_again(faces):
     ("array", "says"),
     [
         ({"keypoints": np.zeros((4, 14, 2))}, "'keypoints' is float64 (4, 14, 2), not numbers (4, 15, 2) or (4, 30)"),
-        ({"keypoints": np.zeros((3, 15, 2))}, "for these 4 faces"),
+        ({"keypoints": np.zeros((3, 15, 2))}, "for 4 faces, the split's"),
         ({"keypoints": np.full((4, 15, 2), np.nan)}, "left_eye_center of face 1 is no number"),
         ({"points": np.zeros((4, 15, 2))}, "no array 'keypoints'; it holds points"),
         ({"keypoints": np.array([None])}, "'keypoints' is object (1,), not numbers"),
@@ -432,7 +432,7 @@ def test_faces_in_another_order_are_named(faces, tmp_path):
         ("RowId,Location\n" + "1,5\n" * 120, "RowId 1 comes 120 times"),
         ("ImageId,FeatureName,Location\n1,third_eye_x,5\n", "FeatureName 'third_eye_x' is no coordinate"),
         ("RowId,Location\n" + "\n".join(f"{i},x" for i in range(1, 121)), "a value that is no number"),
-        (",".join(COLUMNS) + "\n" + ",".join("1" * 30) + "\n", "1 rows for 4 faces"),
+        (",".join(COLUMNS) + "\n" + ",".join("1" * 30) + "\n", "1 rows for 4 faces, the split's"),
         (",".join(COLUMNS) + "\n" + (",".join("1" * 31) + "\n") * 4, "its rows have more fields than its header"),
         ("RowId,Location\n" + "1,5,6\n" * 120, "its rows have more fields than its header"),
         ("RowId,Location\n1,5\n2,5\n3,5,6\n", "Expected 2 fields in line 4, saw 3"),

@@ -22,7 +22,7 @@ from kpbench.networks.families import (
     size_of,
     step_megabytes,
 )  # fmt: skip
-from kpbench.networks.own import OwnFile, admit, is_own, knows_layout, read_own, resolve
+from kpbench.networks.own import OwnFile, admit, is_own, keyword_defaults, knows_layout, read_own, resolve
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.cohort import can_be_cohort
 from tests.own_files import GOOD, RETURNS, install_package
@@ -230,13 +230,21 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path, unwatched):
         read_own("bad.py:make", tmp_path)
 
 
+def test_a_class_that_takes_hparams_is_told_the_way_to_be_searched(tmp_path):
+    text = "def make(hparams):\n    pass\n"
+    (tmp_path / "mine.py").write_text(text)
+    name, _ = read_own("mine.py:make", tmp_path)
+    with pytest.raises(UsageError, match=r'def make\(\*, depth=3\): return make\(hparams=\{"depth": depth\}\)'):
+        keyword_defaults(resolve(name), name)
+
+
 def test_code_that_nobody_named_does_not_run():
     file = OwnFile("theirs.py", "raise SystemExit('ran')\n")
     name = f"theirs.py:make#{file.digest[:8]}"
-    with pytest.raises(UsageError, match=r"theirs\.py:make#.* is code, and runs where you name it"):
+    with pytest.raises(UsageError, match=r"your own code, theirs\.py: add --trust-code to run it, if you trust it"):
         build({"family": name})
     admit([OwnFile("theirs.py", file.text + "# changed\n")])  # admits what it is, nothing else of the same name
-    with pytest.raises(UsageError, match="is code, and runs where you name it"):
+    with pytest.raises(UsageError, match=r"this theirs\.py is not the file that theirs\.py:make#"):
         build({"family": name})
 
 

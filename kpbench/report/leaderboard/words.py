@@ -120,33 +120,33 @@ def megabytes(line: Entry) -> str:
     return NONE if line.megabytes is None else f"{line.megabytes:.1f}"
 
 
-def text(found: Leaderboard) -> Iterator[str]:
-    """The leaderboard in lines of at most `COLUMNS`: two an entry, its name and its numbers."""
+def text(found: Leaderboard, *, columns: int = COLUMNS) -> Iterator[str]:
+    """The leaderboard in lines of at most `columns`, `COLUMNS` or more: two an entry, its name and its numbers."""
     for table in found.tables:
-        yield clipped(heading(table), length=COLUMNS)
-        yield from _wrapped(terms(table))
+        yield clipped(heading(table), length=columns)
+        yield from _wrapped(terms(table), columns)
         yield ""
         yield "  #  name"
         yield NUMBERS.format("score", "95 % interval", "seeds", "params", "MB", "shifted", "other")
         one_other = len(_other_data(table)) < 2
         for line in table.lines:
-            yield from _lines(line, one_other=one_other)
+            yield from _lines(line, columns, one_other=one_other)
         yield ""
         for note in notes(table):
-            yield from _wrapped(note)
+            yield from _wrapped(note, columns)
         yield ""
     for note in left_out(found):
-        yield from _wrapped(note)
+        yield from _wrapped(note, columns)
 
 
-def _lines(line: Entry, *, one_other: bool) -> Iterator[str]:
+def _lines(line: Entry, columns: int, *, one_other: bool) -> Iterator[str]:
     if line.kind in ("floor", "pass mark"):
         yield f"{show(line.score):>12} {line.name}"
         return
     what = cell_words(line) or (line.file and f"hand-in {line.file}")
-    yield clipped(f"{line.rank or NONE:>3}{'~' if line.overlaps_first else ' '} {line.name}", length=COLUMNS)
+    yield clipped(f"{line.rank or NONE:>3}{'~' if line.overlaps_first else ' '} {line.name}", length=columns)
     if what:
-        yield from wrap(what, COLUMNS, initial_indent=" " * 5, subsequent_indent=" " * 5, max_lines=2, placeholder=" …")
+        yield from wrap(what, columns, initial_indent=" " * 5, subsequent_indent=" " * 5, max_lines=2, placeholder=" …")
     yield NUMBERS.format(
         show(line.score),
         interval_text(line) or NONE,
@@ -157,13 +157,13 @@ def _lines(line: Entry, *, one_other: bool) -> Iterator[str]:
         change_text(line.others[0] if line.others else None) if one_other or not line.others else "below",
     ).rstrip()
     for one in () if one_other else line.others[:MOST_OTHERS]:
-        yield clipped(f"     {one.name}: {show(one.score)}, {change_text(one)}", length=COLUMNS)
+        yield clipped(f"     {one.name}: {show(one.score)}, {change_text(one)}", length=columns)
     for mark in line.marks:
-        yield from _wrapped(mark, indent=5)
+        yield from _wrapped(mark, columns, indent=5)
 
 
-def _wrapped(sentence: str, *, indent: int = 0) -> list[str]:
-    return wrap(sentence, COLUMNS, initial_indent=" " * indent, subsequent_indent=" " * indent, break_on_hyphens=False)
+def _wrapped(sentence: str, columns: int, *, indent: int = 0) -> list[str]:
+    return wrap(sentence, columns, initial_indent=" " * indent, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def csv_text(found: Leaderboard) -> str:

@@ -12,6 +12,7 @@ from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
 from kpbench.report.tables import Card
 from kpbench.statistics.words import plural
+from kpbench.task.score import shortfalls
 
 SHORT = 56
 """Letters of a cell's description that fit into the headline."""
@@ -76,7 +77,8 @@ def cards(study: ReportInput) -> tuple[Card, ...]:
     highest = max(floors.values(), default=math.nan)
     times = f"; the best cell has {score / highest:.2g} times that" if 0 < score < math.inf and highest > 0 else ""
     named = next((name for name, value in floors.items() if value == highest), "not measured")
-    passed = "" if math.isnan(score) else "passed" if score >= study.pass_mark else "missed"
+    missed = [] if math.isnan(score) else shortfalls(score, study.pass_mark, floors)
+    passed = "" if math.isnan(score) else f"no pass: {' and '.join(missed)}" if missed else "passed"
     return (
         Card("Best cell", show_score(score), detail),
         Card("Pass mark", show_score(study.pass_mark), passed),
@@ -102,7 +104,7 @@ def _with_finals(study: ReportInput, best: Best, score: float) -> Headline:
         name, floor = max(floors.items(), key=lambda item: item[1])
         times = f", {score / floor:.2g}× {name}" if score > floor else ""
     beaten = [value for value in floors.values() if score <= value]
-    passed = score >= study.pass_mark
+    passed = not shortfalls(score, study.pass_mark, floors)
     cell, what = cell_words(study, best)
     low_high = f" ({' to '.join(map(show_score, best.test_interval))})" if best.test_interval else ""
     text = f"{_capital(cell)}: {show_score(score)}{low_high} on the sealed test{times}"

@@ -16,7 +16,12 @@ from kpbench.report.metrics import metric_cells, metric_columns
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.tables import Cell, Kind, Table
 from kpbench.statistics.words import ends_text, plural, short_count, short_names, show_number
+from kpbench.store.study import Inference
 from kpbench.task.objectives import OBJECTIVES
+
+WIDE, SLOW = 0.5, 5.0
+"""Of the median, where the middle half of the passes is wide; times the processor time of one thread, where the time of
+several is long: more threads than a network can use cost something on an idle machine too, but not so much."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +145,24 @@ def inference_table(study: ReportInput) -> Table:
                 names[cell],
                 str(one.batch),
                 str(one.threads),
-                Cell(show_number(one.median), ends_text((one.low, one.high), show_number)),
+                Cell(show_number(one.median), _measured(one, study.inference)),
                 f"{1000 * one.batch / one.median:,.0f}" if one.median else "–",
                 one.device,
             )
             for cell, one in study.inference
         ],
     )
+
+
+def _measured(one: Inference, known: Sequence[tuple[str, Inference]]) -> str:
+    """The middle half of the passes, and whether other work on the machine was measured with them.
+
+    It was where that half is `WIDE`, or where several threads took `SLOW` times as long as the processor time of one.
+    """
+    same = (other for _, other in known if (other.network, other.batch) == (one.network, one.batch))
+    alone = next((other.median for other in same if other.threads == 1 and other.device == one.device), math.inf)
+    busy = one.high - one.low > WIDE * one.median or one.median > SLOW * alone
+    return ends_text((one.low, one.high), show_number) + ("; busy machine" if busy else "")
 
 
 def _spread(study: ReportInput, name: str, cell: str) -> str:

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from kpbench.report.search.headline import headline, tally, winners_curse
+from kpbench.report.search.headline import cards, headline, tally, winners_curse
 from kpbench.report.search.study_input import Best, ReportInput
 from tests.study_rows import FLOOR, bare, grid_rows, row, study
 
@@ -58,6 +58,19 @@ def test_above_the_floors_and_below_the_pass_mark():
         "bad",
         "A 1: 90 on the sealed test, 1.2× mean face: below the pass mark of 100.",
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "says"),
+    [
+        (214.0, "passed"),
+        (110.0, "no pass: worse than the mean face, 114.0"),
+        (90.0, "no pass: below the pass mark 100 and worse than the mean face, 114.0"),
+    ],
+)
+def test_the_card_of_the_pass_mark_says_what_score_says(mean, says):
+    found = {card.name: card for card in cards(with_test(mean, floor={"mean face": {"test": 114.0}}))}["Pass mark"]
+    assert found.detail == says
 
 
 def test_an_interval_that_includes_the_pass_mark_leaves_the_headline_open():

@@ -1,11 +1,13 @@
 import math
+from dataclasses import replace
 
 from kpbench.plots.drawing import Marks
 from kpbench.report.metrics import HEADINGS
 from kpbench.report.search.page import render
-from kpbench.report.search.tables import leader_lines, metrics_table, pruned_sentence, unlisted
+from kpbench.report.search.tables import inference_table, leader_lines, metrics_table, pruned_sentence, unlisted
 from kpbench.report.tables import Cell, columns, failure_lines, fixed_parameters, show
 from kpbench.statistics.keypoint_errors import SCALARS
+from kpbench.store.study import Inference
 from tests.study_rows import FLOOR, grid_rows, row, some_metrics, study, tuned_rows
 
 
@@ -40,6 +42,23 @@ def test_the_metrics_of_final_runs_are_means_over_seeds_in_the_leaderboards_orde
     assert list(table.columns)[3:] == list(HEADINGS.values()) and list(HEADINGS) == list(SCALARS)
     assert not metrics_table(study(grid_rows()))
     assert 'id="metrics"' not in render(study(grid_rows())) and 'id="metrics"' in render(study(rows))
+
+
+def test_a_speed_that_other_work_was_measured_with_is_marked():
+    rows = [row({"a": 1}), row({"a": 1}, trial=None, seed=8, score=90.0, test=90.0)]
+
+    def timed(threads, median, low, high):
+        about = {"network": "n", "what": "w", "batch": 1, "device": "cpu", "when": "2026"}
+        return rows[1].cell, Inference(**about, threads=threads, median=median, low=low, high=high)
+
+    def marked(*found):
+        return [
+            "busy machine" in line[3].detail for line in inference_table(replace(study(rows), inference=found)).rows
+        ]
+
+    assert marked(timed(1, 1.93, 1.9, 2.0), timed(2, 160.0, 150.0, 170.0)) == [False, True]
+    assert marked(timed(1, 1.93, 1.9, 2.0), timed(2, 2.5, 2.4, 2.6)) == [False, False]
+    assert marked(timed(1, 2.0, 1.2, 2.6), timed(2, 1.1, 1.0, 1.2)) == [True, False]
 
 
 def test_a_metric_that_no_run_has_is_a_dash():
