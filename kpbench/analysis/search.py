@@ -29,7 +29,8 @@ def finalists(rows: Sequence[RunResult], objectives: Sequence[str] = SCORE) -> l
 def pareto(rows: Sequence[RunResult], objectives: Sequence[str]) -> list[dict[str, Any]]:
     """The complete cells that no other beats over all objectives, as `--json` prints them, highest score first.
 
-    The objectives are of the trial; `fresh` and `test` are mean scores of final runs, where there are any.
+    The objectives are of the trial, over its `seeds`; `fresh` and `test` are mean scores of final runs, where there
+    are any.
     """
     found = complete_cells(rows)
     return [
@@ -37,6 +38,7 @@ def pareto(rows: Sequence[RunResult], objectives: Sequence[str]) -> list[dict[st
             "cell_id": cell,
             "cell": found[cell][0].params,
             **dict(zip(objectives, values_of(found[cell], objectives), strict=True)),
+            "seeds": len(found[cell]),
             **_finals_of(cell, rows),
         }
         for cell in _front(found, [cell for cell, _ in ranked(rows)], objectives)

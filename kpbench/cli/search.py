@@ -199,6 +199,7 @@ def front_lines(result: dict[str, Any], *, most: int = 6) -> list[str]:
     """The Pareto set of a search with several objectives, a line a cell; evenly chosen ones where it is long."""
     from kpbench.cli.lines import entries
     from kpbench.plots.scores import thinned
+    from kpbench.report.search.tables import front_note
     from kpbench.statistics.words import cell_text, plural
     from kpbench.task.objectives import OBJECTIVES
 
@@ -211,4 +212,5 @@ def front_lines(result: dict[str, Any], *, most: int = 6) -> list[str]:
         lines.append(("", f"{values}: {cell_text(one['varies'])}"))
     if len(front) > most:
         lines.append(("", f"and {len(front) - most} between them, in the report"))
+    lines.append(("", front_note(max(one["seeds"] for one in front))))
     return entries(lines)

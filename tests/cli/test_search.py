@@ -4,13 +4,14 @@ import pytest
 
 from kpbench.analysis.search import against_floor
 from kpbench.cli.search import front_lines, outcome
+from kpbench.report.search.tables import front_note
 
 NAMES = ["score", "params", "latency"]
 
 
 def result(count):
     front = [
-        {"score": 200.0 - at, "params": 1e6 - at, "latency": 1.234, "varies": {"network.depth": at}}
+        {"score": 200.0 - at, "params": 1e6 - at, "latency": 1.234, "seeds": 1, "varies": {"network.depth": at}}
         for at in range(count)
     ]
     counts = {"complete": 9, "pruned": 2, "failed": 0}
@@ -23,10 +24,11 @@ def test_a_front_is_printed_in_few_lines():
         "front    2 cells that no other beats over score, params, latency:",
         "         score 200.0, params 1,000,000, latency 1.23 ms: depth=0",
         "         score 199.0, params 999,999, latency 1.23 ms: depth=1",
+        f"         {front_note(1)}",
     ]
     many = front_lines(result(40))
-    assert len(many) == 8 and many[-1].endswith("and 34 between them, in the report")
-    assert "depth=0" in many[1] and "depth=39" in many[-2]
+    assert len(many) == 9 and many[-2].endswith("and 34 between them, in the report")
+    assert "depth=0" in many[1] and "depth=39" in many[-3]
     assert set(few) <= set(outcome(result(2)))
 
 

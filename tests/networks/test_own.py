@@ -1,8 +1,10 @@
 """`FILE.py:NAME`: what is resolved, how it is called in a cell, and what is refused with its place."""
 
 import math
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,6 +77,22 @@ def test_a_factory_and_a_class_are_families(named, attribute):
     assert check_rules(cell, RULES) == size_of(cell) == (parameters, parameters * 4 / 1e6)
     assert flops(cell) > 2 * 6 * 144 * 30
     assert step_megabytes(cell) > 4 * size_of(cell)[1]
+
+
+def test_the_layers_of_the_page_are_called_as_it_says(named):
+    """In a convolutional and in a fully connected network; the shapes that they get are those of what they get."""
+    page = (Path(__file__).parents[2] / "docs" / "network.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    layers = {f"network.{part}": named(text, name) for part, name in (
+        ("norm", "MyNorm"), ("dropout", "my_dropout"), ("activation", "my_activation"))}  # fmt: skip
+    small = {"cnn": {"network.depth": 2, "network.width": 4}, "mlp": {"network.depth": 1}, "keypoint_net": {}}
+    for family, params in small.items():
+        network = build({"family": family, **params, **layers, "network.dropout_rate": 0.25}).eval()
+        assert network(torch.rand(1, 1, 96, 96)).shape == (1, 30)
+        kinds = {type(module).__name__ for module in network.modules()}
+        assert {"MyNorm", "Softplus"} <= kinds and kinds & {"Dropout", "Dropout2d"}, family
+        rates = {module.p for module in network.modules() if isinstance(module, (nn.Dropout, nn.Dropout2d))}
+        assert rates == {0.25}
 
 
 def test_a_class_without_an_initialiser_has_no_parameters(named):

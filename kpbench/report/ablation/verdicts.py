@@ -67,10 +67,11 @@ def _setting(found: Analysis) -> str:
     ran = max(one.n for one in found.contrasts)
     seeds = seeds_text(ran) if design.looks or ran == len(design.blocks) else f"{ran} of {len(design.blocks)} seeds"
     drawn = ", train and val drawn anew, by person, in each block" if design.resplit else ""
+    faces = f"{faces_words(plan.data_name, plan.data_sizes)}{drawn}"
     return (
         f"{networks} (space {plan.space_name}) were trained for "
-        f"{training_words(plan.epochs, plan.data_sizes['train'])} on {faces_words(plan.data_name, plan.data_sizes)}"
-        f"{drawn}, {seeds} a cell, and judged on {SPLITS[found.split]}."
+        f"{training_words(plan.epochs, plan.data_sizes['train'])} on {faces}, {seeds} a cell, and judged on "
+        f"{SPLITS[found.split]}."
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
+from kpbench.plots.search.standings import standings
 from kpbench.report.beside import Beside
 from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
@@ -41,6 +42,7 @@ def render(study: ReportInput, beside: Beside | None = None) -> str:
         lines=lines,
         unlisted=tables.unlisted(study.rows, lines),
         front=tables.front_table(study),
+        front_note=tables.front_note(max((len(cell.tuning) for cell in standings(study.rows)), default=1)),
         metrics=tables.metrics_table(study),
         inference=tables.inference_table(study),
         measured=tables.latency_sentence(study),

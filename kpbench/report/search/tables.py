@@ -115,6 +115,16 @@ def front_table(study: ReportInput) -> Table:
     )
 
 
+def front_note(seeds: int) -> str:
+    """What noise does to a Pareto set whose cells have at most so many seeds each."""
+    if seeds <= 1:
+        return (
+            "Each score is of one seed: cells whose scores differ little cannot be told apart, and one may be in the "
+            "set, or left out of it, by luck."
+        )
+    return "Scores are means over few seeds: a cell near the edge of the set may be in it, or left out of it, by luck."
+
+
 def metrics_table(study: ReportInput) -> Table:
     """The metrics of every cell with final runs, in the leaderboard's order; empty where no row has any."""
     factors = varying(trials_of(study.rows))

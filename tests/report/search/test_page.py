@@ -15,6 +15,7 @@ from kpbench.analysis.search import pareto
 from kpbench.plots.search.plots import PLOTS
 from kpbench.report.search.page import render, write
 from kpbench.report.search.study_input import Best, ReportInput
+from kpbench.report.search.tables import front_note
 from kpbench.report.shell import safe_json
 from tests.study_rows import bare, examples, grid_rows, row, study, tuned_rows
 
@@ -262,6 +263,7 @@ def test_several_objectives_have_their_set_drawn_and_listed():
     front = pareto(found.rows, found.objectives)
     section = html[html.index('<section id="pareto">') : html.index('<section id="curves">')]
     assert section.count('<th scope="row"') == len(front) < 36
+    assert {one["seeds"] for one in front} == {1} and front_note(1) in " ".join(section.split())
     assert all(f"{one['params']:,.0f}" in section and one["cell_id"] in section for one in front)
     assert 'id="size"' not in html  # its panel is the Pareto set's
     single = render(study(grid_rows()))

@@ -4,7 +4,14 @@ from dataclasses import replace
 from kpbench.plots.drawing import Marks
 from kpbench.report.metrics import HEADINGS
 from kpbench.report.search.page import render
-from kpbench.report.search.tables import inference_table, leader_lines, metrics_table, pruned_sentence, unlisted
+from kpbench.report.search.tables import (
+    front_note,
+    inference_table,
+    leader_lines,
+    metrics_table,
+    pruned_sentence,
+    unlisted,
+)
 from kpbench.report.tables import Cell, columns, failure_lines, fixed_parameters, show
 from kpbench.statistics.keypoint_errors import SCALARS
 from kpbench.store.study import Inference
@@ -23,6 +30,11 @@ def test_the_pass_mark_stands_between_the_cells_above_and_below_it():
         "mean face",
         "4",
     ]
+
+
+def test_a_front_says_how_much_its_scores_can_be_trusted():
+    assert "of one seed" in front_note(1) and "cannot be told apart" in front_note(1)
+    assert "means over few seeds" in front_note(3) and "one seed" not in front_note(3)
 
 
 def test_the_metrics_of_final_runs_are_means_over_seeds_in_the_leaderboards_order():
