@@ -82,7 +82,7 @@ def test_a_factory_and_a_class_are_families(named, attribute):
 def test_the_layers_of_the_page_are_called_as_it_says(named):
     """In a convolutional and in a fully connected network; the shapes that they get are those of what they get."""
     page = (Path(__file__).parents[2] / "docs" / "network.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    (text,) = re.findall(r"```python\n(.*?)```", page.partition("## Your own layer")[2], flags=re.S)
     layers = {f"network.{part}": named(text, name) for part, name in (
         ("norm", "MyNorm"), ("dropout", "my_dropout"), ("activation", "my_activation"))}  # fmt: skip
     small = {"cnn": {"network.depth": 2, "network.width": 4}, "mlp": {"network.depth": 1}, "keypoint_net": {}}
