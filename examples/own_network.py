@@ -40,7 +40,7 @@ class KeypointModel(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(N, 1, 96, 96) in 0..1 -> (N, 30), x then y of each keypoint as (k - 48) / 48."""
         maps = self.features(x)
-        return self.head(maps.view(len(maps), -1))
+        return self.head(maps.flatten(1))  # len(maps) could not be exported: it is the number of faces traced with
 
 
 class ChannelScale(nn.Module):

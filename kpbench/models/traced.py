@@ -51,4 +51,7 @@ def tracing(what: str) -> Iterator[None]:
     except (UsageError, OSError):
         raise
     except Exception as error:  # what torch's tracers raise
-        raise UsageError(f"this network cannot be exported as {what}: {first_line(error)}") from error
+        raise UsageError(
+            f"this network cannot be exported as {what}: {first_line(error)}; a frequent cause in a network of your own is "
+            "x.view(len(x), -1): write x.flatten(1)"
+        ) from error

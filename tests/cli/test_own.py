@@ -52,6 +52,9 @@ def test_the_example_is_trained_scored_and_read_without_its_file(kpbench, course
     code, out, _ = kpbench("score", model, "--data", course, "--split", "test", "-q", "--json", "--trust-code")
     assert (code, json.loads(out)["score"]) == (0, result["best"]["test_score"])
     forgotten()
+    code, out, _ = kpbench("export", study.name, "--trust-code", "--format", "course")
+    assert code == 0 and "source   keypoint_model.py is the network's traced graph, an operation a line, not the" in out
+    forgotten()
     assert kpbench("report", study, "--no-faces")[0] == 0
     assert "own_network.py:KeypointModel" in (study / "report.html").read_text()
     assert not own._admitted

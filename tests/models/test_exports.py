@@ -157,6 +157,11 @@ def test_a_hand_in_runs_where_its_faces_are(tmp_path):
     assert model(torch.rand(3, 1, 96, 96, device="meta")).shape == (3, 30)
 
 
+class CountsFaces(torch.nn.Module):
+    def forward(self, x):
+        return x.view(len(x), -1)[:, :30]  # a trace takes the length for a constant
+
+
 class Forgetful(torch.nn.Module):
     def forward(self, x):
         if x.sum() > 1e9:  # which no trace can follow
@@ -164,8 +169,11 @@ class Forgetful(torch.nn.Module):
         return x.flatten(1)[:, :30]
 
 
-def test_a_network_that_cannot_be_traced_is_one_line(tmp_path):
-    with pytest.raises(UsageError, match="this network cannot be exported as a hand-in") as error:
-        EXPORTS["course"][1](Forgetful().eval(), about(CELLS["cnn"]), tmp_path / "m.p")
+@pytest.mark.parametrize("network", [Forgetful, CountsFaces])
+def test_a_network_that_cannot_be_traced_is_one_line(tmp_path, network):
+    with pytest.raises(
+        UsageError, match=r"this network cannot be exported as a hand-in.*: write x\.flatten\(1\)"
+    ) as error:
+        EXPORTS["course"][1](network().eval(), about(CELLS["cnn"]), tmp_path / "m.p")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
