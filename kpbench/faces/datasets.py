@@ -96,8 +96,8 @@ def load(
     splits = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
     if labels != "partial":
         return splits
-    by_hash = kept.train.subjects is None and len(kept.items()) < len(PARTS)
-    return with_partial_faces(splits, parts, copies=copies_in(parts, progress) if by_hash and not built_in else None)
+    made = len(kept.items()) < len(PARTS) and not built_in
+    return with_partial_faces(splits, parts, copies=copies_in(parts, progress) if made else None)
 
 
 def read_parts(source: str, progress: Progress = silent) -> tuple[str, str, Parts]:

@@ -207,7 +207,9 @@ def test_the_real_kaggle_zip_has_its_partial_rows_dropped_and_counted() -> None:
     assert splits.name == "kaggle"
     assert splits.notes[0] == "700 of 2,246 train rows dropped: a keypoint is missing"
     assert splits.notes[1].startswith("no test split in the data: 232 of 1,546 training faces split off by hash of the")
-    assert splits.notes[-1].startswith("86 training faces repeat another, exactly or nearly; each of these 39 groups")
+    assert splits.notes[-1].startswith(
+        "86 training faces show the picture of another, exactly or nearly; each of these 39 groups"
+    )
     assert splits.leak == ""
     assert sizes(splits) == (1082, 232, 232)
 

@@ -129,7 +129,7 @@ def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, see
     try:
         numbered = {part: replace(faces, conditions={_ROW: np.arange(len(faces))}) for part, faces in named}
         kept = complete_only(name, Parts(numbered["train"], numbered.get("val"), numbered.get("test")))
-        copies = copies_in(kept) if len(named) < len(PARTS) and parts.train.subjects is None else None
+        copies = copies_in(kept) if len(named) < len(PARTS) else None
         made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
     except UsageError as error:
         problem = str(error)
