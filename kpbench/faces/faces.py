@@ -145,6 +145,7 @@ class Splits:
     Attributes:
         notes: one sentence for each thing that was done to the data (rows dropped, a split made).
         leak: what of val and test is also in another split, in one sentence; empty for nothing.
+        faults: errors of single faces, counted in one sentence; empty for none.
     """
 
     name: str
@@ -153,6 +154,12 @@ class Splits:
     test: SealedFaces
     notes: tuple[str, ...] = ()
     leak: str = ""
+    faults: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should hear before a score on these faces is believed."""
+        return tuple(filter(None, (self.leak, self.faults)))
 
     def held_out(self) -> str:
         """Sixteen hex digits over val and test: the same faces to be scored on, whatever is trained on."""

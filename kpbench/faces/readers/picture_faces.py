@@ -130,18 +130,12 @@ def cut_faces(
             done["pictures"] += 1
             if grey.shape != (SIZE, SIZE):
                 done["cut by keypoints" if box is None else "cut by box"] += 1
-                done["cut off"] += _outside(points[i])
         progress(what, (i + 1) / n)
     return Faces(images, points)
 
 
 def _read(content: Content, file: DataFile, where: str, done: Counter[str]) -> Grey:
     return read_picture(content(file), where, done)
-
-
-def _outside(points: NDArray[np.float32]) -> bool:
-    """Whether a keypoint (15, 2) lies outside the picture, which reaches from -0.5 to 95.5."""
-    return bool((np.abs(points - (SIZE - 1) / 2) > SIZE / 2).any())
 
 
 def _count_repeats(labelled: Mapping[str, Sequence[Labelled]], done: Counter[str]) -> None:
@@ -168,9 +162,4 @@ def picture_notes(done: Mapping[str, int]) -> list[str]:
         notes.append(f"{plural(repeated, 'row')} {again} exactly: the same picture with the same points; remove it")
     if cut := done.get("cut by box"):
         notes.append(f"{cut:,} of {total:,} faces cut out by their box and resized to 96x96")
-    if cut_off := done.get("cut off"):
-        notes.append(
-            f"{cut_off:,} of {total:,} faces have a keypoint outside their cut: give wider boxes, or none, and faces "
-            "are cut out around their keypoints"
-        )
     return notes

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from kpbench.errors import UsageError
 from kpbench.faces.checks.near_copies import copies_in
+from kpbench.faces.datasets import load
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import Parts, silent
 from kpbench.faces.readers.layouts import find_path
 from tests.course_files import blob_faces
+from tests.faces.checks.drawn import drawn_faces
 from tests.faces.picture_sets import MAPPING, names, save, write_coco
 
 
@@ -204,11 +206,11 @@ def test_faces_of_one_picture_stay_in_one_split(tmp_path):
     assert "1 picture has several faces; those of a picture are kept in one split" in parts.notes
 
 
-def test_a_box_tight_around_the_keypoints_is_told(tmp_path):
-    faces = blob_faces(4)
+def test_boxes_tight_around_the_keypoints_are_warned_of(tmp_path):
+    faces = drawn_faces().take(np.arange(0, 300, 10))
     write_coco(tmp_path, faces)
-    for name in names(4):
-        save(tmp_path / "pictures" / name, np.full((300, 300), 90, np.uint8))
+    for name, image in zip(names(30), faces.images, strict=True):
+        save(tmp_path / "pictures" / name, np.pad(image[0], 2))
 
     def tighten(content):
         for annotation, points in zip(content["annotations"], faces.keypoints, strict=True):
@@ -216,7 +218,8 @@ def test_a_box_tight_around_the_keypoints_is_told(tmp_path):
             annotation["bbox"] = [float(v) for v in (*(low + 3), *(high - low - 6))]
 
     rewrite(tmp_path, tighten)
-    assert (
-        "4 of 4 faces have a keypoint outside their cut: give wider boxes, or none, and faces are cut out around their "
-        "keypoints"
-    ) in read(tmp_path).notes
+    splits = load(str(tmp_path), val_share=0.2, test_share=0.2, seed=0)
+    assert splits.faults == (
+        "30 of 30 train faces have a keypoint outside the picture: they are cut too tightly; give wider pictures or "
+        "boxes, or leave COCO's boxes out; `kpbench data check` names them"
+    )
