@@ -71,17 +71,15 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
     """All rows of the file as faces, read row by row; a coordinate left empty is NaN.
 
     Raises:
-        UsageError: with file, line, column and remedy, of several rows the first: as `read_table` and `coordinate`; a
-            column is missing or there twice; a picture has not 9,216 whole numbers 0 to 255.
+        UsageError: a column is missing or there twice, or rows are wrong: all told together.
     """
     faults = RowFaults()
     header, rows = read_table(file, faults)
     if missing := [name for name in (*COORDINATES, IMAGE) if name not in header]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        few = "" if missing == [IMAGE] else f"; {FEWER}"
         raise UsageError(
             f"{file.where}, line 1: missing column {missing[0]}{more}; a keypoint CSV has {len(COORDINATES)} columns "
-            f"KEYPOINT_x, KEYPOINT_y and {IMAGE}{few}"
+            f"KEYPOINT_x, KEYPOINT_y and {IMAGE}" + (f"; {FEWER}" if missing != [IMAGE] else "")
         )
     *places, at_image = places_of(file, header, (*COORDINATES, IMAGE))
     columns = list(zip(COORDINATES, places, strict=True))
