@@ -17,6 +17,11 @@ class UsageError(Exception):
     """
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 run`, `2 runs`, `1,200 runs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """What helps with a misspelt name, after a semicolon: `did you mean 'tpe'? Known: grid, tpe`, or `known: ...`."""
     names = sorted(known)

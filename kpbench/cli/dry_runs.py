@@ -63,6 +63,7 @@ def _common(said: Mapping[str, Any]) -> Iterator[str]:
     yield from _lines("faces", f"{faces['name']} {faces['digest']}: {sizes}")
     yield from _lines("notes", *said["notes"])
     yield from _lines("leak", *filter(None, [said["leak"]]))
+    yield from _lines("faults", *filter(None, [said["faults"]]))
     device = said["device"]
     yield from _lines("device", f"{device['name']} ({device['kind']}, {device['precision']})")
     yield from _lines("workers", _workers(said))

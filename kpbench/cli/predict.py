@@ -99,7 +99,7 @@ def _finder(
     listed: list[Path], box: str | None, boxes: Path | None, detect: bool, margin: float | None
 ) -> "tuple[Find, list[str]]":
     """What says where the faces of a picture are, and notes on it."""
-    from kpbench.errors import UsageError
+    from kpbench.errors import UsageError, plural
     from kpbench.faces.pictures.boxes import parse_box, read_boxes, widened
     from kpbench.studies.predict import whole_picture
 
@@ -113,7 +113,8 @@ def _finder(
     if boxes is not None:
         given, others = read_boxes(boxes, listed)
         wide = {path: [widened(one, wider) for one in own] for path, own in given.items()}
-        note = f"{boxes}: {len(others):,} rows name none of the pictures, the first {others[0]}" if others else ""
+        naming = plural(len(others), "row names", "rows name")
+        note = f"{boxes}: {naming} none of the pictures, the first {others[0]}" if others else ""
         return lambda path, grey: wide.get(path, []), [note] if note else []
     if box is not None:
         if len(listed) > 1:

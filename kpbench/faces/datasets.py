@@ -3,10 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpbench.errors import UsageError, nearest
+from kpbench.faces.checks.checks import faults_in_words
 from kpbench.faces.checks.near_copies import copies_in
 from kpbench.faces.drawn import synthetic
 from kpbench.faces.faces import Splits
@@ -87,17 +88,20 @@ def load(
         progress: called with what is being done and the share done; not called where the cache has the faces.
 
     Raises:
-        UsageError: an unknown name, or a path whose data cannot be used; the message names both thing and remedy.
+        UsageError: an unknown name, a path whose data cannot be used, or labels that are not in pixels; the message
+            names both thing and remedy.
     """
     name, where, parts = read_parts(source, progress)
     kept = complete_only(where, parts)
     built_in = source in DATASETS  # drawn by people, and checked by the tests
     copies = None if built_in else copies_in(kept, progress)
     splits = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
+    if not built_in:
+        splits = replace(splits, faults=faults_in_words(kept if labels == "complete" else parts, where))
     if labels != "partial":
         return splits
-    by_hash = kept.train.subjects is None and len(kept.items()) < len(PARTS)
-    return with_partial_faces(splits, parts, copies=copies_in(parts, progress) if by_hash and not built_in else None)
+    made = len(kept.items()) < len(PARTS) and not built_in
+    return with_partial_faces(splits, parts, copies=copies_in(parts, progress) if made else None)
 
 
 def read_parts(source: str, progress: Progress = silent) -> tuple[str, str, Parts]:

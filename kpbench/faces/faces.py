@@ -46,12 +46,14 @@ class Faces:
         keypoints: float32 (N, 15, 2), x then y, in pixels of the image; NaN where a label is missing.
         subjects: int64 (N,), the person on each face, or None where nobody knows.
         conditions: name -> (N,) array, what is known of how each face was taken or drawn.
+        origins: (N, 2), the picture file of each face and where its label stands, or None where they are arrays.
     """
 
     images: NDArray[np.uint8]
     keypoints: NDArray[np.float32]
     subjects: NDArray[np.int64] | None = None
     conditions: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    origins: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -60,8 +62,7 @@ class Faces:
         if self.keypoints.dtype != np.float32 or self.keypoints.shape != (n, len(KEYPOINTS), 2):
             raise ValueError(f"keypoints must be float32 (N, 15, 2), got {self.keypoints.dtype} {self.keypoints.shape}")
         arrays: list[NDArray[np.generic]] = [self.images, self.keypoints, *self.conditions.values()]
-        if self.subjects is not None:
-            arrays.append(self.subjects)
+        arrays += [array for array in (self.subjects, self.origins) if array is not None]
         for array in arrays:
             if len(array) != n:
                 raise ValueError(f"all arrays must hold {n} faces, one holds {len(array)}")
@@ -81,6 +82,7 @@ class Faces:
             self.keypoints[index],
             None if self.subjects is None else self.subjects[index],
             {name: values[index] for name, values in self.conditions.items()},
+            None if self.origins is None else self.origins[index],
         )
 
     def joined(self, other: "Faces") -> "Faces":
@@ -143,6 +145,7 @@ class Splits:
     Attributes:
         notes: one sentence for each thing that was done to the data (rows dropped, a split made).
         leak: what of val and test is also in another split, in one sentence; empty for nothing.
+        faults: errors of single faces, counted in one sentence; empty for none.
     """
 
     name: str
@@ -151,6 +154,12 @@ class Splits:
     test: SealedFaces
     notes: tuple[str, ...] = ()
     leak: str = ""
+    faults: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should hear before a score on these faces is believed."""
+        return tuple(filter(None, (self.leak, self.faults)))
 
     def held_out(self) -> str:
         """Sixteen hex digits over val and test: the same faces to be scored on, whatever is trained on."""

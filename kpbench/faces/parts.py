@@ -10,6 +10,12 @@ from kpbench.faces.faces import KEYPOINTS, Faces
 
 PARTS = ("train", "val", "test")
 
+FEWER = (
+    f"kpbench scores all {len(KEYPOINTS)} keypoints, so val and test need faces that have them all; data with fewer "
+    "points are not supported: label the others, by hand or with a 68-point landmark tool (a CSV of columns 0 to 135)"
+)
+"""What a person is told whose faces have too few points."""
+
 Progress = Callable[[str, float], None]
 """Called with what is being done ("reading training.csv") and the share that is done, 0 to 1."""
 
@@ -51,7 +57,7 @@ def complete_only(where: str, parts: Parts) -> Parts:
         if dropped == len(faces):
             raise UsageError(
                 f"{where}: no complete row in the {name} part: each of its {len(faces):,} faces lacks a keypoint; "
-                f"at least one row needs all {len(KEYPOINTS)} (x, y) pairs"
+                f"{FEWER}; --labels partial adds incomplete faces to train alone"
             )
         if dropped:
             notes.append(f"{dropped:,} of {len(faces):,} {name} rows dropped: a keypoint is missing")

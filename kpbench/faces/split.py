@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from kpbench.errors import UsageError
+from kpbench.errors import UsageError, plural
 from kpbench.faces.faces import Faces, SealedFaces, Splits
 from kpbench.faces.parts import PARTS, Parts
 
@@ -26,7 +28,8 @@ def split(
 
     Whole people are taken where `train.subjects` are known, whole pictures otherwise: which ones depends on the
     seed and on the person's number or the picture's bytes, never on the order of the rows. Rows keep their order.
-    Where that would put near-copies of one picture into two splits, they are taken as one picture.
+    Where that would put faces of one picture, or near-copies of it, into two splits, all that are linked by a picture
+    or a person stay together.
 
     Args:
         val_share: share of the train part that becomes val where there is none, above 0.
@@ -44,29 +47,31 @@ def split(
         part: share for part, share in (("test", test_share), ("val", val_share)) if getattr(parts, part) is None
     }
     total, train = len(parts.train), parts.train
-    unit = "pictures" if train.subjects is None else "people"
+    unit = ("picture", "pictures") if train.subjects is None else ("person", "people")
     groups = _groups(train, seed) if missing else []
     if missing and len(set(groups)) < len(missing) + 1:
+        few = f"{plural(total, 'training face')} ({plural(len(set(groups)), *unit)})"
         raise UsageError(
-            f"{name}: {total:,} training faces ({len(set(groups))} {unit}) are too few to split off "
-            f"{' and '.join(missing)}: at least {len(missing) + 1} {unit} are needed"
+            f"{name}: {few} {'is' if total == 1 else 'are'} too few to split off {' and '.join(missing)}: at least "
+            f"{len(missing) + 1} {unit[1]} are needed"
         )
     place, grouped = _places(groups, missing, total), ""
-    if missing and copies is not None and unit == "pictures":
-        own = copies[:total]
-        merged = _merged(groups, own)
-        if _several(own, place).any() and len(set(merged)) > len(missing):
-            groups, place = merged, _places(merged, missing, total)
-            repeated = own[np.bincount(own)[own] > 1]
+    for tied in _tied(train, copies) if missing else []:
+        merged = _merged(groups, tied)
+        if _several(tied, place).any() and len(set(merged)) > len(missing):
+            place = _places(merged, missing, total)
+            repeated = tied[np.bincount(tied)[tied] > 1]
             grouped = (
-                f"{len(repeated):,} training faces repeat another, exactly or nearly; each of these "
-                f"{len(np.unique(repeated)):,} groups was kept in one split"
+                f"{plural(len(repeated), 'training face')} show the picture of another, exactly or nearly; each of "
+                f"these {plural(len(np.unique(repeated)), 'group')} was kept in one split"
             )
+            break
     given, notes = {"val": parts.val, "test": parts.test}, list(parts.notes)
     for part in missing:
         given[part] = faces = train.take(np.flatnonzero(place == part))
-        people = len({group for group, where in zip(groups, place, strict=True) if where == part})
-        how = "hash of the image (subjects unknown)" if unit == "pictures" else f"subject ({people} people)"
+        how = "hash of the image (subjects unknown)"
+        if faces.subjects is not None:
+            how = f"subject ({plural(len(np.unique(faces.subjects)), 'person', many='people')})"
         notes.append(f"no {part} split in the data: {len(faces):,} of {total:,} training faces split off by {how}")
     notes += [grouped] if grouped else []
     if missing:
@@ -107,12 +112,28 @@ def _groups(faces: Faces, seed: int) -> list[str]:
     return [hashlib.sha256(b"%d " % seed + thing).hexdigest() for thing in things]
 
 
+def _tied(train: Faces, copies: NDArray[np.intp] | None) -> list[NDArray[np.intp]]:
+    """Numbers (N,) that faces share which should stay together: near-copies; where that asks too much, one file."""
+    found = [] if copies is None else [copies[: len(train)]]
+    if train.origins is not None:
+        found.append(np.unique(train.origins[:, 0], return_inverse=True)[1])
+    return found
+
+
 def _merged(groups: Sequence[str], copies: NDArray[np.intp]) -> list[str]:
-    """The hashes of pictures with near-copies as one picture: each has the least of its group's."""
+    """For each face the least hash of those that it is linked to by a group or a copy."""
     least: dict[int, str] = {}
-    for number, group in zip(copies.tolist(), groups, strict=True):
+    numbers = linked(np.unique(groups, return_inverse=True)[1], copies).tolist()
+    for number, group in zip(numbers, groups, strict=True):
         least[number] = min(group, least.get(number, group))
-    return [least[number] for number in copies.tolist()]
+    return [least[number] for number in numbers]
+
+
+def linked(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(N,): a number that faces share where a chain of equal numbers, in either array (N,), leads to each other."""
+    n, ends = int(one.max(initial=-1)) + 1, int(other.max(initial=-1)) + 1
+    links = coo_array((np.ones(len(one)), (one, other + n)), shape=(n + ends, n + ends))
+    return np.asarray(connected_components(links, directed=False)[1][one], dtype=np.intp)
 
 
 def _places(groups: Sequence[str], missing: Mapping[str, float], total: int) -> NDArray[np.str_]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kpbench.cell import Scalar, spoken
+from kpbench.errors import plural as plural
 from kpbench.statistics.scale import percent_change
 
 if TYPE_CHECKING:  # a status is told in these words without scipy, which takes a second to import
@@ -116,11 +117,6 @@ def ends_text(ends: Iterable[float], show: Callable[[float], str] = number) -> s
 def coverage(interval: "Interval") -> str:
     """An interval's coverage: `97.5 %`."""
     return f"{100 * interval.confidence:.3g} %"
-
-
-def plural(count: int, one: str, *, many: str = "") -> str:
-    """`1 run`, `2 runs`, `1,200 runs`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def short_count(count: int) -> str:

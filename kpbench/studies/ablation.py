@@ -77,8 +77,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         followed(study, notify, request.track) as notify,
     ):
         study.begin(task.session(request.command, request.workers))
-        if splits.leak:
-            notify(Notice(splits.leak))
+        for line in splits.warnings:
+            notify(Notice(line))
         # The floor first: it has what a failed run counts with.
         score_floor(study, task, splits, request.command, notify, test=design.split is None)
         if splits.val.subjects is not None:

@@ -165,7 +165,7 @@ class Task:
             labels=None if self.labels == "complete" else self.labels,
             threads=None if self.threads == THREADS or self.device.kind != "cpu" else self.threads,
             data_sizes={"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)},
-            data_notes=(*splits.notes, *filter(None, [splits.leak])),
+            data_notes=(*splits.notes, *splits.warnings),
             own={file.name: file.digest for file in self.own} or None,
             own_texts={file.name: file.text for file in self.own} or None,
             space_text=self.space.text,

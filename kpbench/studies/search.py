@@ -58,8 +58,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         followed(study, notify, request.track) as notify,
     ):
         study.begin(task.session(request.command, request.workers, prepared.totals(costing.size())))
-        if splits.leak:
-            notify(Notice(splits.leak))
+        for line in splits.warnings:
+            notify(Notice(line))
         _keep_latency(study, costing, notify)
         staged = task.stage(splits, checkpoints=checkpoints)
         trials = Trials(

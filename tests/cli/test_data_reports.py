@@ -63,7 +63,10 @@ def test_check_json_is_one_object(leaky):
     assert found["errors"] is True
     assert found["faces"] == {"train": 40, "val": 20, "test": 20}
     leaks = [finding for finding in found["findings"] if finding["check"] == "same_picture"]
-    assert leaks[0]["rows"] == [{"part": "train", "row": 5}, {"part": "test", "row": 0}]
+    assert leaks[0]["rows"] == [
+        {"part": "train", "row": 5, "split": "train"},
+        {"part": "test", "row": 0, "split": "test"},
+    ]
 
 
 def test_check_of_clean_faces_leaves_with_0(tmp_path):

@@ -136,7 +136,7 @@ def test_pictures_without_a_face_are_told(kpbench, good, frames, tmp_path):
     (tmp_path / "some.csv").write_text("picture,x,y,w,h\nframe5.png,150,100,96,96\nother.png,1,1,9,9\n")
     code, out, err = kpbench("predict", good, "frames", "--boxes", "some.csv", "-q")
     assert code == 0 and [row["picture"] for row in rows(out)] == ["frames/frame5.png"]
-    assert "some.csv: 1 rows name none of the pictures, the first other.png" in err
+    assert "some.csv: 1 row names none of the pictures, the first other.png" in err
     assert "no face on 5 of 6 pictures, the first frames/frame1.png" in err
 
 

@@ -9,9 +9,10 @@ import pytest
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import DATASETS, SYNTHETIC_FACES, load
 from kpbench.faces.drawn import synthetic
-from kpbench.faces.faces import Faces, Splits
+from kpbench.faces.faces import Faces, Splits, mirrored_order
 from kpbench.faces.readers import course_csv
 from tests.course_files import blob_faces, csv_rows, csv_text, write_course, write_zip
+from tests.faces.checks.drawn import drawn_faces
 from tests.faces.real_data import COURSE_ZIP, KAGGLE_ZIP, needs_real_faces
 
 
@@ -207,7 +208,9 @@ def test_the_real_kaggle_zip_has_its_partial_rows_dropped_and_counted() -> None:
     assert splits.name == "kaggle"
     assert splits.notes[0] == "700 of 2,246 train rows dropped: a keypoint is missing"
     assert splits.notes[1].startswith("no test split in the data: 232 of 1,546 training faces split off by hash of the")
-    assert splits.notes[-1].startswith("86 training faces repeat another, exactly or nearly; each of these 39 groups")
+    assert splits.notes[-1].startswith(
+        "86 training faces show the picture of another, exactly or nearly; each of these 39 groups"
+    )
     assert splits.leak == ""
     assert sizes(splits) == (1082, 232, 232)
 
@@ -225,3 +228,36 @@ def test_a_second_start_on_real_faces_is_ten_times_faster(source: Path) -> None:
         assert loaded(source).digest() == first.digest()
         warm.append(time.perf_counter() - start)
     assert min(warm) < cold / 10
+
+
+@pytest.mark.parametrize(
+    ("scale", "remedy"), [(lambda k: (k - 48) / 48, "write 48 x label + 48"), (lambda k: k / 96, "write 96 x label")]
+)
+@pytest.mark.parametrize("labels", ["complete", "partial"])
+def test_labels_that_are_no_pixels_are_refused_with_the_remedy(tmp_path: Path, scale, remedy: str, labels: str) -> None:
+    faces = blob_faces(40)
+    np.savez(tmp_path / "x.npz", images=faces.images, keypoints=scale(faces.keypoints))
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path / "x.npz", labels=labels)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'x.npz'}: all train labels lie between ")
+    assert message.endswith(remedy)
+    assert "\n" not in message
+
+
+def test_errors_of_single_faces_are_counted_in_a_line(tmp_path: Path) -> None:
+    faces = drawn_faces().take(np.arange(0, 300, 5))
+    images, keypoints = faces.images.copy(), faces.keypoints.copy()
+    np.savez(tmp_path / "clean.npz", images=images, keypoints=keypoints)
+    assert loaded(tmp_path / "clean.npz").faults == ""
+    images[1] = 90
+    keypoints[[2, 3]] = keypoints[[2, 3], :, ::-1]
+    keypoints[4, 10] = 0
+    keypoints[5] = keypoints[5][list(mirrored_order())]
+    np.savez(tmp_path / "x.npz", images=images, keypoints=keypoints)
+    splits = loaded(tmp_path / "x.npz")
+    assert splits.faults == (
+        "data check finds 5 errors (nothing to see 1, placeholders for labels 1, x and y exchanged 2, sides exchanged "
+        "1); `kpbench data check` names them"
+    )
+    assert splits.warnings == (splits.faults,)

@@ -1,5 +1,7 @@
 """Splitting: people and equal pictures stay together, shares are met, the order of rows does not matter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, Faces, Splits
 from kpbench.faces.parts import Parts
-from kpbench.faces.split import split
+from kpbench.faces.split import linked, split
 
 
 def numbered(numbers: list[int], subjects: list[int] | None = None) -> Faces:
@@ -149,11 +151,11 @@ def test_three_faces_are_enough_and_the_splits_are_read_only() -> None:
     ("train", "val", "said"),
     [
         (numbered([1, 2]), None, "2 training faces (2 pictures) are too few to split off test and val: at least 3 pic"),
-        (numbered([7, 7, 7, 7]), None, "4 training faces (1 pictures)"),
+        (numbered([7, 7, 7, 7]), None, "4 training faces (1 picture) are"),
         (
             numbered([1]),
             numbered([2]),
-            "1 training faces (1 pictures) are too few to split off test: at least 2 pictures",
+            "1 training face (1 picture) is too few to split off test: at least 2 pictures",
         ),
         (numbered([1, 2, 3, 4], [8, 8, 9, 9]), None, "4 training faces (2 people)"),
     ],
@@ -188,7 +190,7 @@ def test_near_copies_are_one_picture_where_the_hash_would_part_them() -> None:
     for group in (train[:3] + val[:2], test[:1] + train[3:5]):
         assert sum(not part.isdisjoint(group) for part in found.values()) == 1
     assert splits.notes[-1] == (
-        "8 training faces repeat another, exactly or nearly; each of these 2 groups was kept in one split"
+        "8 training faces show the picture of another, exactly or nearly; each of these 2 groups was kept in one split"
     )
     assert splits.leak == ""
     order = np.random.default_rng(0).permutation(100)
@@ -212,3 +214,39 @@ def test_all_near_copies_are_split_as_ever_and_told_as_a_leak() -> None:
     splits = made(Parts(numbered(list(range(20)))), copies=np.zeros(20, dtype=np.intp))
     assert splits.digest() == made(Parts(numbered(list(range(20))))).digest()
     assert splits.leak.startswith("3 of 3 val faces and 3 of 3 test faces")
+
+
+def test_near_copies_and_people_are_linked_over_each_other_where_a_split_would_part_them() -> None:
+    """Person 0 has a near-copy of person 1's face, and that one of person 2's: all three stay together."""
+    subjects = [i // 4 for i in range(80)]
+    faces = numbered(list(range(80)), subjects)
+    plain = opened(made(Parts(faces)))
+    of = [next(name for name, part in plain.items() if i in numbers(part)) for i in range(80)]
+    other = next(i for i in range(80) if of[i] != of[0])
+    third = next(i for i in range(80) if of[i] not in (of[0], of[other]))
+    copies = np.arange(80)
+    copies[other] = copies[0]
+    copies[third] = copies[other + 1 if subjects[other + 1] == subjects[other] else other - 1]
+    splits = made(Parts(faces), copies=copies)
+    places = {i: name for name, part in opened(splits).items() for i in numbers(part)}
+    together = [i for i in range(80) if subjects[i] in (subjects[0], subjects[other], subjects[third])]
+    assert len({places[i] for i in together}) == 1
+    assert splits.leak == ""
+    assert splits.notes[-1].startswith("4 training faces show the picture of another")
+    assert made(Parts(faces), copies=np.arange(80)).digest() == made(Parts(faces)).digest(), "none is parted: as ever"
+
+
+def test_where_all_are_near_copies_at_least_the_faces_of_a_file_stay_together() -> None:
+    faces = replace(
+        numbered(list(range(40))), origins=np.array([(f"{i // 2}.png", "k.csv, line 2") for i in range(40)])
+    )
+    for copies in (np.zeros(40, dtype=np.intp), None):
+        for part in opened(made(Parts(faces), copies=copies)).values():
+            assert {name for name, _ in part.origins.tolist()} == {f"{i // 2}.png" for i in numbers(part)}
+            assert len(part) == 2 * len({i // 2 for i in numbers(part)})
+
+
+def test_linked_joins_chains_of_either_number() -> None:
+    found = linked(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 8]))
+    assert found[0] == found[1] == found[2]
+    assert len(set(found.tolist())) == 3

@@ -319,14 +319,21 @@ def test_a_dry_run_refuses_what_a_search_would_refuse(asked, tmp_path, monkeypat
     assert "MB are free" in said(out=tmp_path / "elsewhere")
 
 
-def test_a_search_on_faces_that_leak_says_so_first(asked, tmp_path):
+def test_a_search_on_faces_that_leak_or_are_wrong_says_so_first(asked, tmp_path):
     course = tmp_path / "leaky"
     write_course(course)
     rows = (course / "training.csv").read_text().splitlines(keepends=True)
     with (course / "val.csv").open("a") as file:
         file.write(rows[3])
+    (course / "training.csv").write_text("".join([*rows[:5], ",".join(["0", "0", *rows[5].split(",")[2:]]), *rows[6:]]))
     events = []
-    search(prepare_search(SearchRequest(**{**asked, "data": str(course), "n_trials": 1})), events.append, quiet)
+    prepared = prepare_search(SearchRequest(**{**asked, "data": str(course), "n_trials": 1}))
+    said = dry_run(prepared, quiet)
+    search(prepared, events.append, quiet)
+    faults = "data check finds 1 error (placeholders for labels 1); `kpbench data check` names them"
+    assert said["faults"] == faults
+    assert any(line.startswith("faults") for line in search_lines(said))
+    assert events[1] == Notice(faults)
     leak = (
         "repeat a picture of another split, exactly or nearly: scores on them flatter; `kpbench data check` names them"
     )

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from kpbench.errors import plural
 from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike, flat
 from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
@@ -39,8 +40,7 @@ def same_picture(pool: Pool) -> Iterator[Finding]:
 def near_copy(pool: Pool) -> Iterator[Finding]:
     """Pictures that are nearly the same: an error for each pair across splits, within a split only how many.
 
-    Across splits that kpbench made they lie where it split by people, and the source numbers these wrongly, or where
-    all pictures are so much alike that no split keeps them together.
+    Across splits that kpbench made they lie where all pictures are so much alike that no split keeps them together.
     """
     first = np.array([group[0] for group in _groups([image.tobytes() for image in pool.images], least=1)])
     first = np.sort(first[~flat(pool.images[first])])
@@ -67,7 +67,7 @@ def near_copy(pool: Pool) -> Iterator[Finding]:
         rows = sorted({int(first[at]) for pair in found for at in (pair.a, pair.b)})
         yield pool.finding(
             "note",
-            f"{_counted(len(found), 'pair')} of {part} pictures {'is' if len(found) == 1 else 'are'} nearly the same "
+            f"{plural(len(found), 'pair')} of {part} pictures {'is' if len(found) == 1 else 'are'} nearly the same "
             f"within a split ({len(rows)} pictures, correlation {LEAST_CORRELATION:g} or more); "
             "often frames of one moment",
             rows,
@@ -103,8 +103,8 @@ def shared_people(pool: Pool) -> Iterator[Finding]:
         some = ", ".join(map(str, people[:5].tolist())) + (", ..." if len(people) > 5 else "")
         yield pool.finding(
             "error",
-            f"{_counted(len(people), 'person', 'people')} ({some}) in both {one} and {other}: "
-            f"{_counted(len(rows), f'{other} face')} of people that a network has met",
+            f"{plural(len(people), 'person', 'people')} ({some}) in both {one} and {other}: "
+            f"{plural(len(rows), f'{other} face')} of people that a network has met",
             rows,
             {"people": float(len(people)), "faces": float(len(rows))},
         )
@@ -137,7 +137,3 @@ def _named(pool: Pool, rows: Sequence[int]) -> str:
     if len(places) <= 3:
         return " and ".join(places)
     return f"{places[0]}, {places[1]} and {len(places) - 2} more"
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -63,9 +63,14 @@ class Pair:
 def flat(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(N,) whether pictures (N, H, W) are so nearly of one grey that they look like any other such picture."""
     found = np.zeros(len(images), dtype=np.bool_)
+    some = images[:, ::8]
+    share = some.shape[1] / images.shape[1]
     for start in range(0, len(images), _BLOCK):
-        block = images[start : start + _BLOCK]
-        found[start : start + _BLOCK] = block.reshape(len(block), -1).std(axis=1) < ALMOST_CONSTANT
+        block = some[start : start + _BLOCK]
+        # The variance of all pixels is at least that of some, times their share: most pictures are told by these.
+        unsure = block.reshape(len(block), -1).var(axis=1) * share <= ALMOST_CONSTANT**2
+        for at in (start + np.flatnonzero(unsure)).tolist():
+            found[at] = images[at].std() < ALMOST_CONSTANT
     return found
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kpbench.faces.checks.hashes import flat, groups_alike
 from kpbench.faces.library.cache import cached_numbers
 from kpbench.faces.parts import Parts, Progress, silent
+from kpbench.faces.split import linked
 
 _VERSION = 1
 """Raised when the same pictures are grouped otherwise."""
@@ -17,7 +18,8 @@ _VERSION = 1
 def copies_in(parts: Parts, progress: Progress = silent) -> NDArray[np.intp]:
     """(N,): a number for each face of train, then val, then test, the same for those that show the same picture.
 
-    Kept in the cache under the digest of the pictures.
+    Faces cut from one picture file show the same picture too. What the pixels tell is kept in the cache under the
+    digest of the pictures.
     """
     images = np.concatenate([faces.images[:, 0] for _, faces in parts.items()])
     key = f"near copies {_VERSION} {hashlib.sha256(images.data).hexdigest()}"
@@ -28,7 +30,11 @@ def copies_in(parts: Parts, progress: Progress = silent) -> NDArray[np.intp]:
         progress("looking for near-copies", 1.0)
         return found
 
-    return cached_numbers(key, find)
+    copies = cached_numbers(key, find)
+    files = [faces.origins[:, 0] for _, faces in parts.items() if faces.origins is not None]
+    if len(files) < len(parts.items()):
+        return copies
+    return linked(copies, np.unique(np.concatenate(files), return_inverse=True)[1])
 
 
 def _copies(images: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -54,23 +54,22 @@ turned head hides are labelled up to a quarter of it the wrong way round, and th
 """
 
 
+def transposed(pool: Pool) -> Iterator[Finding]:
+    """Faces that lie on their side with left and right exchanged, and are right once x and y change places."""
+    wrong, known, _ = _sides(pool.keypoints)
+    turned, _, tilt = _sides(pool.keypoints[..., ::-1])
+    for at in np.flatnonzero(_most(wrong, known) & ~_most(turned, known) & (np.nan_to_num(tilt, nan=90) < 45)).tolist():
+        yield pool.finding("error", f"{pool.place(at)}: x and y look exchanged", [at], {"degrees": float(tilt[at])})
+
+
 def swapped(pool: Pool) -> Iterator[Finding]:
     """Left and right, inner and outer or top and bottom exchanged, on the whole face or on a pair.
 
     The subject's left eye lies at the larger x of an upright face; here "left" is at a right angle to the line from
     the eyes to the mouth, so that a tilted face is judged alike.
     """
-    down, height = _down(pool.keypoints)
-    left = np.stack([down[:, 1], -down[:, 0]], axis=1)
-    wrong = np.zeros((len(pool), len(ORDERS)), dtype=bool)
-    known = np.zeros_like(wrong)
-    for at, order in enumerate(ORDERS):
-        apart = pool.keypoints[:, order.one] - pool.keypoints[:, order.other]
-        along = np.einsum("ni,ni->n", apart, left if order.along == "left" else down) / height
-        known[:, at] = np.isfinite(along)
-        wrong[:, at] = np.nan_to_num(along, nan=np.inf) < order.least
-    sides = len(PAIRS)
-    whole = wrong[:, :sides].sum(axis=1) > np.maximum(known[:, :sides].sum(axis=1) / 2, 1)
+    wrong, known, _ = _sides(pool.keypoints)
+    sides, whole = len(PAIRS), _most(wrong, known)
     for at in np.flatnonzero(wrong.any(axis=1)).tolist():
         if whole[at]:
             found = np.flatnonzero(wrong[at, :sides])
@@ -86,6 +85,26 @@ def swapped(pool: Pool) -> Iterator[Finding]:
             {"pairs": float(len(found)), "whole_face": float(whole[at])},
             sorted({point for i in found for point in (ORDERS[i].one, ORDERS[i].other)}),
         )
+
+
+def _sides(keypoints: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]:
+    """Which of `ORDERS` are wrong, and which known, (N, orders) each, of keypoints (N, 15, 2); degrees off upright."""
+    down, height = _down(keypoints)
+    left = np.stack([down[:, 1], -down[:, 0]], axis=1)
+    wrong = np.zeros((len(keypoints), len(ORDERS)), dtype=np.bool_)
+    known = np.zeros_like(wrong)
+    for at, order in enumerate(ORDERS):
+        apart = keypoints[:, order.one] - keypoints[:, order.other]
+        along = np.einsum("ni,ni->n", apart, left if order.along == "left" else down) / height
+        known[:, at] = np.isfinite(along)
+        wrong[:, at] = np.nan_to_num(along, nan=np.inf) < order.least
+    return wrong, known, np.abs(np.degrees(np.arctan2(down[:, 0], down[:, 1])))
+
+
+def _most(wrong: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,): whether more than half of the known left/right pairs, and more than one, are wrong."""
+    sides = len(PAIRS)
+    return np.asarray(wrong[:, :sides].sum(axis=1) > np.maximum(known[:, :sides].sum(axis=1) / 2, 1))
 
 
 def upside_down(pool: Pool) -> Iterator[Finding]:

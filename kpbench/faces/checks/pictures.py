@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kpbench.faces.checks.hashes import ALMOST_CONSTANT
+from kpbench.faces.checks.hashes import flat
 from kpbench.faces.checks.pool import Finding, Pool
 
 CONSTANT = 1.0
@@ -17,17 +17,17 @@ BLACK, WHITE, SHARE = 8, 247, 0.9
 def blank(pool: Pool) -> Iterator[Finding]:
     """Pictures of one grey, or of almost one, or almost all black or white."""
     grey = pool.images.reshape(len(pool), -1)
-    sd = grey.std(axis=1)
-    black, white = (grey <= BLACK).mean(axis=1), (grey >= WHITE).mean(axis=1)
-    for at in np.flatnonzero((sd < ALMOST_CONSTANT) | (black >= SHARE) | (white >= SHARE)).tolist():
-        if constant := sd[at] < CONSTANT:
+    black, white = (np.count_nonzero(dots, axis=1) / grey.shape[1] for dots in (grey <= BLACK, grey >= WHITE))
+    for at in np.flatnonzero(flat(pool.images) | (black >= SHARE) | (white >= SHARE)).tolist():
+        sd = grey[at].std()
+        if constant := sd < CONSTANT:
             what = f"one grey, {grey[at].mean():.0f}"
         elif black[at] >= SHARE:
             what = f"{black[at]:.0%} black"
         elif white[at] >= SHARE:
             what = f"{white[at]:.0%} white"
         else:
-            what = f"almost one grey (standard deviation {sd[at]:.1f} of 255)"
-        numbers = {"grey_sd": float(sd[at]), "grey_mean": float(grey[at].mean())}
+            what = f"almost one grey (standard deviation {sd:.1f} of 255)"
+        numbers = {"grey_sd": float(sd), "grey_mean": float(grey[at].mean())}
         text = f"the picture of {pool.place(at)} is {what}"
         yield pool.finding("error" if constant else "warning", text, [at], numbers)

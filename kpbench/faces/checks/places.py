@@ -15,6 +15,9 @@ FAR = 24.0
 Of the 2,140 built-in faces 48 have a keypoint outside, by 7 px at most, of the real ones none.
 """
 
+MANY = 0.1
+"""Share of a part's faces with a keypoint outside, from where on it is the cut; of the built-in ones 0.02."""
+
 TOGETHER = 0.25
 """Pixels between two keypoints at one place; open eyes and closed lips of real faces keep 0.6 px and more."""
 
@@ -27,10 +30,11 @@ def scaled(pool: Pool) -> Iterator[Finding]:
     for part in _scaled_parts(pool):
         values = pool.keypoints[pool.part == part]
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        remedy = "if they are (pixel - 48) / 48, write 48 x label + 48" if low < 0 else f"write {SIZE} x label"
         yield pool.finding(
             "error",
             f"all {part} labels lie between {low:.2f} and {high:.2f}: they must be pixels from 0 to {SIZE - 1}, "
-            "not shares of the picture",
+            f"not shares of the picture; {remedy}",
             numbers={"lowest": low, "highest": high},
         )
 
@@ -80,6 +84,20 @@ def _outside(pool: Pool, *, far: bool) -> Iterator[Finding]:
             {"px": float(most[at]), "keypoints": float(len(points))},
             points,
         )
+
+
+def cut_off(pool: Pool) -> Iterator[Finding]:
+    """Parts of which many faces have a keypoint past the border: cut too tightly, not cut by chance."""
+    past = np.abs(np.nan_to_num(pool.keypoints, nan=SIZE / 2) - (SIZE - 1) / 2).max(axis=(1, 2)) > SIZE / 2
+    for part in dict.fromkeys(pool.part.tolist()):
+        inside = pool.part == part
+        count = int((past & inside).sum())
+        if count > MANY * inside.sum() and part not in _scaled_parts(pool):
+            text = (
+                f"{count:,} of {inside.sum():,} {part} faces have a keypoint outside the picture: they are cut too "
+                "tightly; give wider pictures or boxes, or leave COCO's boxes out"
+            )
+            yield pool.finding("warning", text, numbers={"faces": float(count)})
 
 
 outside = partial(_outside, far=False)

@@ -24,13 +24,33 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Row:
-    """A face's place in the source: the part that the source brings it in, and its row there, counted from 0."""
+    """A face's place in the source: the part that the source brings it in, and its row there, counted from 0.
+
+    Attributes:
+        split: in which it is used; empty where it is left out.
+        picture, label: the picture file and where its label stands; empty where the source has no such.
+    """
 
     part: str
     row: int
+    split: str = field(default="", compare=False)
+    picture: str = field(default="", compare=False)
+    label: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"{self.part} row {self.row}"
+        used = self.split or "left out"
+        if self.picture:
+            return f"{self.picture} ({self.label}, {used})"
+        return f"{self.part} row {self.row}" + (f" ({used})" if used != self.part else "")
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values; picture and label only where the source has such."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("picture", "label")}
+
+    @property
+    def short(self) -> str:
+        """Without the place of the label."""
+        return self.picture or str(self)
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,7 @@ class Finding:
     def as_json(self) -> dict[str, object]:
         """Plain values for a JSON object, without the keypoints."""
         plain = {name: value for name, value in asdict(self).items() if name != "keypoints"}
-        return plain | {"rows": list(plain["rows"])}
+        return plain | {"rows": [row.as_json() for row in self.rows]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +91,7 @@ class Pool:
         made: the splits that the source does not bring and that are split off its train part.
         subjects: (N,) or None where they are not known for every face.
         conditions: name -> (N,), those that are known for every face.
+        origins: (N, 2) picture file and place of the label, where the source has such.
         problem: why the source cannot be loaded for training; then `split` is the part. Empty where it can.
     """
 
@@ -83,13 +104,15 @@ class Pool:
     subjects: NDArray[np.int64] | None = None
     conditions: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     problem: str = ""
+    origins: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def place(self, at: int) -> Row:
         """Where face `at` is in the source."""
-        return Row(str(self.part[at]), int(self.row[at]))
+        picture, label = ("", "") if self.origins is None else self.origins[at].tolist()
+        return Row(str(self.part[at]), int(self.row[at]), str(self.split[at]), picture, label)
 
     def finding(
         self,
@@ -124,32 +147,40 @@ def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, see
     """
     named = parts.items()
     part = np.repeat([part for part, _ in named], [len(faces) for _, faces in named])
-    row = np.concatenate([np.arange(len(faces)) for _, faces in named])
     split_of, problem = part, ""
     try:
         numbered = {part: replace(faces, conditions={_ROW: np.arange(len(faces))}) for part, faces in named}
         kept = complete_only(name, Parts(numbered["train"], numbered.get("val"), numbered.get("test")))
-        copies = copies_in(kept) if len(named) < len(PARTS) and parts.train.subjects is None else None
+        copies = copies_in(kept) if len(named) < len(PARTS) else None
         made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
     except UsageError as error:
         problem = str(error)
     else:
         split_of = _splits(kept, {"train": made.train, "val": made.val}, part)
+    return replace(
+        plain_pool(parts), split=split_of, made=frozenset(PARTS) - {part for part, _ in named}, problem=problem
+    )
+
+
+def plain_pool(parts: Parts) -> Pool:
+    """The faces of `parts`, each in the split that is called as its part."""
+    named = parts.items()
+    part = np.repeat([part for part, _ in named], [len(faces) for _, faces in named])
     subjects = [faces.subjects for _, faces in named if faces.subjects is not None]
+    origins = [faces.origins for _, faces in named if faces.origins is not None]
     return Pool(
         images=np.concatenate([faces.images[:, 0] for _, faces in named]),
         keypoints=np.concatenate([faces.keypoints for _, faces in named]).astype(np.float64),
         part=part,
-        row=row,
-        split=split_of,
-        made=frozenset(PARTS) - {part for part, _ in named},
+        row=np.concatenate([np.arange(len(faces)) for _, faces in named]),
+        split=part,
         subjects=np.concatenate(subjects) if len(subjects) == len(named) else None,
         conditions={
             condition: np.concatenate([faces.conditions[condition] for _, faces in named])
             for condition in parts.train.conditions
             if all(condition in faces.conditions for _, faces in named)
         },
-        problem=problem,
+        origins=np.concatenate(origins) if len(origins) == len(named) else None,
     )
 
 

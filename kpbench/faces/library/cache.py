@@ -74,13 +74,15 @@ def _keep(file: Path, write: Callable[[IO[bytes]], None]) -> None:
 
 
 def write_parts(stream: IO[bytes], parts: Parts) -> None:
-    """Writes each part's images, keypoints, subjects and conditions, and the notes, as an .npz; OSError as of files."""
+    """Writes each part's arrays and the notes as an .npz; OSError as of files."""
     arrays: dict[str, NDArray[np.generic]] = {"notes": np.array(parts.notes, dtype=np.str_)}
     for part, faces in parts.items():
         arrays[f"{part}/images"] = faces.images
         arrays[f"{part}/keypoints"] = faces.keypoints
         if faces.subjects is not None:
             arrays[f"{part}/subjects"] = faces.subjects
+        if faces.origins is not None:
+            arrays[f"{part}/origins"] = faces.origins
         arrays.update({f"{part}/conditions/{name}": values for name, values in faces.conditions.items()})
     np.savez(stream, **arrays)  # type: ignore[arg-type]
 
@@ -101,4 +103,5 @@ def _unpack(part: str, stored: dict[str, NDArray[np.generic]]) -> Faces:
         stored[f"{part}/keypoints"],  # type: ignore[arg-type]
         stored.get(f"{part}/subjects"),  # type: ignore[arg-type]
         conditions,
+        stored.get(f"{part}/origins"),  # type: ignore[arg-type]
     )

@@ -15,6 +15,7 @@ from kpbench.faces.readers.coco_mapping import Mapped, mapped_indices, mapped_po
 from kpbench.faces.readers.files import MAPPING, DataFile, contents
 from kpbench.faces.readers.image_csv import part_files
 from kpbench.faces.readers.picture_faces import Labelled, PictureFiles, cut_parts, picture_notes, pictures_of
+from kpbench.faces.readers.row_faults import RowFaults
 
 EXPECTS = "pictures, a JSON of COCO keypoints and a mapping (--mapping FILE, or mapping.toml beside the JSON)"
 
@@ -93,11 +94,13 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     mapped = read_mapping(files[MAPPING])
     pictures = PictureFiles(files)
     done: Counter[str] = Counter()
+    faults = RowFaults()
     labelled = {
         part: _labelled(files[name], name, part, mapped, files[MAPPING].where, pictures, done)
         for part, name in tables.items()
     }
-    faces = cut_parts(labelled, None, progress, done)
+    faces = cut_parts(labelled, files, None, progress, done, faults)
+    faults.refuse()
     notes = picture_notes(done)
     for kind, words in (("crowd", "of crowds"), ("bare", "without one of the mapped keypoints")):
         if done[kind]:
@@ -142,7 +145,7 @@ def _labelled(
         if box is not None and not (np.isfinite(box).all() and box[2] > 0 and box[3] > 0 and np.abs(box).max() < 1e6):
             raise UsageError(f"{place}: bbox {list(box)} is no box of left, top, width, height; correct or remove it")
         picture = pictures.of(images[annotation.image_id], name, part, place)
-        found.append(Labelled(picture, place, points, box))
+        found.append(Labelled(picture, place, f"{file.name}, annotation {number}", points, box))
     if not found:
         raise UsageError(f"{file.where}: no annotation has one of the mapped keypoints; check the mapping {where}")
     return found

@@ -8,11 +8,12 @@ import numpy as np
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
-from kpbench.faces.parts import Parts, Progress, silent
+from kpbench.faces.parts import FEWER, Parts, Progress, silent
 from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table, refuse_value
 from kpbench.faces.readers.files import DataFile, shown
 from kpbench.faces.readers.image_csv import names_pictures
 from kpbench.faces.readers.pictures import SUFFIXES
+from kpbench.faces.readers.row_faults import RowFaults
 
 EXPECTS = "training.csv, and val.csv and test.csv where there are such (course or Kaggle)"
 
@@ -70,15 +71,15 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
     """All rows of the file as faces, read row by row; a coordinate left empty is NaN.
 
     Raises:
-        UsageError: with file, line, column and remedy: as `read_table` and `coordinate`; a column is missing or
-            there twice; a picture has not 9,216 whole numbers 0 to 255.
+        UsageError: a column is missing or there twice, or rows are wrong: all told together.
     """
-    header, rows = read_table(file)
+    faults = RowFaults()
+    header, rows = read_table(file, faults)
     if missing := [name for name in (*COORDINATES, IMAGE) if name not in header]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UsageError(
             f"{file.where}, line 1: missing column {missing[0]}{more}; a keypoint CSV has {len(COORDINATES)} columns "
-            f"KEYPOINT_x, KEYPOINT_y and {IMAGE}, separated by commas"
+            f"KEYPOINT_x, KEYPOINT_y and {IMAGE}" + (f"; {FEWER}" if missing != [IMAGE] else "")
         )
     *places, at_image = places_of(file, header, (*COORDINATES, IMAGE))
     columns = list(zip(COORDINATES, places, strict=True))
@@ -88,13 +89,15 @@ def read_keypoint_csv(file: DataFile, *, progress: Progress = silent) -> Faces:
     what = f"reading {file.name}"
     progress(what, 0.0)
     for line, row in rows:
-        points.append([coordinate(file, line, name, row[at]) for name, at in columns])
-        images.append(_picture(file, line, row[at_image]))
+        with faults.kept():
+            points.append([coordinate(file, line, name, row[at]) for name, at in columns])
+            images.append(_picture(file, line, row[at_image]))
         done += sum(map(len, row)) + len(row)
         if (now := min(100 * done // max(file.size, 1), 99)) > percent:
             percent = now
             progress(what, percent / 100)
     progress(what, 1.0)
+    faults.refuse()
     pixels = np.frombuffer(b"".join(images), np.uint8).reshape(-1, 1, SIZE, SIZE)
     return Faces(pixels, np.array(points, np.float32).reshape(-1, len(KEYPOINTS), 2))
 

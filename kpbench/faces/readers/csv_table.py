@@ -2,12 +2,15 @@
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NoReturn
 
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.faces.readers.files import DataFile, text_lines
+from kpbench.faces.readers.row_faults import REMEDY, RowFaults
 
 COORDINATES = tuple(f"{keypoint}_{axis}" for keypoint in KEYPOINTS for axis in "xy")
 """The 30 label columns, in the order of `Faces.keypoints`."""
@@ -18,9 +21,17 @@ IMAGE = "Image"
 LOWEST, HIGHEST = -float(SIZE), 2.0 * SIZE
 """Pixels a coordinate may have: up to one whole picture outside the picture, on either side."""
 
+_DECIMAL_COMMA = re.compile(r"\s*([+-]?\d*),(\d+)\s*")
 
-def read_table(file: DataFile) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+
+def read_table(file: DataFile, faults: RowFaults | None = None) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """The column names, and line number and fields of each row below them that is not empty.
+
+    Where the header has semicolons and no comma, as of a spreadsheet of a country with decimal commas, semicolons
+    separate the fields, and `12,5` is 12.5.
+
+    Args:
+        faults: keeps those of rows; without it the first is raised.
 
     Raises:
         UsageError: the file cannot be read, is no CSV or is empty; while the rows are taken also: one has other
@@ -30,28 +41,44 @@ def read_table(file: DataFile) -> tuple[list[str], Iterator[tuple[int, list[str]
     _, header = next(rows, (0, []))
     if not header:
         raise UsageError(f"{file.where} is empty: expected a header and a row for each face")
-    return [name.strip() for name in header], _whole_rows(file, rows, len(header))
+    return [name.strip() for name in header], _whole_rows(
+        file, rows, len(header), RowFaults(strict=True) if faults is None else faults
+    )
 
 
 def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text_lines(file))
+    lines = text_lines(file)
+    first = next(lines, "")
+    semicolons = ";" in first and "," not in first
+    reader = csv.reader(chain([first], lines), delimiter=";" if semicolons else ",")
     try:
         for row in reader:
-            if row:
+            if row and semicolons:
+                yield reader.line_num, [_with_point(field) for field in row]
+            elif row:
                 yield reader.line_num, row
     except csv.Error as error:
         raise UsageError(f"{file.where}, line {reader.line_num}: not a CSV row ({error}); correct it") from None
 
 
-def _whole_rows(file: DataFile, rows: Iterator[tuple[int, list[str]]], fields: int) -> Iterator[tuple[int, list[str]]]:
+def _with_point(field: str) -> str:
+    found = _DECIMAL_COMMA.fullmatch(field)
+    return f"{found[1]}.{found[2]}" if found else field
+
+
+def _whole_rows(
+    file: DataFile, rows: Iterator[tuple[int, list[str]]], fields: int, faults: RowFaults
+) -> Iterator[tuple[int, list[str]]]:
     line = 0
     for line, row in rows:
-        if len(row) != fields:
+        if len(row) == fields:
+            yield line, row
+            continue
+        with faults.kept():
             raise UsageError(
                 f"{file.where}, line {line}: {len(row)} fields where the header has {fields}; "
                 "the row may be cut short, correct or remove it"
             )
-        yield line, row
     if not line:
         raise UsageError(f"{file.where}: no row below the header; a data set needs at least one face")
 
@@ -71,13 +98,13 @@ def places_of(file: DataFile, header: list[str], columns: Sequence[str]) -> list
 def coordinate(
     file: DataFile, line: int, column: str, text: str, *, lowest: float = LOWEST, highest: float = HIGHEST
 ) -> float:
-    """The number in a field; NaN where it is empty.
+    """The number in a field; NaN where it is empty or says `nan`.
 
     Raises:
         UsageError: it is no finite number between `lowest` and `highest`.
     """
     text = text.strip()
-    if not text:
+    if not text or text.lower() == "nan":
         return math.nan
     try:
         value = float(text)
@@ -95,4 +122,4 @@ def coordinate(
 def refuse_value(file: DataFile, line: int, column: str, text: str, fault: str) -> NoReturn:
     """Raises the UsageError for a value in a field."""
     short = text if len(text) <= 24 else text[:24] + "..."
-    raise UsageError(f"{file.where}, line {line}, column {column}: {short!a} {fault}; correct or remove the row")
+    raise UsageError(f"{file.where}, line {line}, column {column}: {short!a} {fault}{REMEDY}")

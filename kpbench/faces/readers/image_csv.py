@@ -10,12 +10,13 @@ import numpy as np
 from kpbench.errors import UsageError
 from kpbench.faces.drawn.shape import reduce_to_15
 from kpbench.faces.faces import KEYPOINTS
-from kpbench.faces.parts import PARTS, Parts, Progress
+from kpbench.faces.parts import FEWER, PARTS, Parts, Progress
 from kpbench.faces.readers.crop import Points
 from kpbench.faces.readers.csv_table import COORDINATES, IMAGE, coordinate, places_of, read_table
 from kpbench.faces.readers.files import DataFile, files_at
 from kpbench.faces.readers.people import people, shared_people_notes
 from kpbench.faces.readers.picture_faces import Labelled, PictureFiles, cut_parts, picture_notes, pictures_of
+from kpbench.faces.readers.row_faults import RowFaults
 
 EXPECTS = (
     "pictures and a CSV whose first column has their file names, followed by the 30 columns KEYPOINT_x, KEYPOINT_y or "
@@ -68,23 +69,31 @@ def wrong_with(file: DataFile) -> str:
         shown = ", ".join(missing[:MISSING_SHOWN]) + (
             f" and {len(missing) - MISSING_SHOWN} more" if len(missing) > MISSING_SHOWN else ""
         )
-        return f"its first column names pictures, and of the {len(names)} columns of keypoints it lacks {shown}"
+        return (
+            f"its first column names pictures, and of the {len(names)} columns of keypoints it lacks {shown}; {FEWER}"
+        )
     return f"its column {IMAGE} would hold grey values; call it {IMAGE.lower()} if it has the pictures' file names"
 
 
-def label_rows(file: DataFile) -> Iterator[tuple[str, str, Points]]:
-    """Where a row is, the picture's name in it and its 15 or 68 points (n, 2); an empty field is NaN.
+def label_rows(file: DataFile, faults: RowFaults) -> Iterator[tuple[int, str, Points]]:
+    """A row's line, the picture's name in it and its 15 or 68 points (n, 2); an empty field is NaN.
+
+    Rows that are cut short or have a coordinate that is no number are left out and kept in `faults`.
 
     Raises:
-        UsageError: with file, line, column and remedy: a column is there twice, a row is cut short, a coordinate is
-            no number, or there is no row.
+        UsageError: with file, line and remedy: a column is there twice, or there is no row.
     """
-    header, rows = read_table(file)
+    header, rows = read_table(file, faults)
     names = label_columns(header)
     columns = list(zip(names, places_of(file, header, names), strict=True))
     for line, row in rows:
-        values = [coordinate(file, line, name, row[at], lowest=-FARTHEST, highest=FARTHEST) for name, at in columns]
-        yield f"{file.where}, line {line}", row[0].strip(), np.array(values).reshape(-1, 2)
+        values: list[float] = []
+        with faults.kept():
+            values += [
+                coordinate(file, line, name, row[at], lowest=-FARTHEST, highest=FARTHEST) for name, at in columns
+            ]
+        if values:
+            yield line, row[0].strip(), np.array(values).reshape(-1, 2)
 
 
 def find(files: Mapping[str, DataFile]) -> dict[str, DataFile]:
@@ -133,24 +142,28 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     """The parts in the files that `find` found, a CSV a part, faces cut out of the pictures.
 
     Raises:
-        UsageError: with file, line and remedy: a row, a label or a picture is wrong or missing, two CSVs are of the
-            same part, or none is of train.
+        UsageError: with file, line and remedy: rows, labels or pictures are wrong or missing, all told together; two
+            CSVs are of the same part, or none is of train.
     """
     tables = part_files(files, [name for name in files if _is_csv(name)])
-    rows = {part: list(label_rows(files[name])) for part, name in tables.items()}
+    faults = RowFaults()
+    rows = {part: list(label_rows(files[name], faults)) for part, name in tables.items()}
     pictures = PictureFiles(files)
     labelled: dict[str, list[Labelled]] = {part: [] for part in tables}
     reduced = False
     for part, name in tables.items():
-        for where, wanted, points in rows[part]:
+        for line, wanted, points in rows[part]:
             if len(points) != len(KEYPOINTS):
                 points, reduced = reduce_to_15(points), True
-            labelled[part].append(Labelled(pictures.of(wanted, name, part, where), where, points))
+            where, label = (f"{place}, line {line}" for place in (files[name].where, files[name].name))
+            with faults.kept():
+                labelled[part].append(Labelled(pictures.of(wanted, name, part, where), where, label, points))
     numbers = people([name for part in rows.values() for _, name, _ in part])
     ends = np.cumsum([len(part) for part in rows.values()])[:-1]
-    subjects = None if numbers is None else dict(zip(rows, np.split(numbers, ends), strict=True))
+    subjects = None if numbers is None or faults else dict(zip(rows, np.split(numbers, ends), strict=True))
     done: Counter[str] = Counter()
-    faces = cut_parts(labelled, subjects, progress, done)
+    faces = cut_parts(labelled, files, subjects, progress, done, faults)
+    faults.refuse()
     parts = Parts(faces["train"], faces.get("val"), faces.get("test"))
     notes = picture_notes(done)
     if reduced:

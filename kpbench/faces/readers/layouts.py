@@ -43,8 +43,10 @@ class Layout:
 
 LAYOUTS: dict[str, Layout] = {
     "csv_files": Layout(course_csv.EXPECTS, course_csv.find, course_csv.read),
-    "image_csv": Layout(image_csv.EXPECTS, image_csv.find, image_csv.read, deepest=image_csv.DEEPEST),
-    "coco_json": Layout(coco_json.EXPECTS, coco_json.find, coco_json.read, deepest=image_csv.DEEPEST, mapped=True),
+    "image_csv": Layout(image_csv.EXPECTS, image_csv.find, image_csv.read, deepest=image_csv.DEEPEST, version=2),
+    "coco_json": Layout(
+        coco_json.EXPECTS, coco_json.find, coco_json.read, deepest=image_csv.DEEPEST, mapped=True, version=2
+    ),
     "npz_file": Layout(npz_file.EXPECTS, npz_file.find, npz_file.read),
 }
 
@@ -110,7 +112,10 @@ def _unknown(path: Path, files: Mapping[str, DataFile]) -> str:
             return f"{file.where}, line 1: {fault}"
     expected = "; or ".join(layout.expects for layout in LAYOUTS.values())
     if "" in files:
-        return f"{shown(path)} is no data set: give a folder, a .zip or a .csv with {expected}"
+        return (
+            f"{shown(path)} is no data set: give a folder, .zip, .csv or .npz; pictures, COCO's JSON and a mapping lie "
+            "together in a folder, give that"
+        )
     if not files:
         deeper = next(iter(files_at(path, deepest=FARTHEST)), "")
         if not deeper:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -16,6 +17,7 @@ from kpbench.faces.readers.files import DataFile, contents, shown, zip_members
 from kpbench.faces.readers.people import shared_people_notes
 from kpbench.faces.readers.picture_faces import cut_faces, picture_notes
 from kpbench.faces.readers.pictures import stack_conversion, stacked_picture
+from kpbench.faces.readers.row_faults import RowFaults
 
 Array = NDArray[np.generic]
 
@@ -52,11 +54,13 @@ def read(files: Mapping[str, DataFile], progress: Progress) -> Parts:
     points = _points(file, arrays["keypoints"], len(images))
     conversion = stack_conversion(images, f"{file.where}, images")
     cuts = (
-        (stacked_picture(image, conversion), points[i], f"{file.where}, face {i}", None)
+        (partial(stacked_picture, image, conversion), points[i], f"{file.where}, face {i}", None)
         for i, image in enumerate(images)
     )
     done: Counter[str] = Counter()
-    faces = cut_faces(cuts, len(images), progress, f"reading {file.name}", done)
+    faults = RowFaults()
+    faces = cut_faces(cuts, len(images), progress, f"reading {file.name}", done, faults)
+    faults.refuse()
     done[conversion] = len(images)
     done["colour"] = len(images) if images.ndim == 4 else 0
     if "subjects" in arrays:

@@ -2,18 +2,20 @@
 
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.errors import UsageError
+from kpbench.errors import UsageError, plural
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
 from kpbench.faces.parts import Progress
 from kpbench.faces.readers.crop import Box, Points, crop, sway_of
-from kpbench.faces.readers.files import DataFile, contents, shown
+from kpbench.faces.readers.files import Content, DataFile, contents, shown
 from kpbench.faces.readers.pictures import LARGEST_PICTURE, SUFFIXES, Grey, conversion_notes, read_picture
+from kpbench.faces.readers.row_faults import RowFaults
 
 FOLDERS = {"train": ("training", "train"), "val": ("validation", "valid", "val"), "test": ("test", "testing")}
 """Folders in which the pictures of a part are looked for, beside its labels; then those named for pictures."""
@@ -23,10 +25,15 @@ Subjects = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A face in a picture file: its 15 points (15, 2) and box as `crop` takes them, and where the label stands."""
+    """A face in a picture file: its 15 points (15, 2) and box as `crop` takes them, and where the label stands.
+
+    Attributes:
+        where: path and place of the label, for messages; `label` is the same in short, without folders.
+    """
 
     file: DataFile
     where: str
+    label: str
     points: Points
     box: Box | None = None
 
@@ -72,57 +79,70 @@ class PictureFiles:
 
 def cut_parts(
     labelled: Mapping[str, Sequence[Labelled]],
+    files: Mapping[str, DataFile],
     subjects: Mapping[str, Subjects] | None,
     progress: Progress,
     done: Counter[str],
+    faults: RowFaults,
 ) -> dict[str, Faces]:
     """The faces of each part; `done` counts what `picture_notes` puts into words.
 
     Args:
-        subjects: the person on each face; where None and a picture has several faces, the picture counts as one, so
-            that its faces do not come into two splits.
-
-    Raises:
-        UsageError: as `read_picture` and `crop`.
+        files: by relative name, which the faces keep as their origin.
+        subjects: the person on each face, or None.
+        faults: what `read_picture` and `crop` refuse; then the faces are not whole, and are to be refused.
     """
-    subjects = _pictures_as_people(labelled, done) if subjects is None else subjects
+    _count_repeats(labelled, done)
+    names = {file: shown(name) if name else file.name for name, file in files.items()}
     faces = {}
     with contents(largest=LARGEST_PICTURE) as content:
         for part, found in labelled.items():
             places = (f"{face.where}, {face.file.name}" for face in found)
             cuts = (
-                (read_picture(content(face.file), where, done), face.points, where, face.box)
+                (partial(_read, content, face.file, where, done), face.points, where, face.box)
                 for face, where in zip(found, places, strict=True)
             )
-            cut = cut_faces(cuts, len(found), progress, f"reading the pictures of {part}", done)
-            faces[part] = replace(cut, subjects=subjects.get(part))
+            cut = cut_faces(cuts, len(found), progress, f"reading the pictures of {part}", done, faults)
+            origins = np.array([(names[face.file], face.label) for face in found], np.str_)
+            faces[part] = replace(cut, subjects=None if subjects is None else subjects[part], origins=origins)
     return faces
 
 
 def cut_faces(
-    cuts: Iterable[tuple[Grey, Points, str, Box | None]], n: int, progress: Progress, what: str, done: Counter[str]
+    cuts: Iterable[tuple[Callable[[], Grey], Points, str, Box | None]],
+    n: int,
+    progress: Progress,
+    what: str,
+    done: Counter[str],
+    faults: RowFaults,
 ) -> Faces:
-    """The faces in `n` pictures (H, W) with their points, place for messages and box, as `crop` cuts them."""
+    """The faces in `n` pictures (H, W) with their points, place for messages and box, as `crop` cuts them.
+
+    What a picture or `crop` refuses is kept in `faults`; then the faces are not whole.
+    """
     images = np.empty((n, 1, SIZE, SIZE), np.uint8)
     points = np.empty((n, len(KEYPOINTS), 2), np.float32)
     progress(what, 0.0)
-    for i, (grey, labels, where, box) in enumerate(cuts):
-        done["pictures"] += 1
-        if grey.shape != (SIZE, SIZE):
-            done["cut by keypoints" if box is None else "cut by box"] += 1
-        images[i, 0], points[i] = crop(grey, labels, where=where, box=box, sway=sway_of(grey))
+    for i, (read, labels, where, box) in enumerate(cuts):
+        with faults.kept():
+            grey = read()
+            images[i, 0], points[i] = crop(grey, labels, where=where, box=box, sway=sway_of(grey))
+            done["pictures"] += 1
+            if grey.shape != (SIZE, SIZE):
+                done["cut by keypoints" if box is None else "cut by box"] += 1
         progress(what, (i + 1) / n)
     return Faces(images, points)
 
 
-def _pictures_as_people(labelled: Mapping[str, Sequence[Labelled]], done: Counter[str]) -> dict[str, Subjects]:
-    """For each part the number of each face's picture; empty where every picture has one face."""
-    faces = Counter(face.file for part in labelled.values() for face in part)
-    done["shared pictures"] = sum(count > 1 for count in faces.values())
-    if not done["shared pictures"]:
-        return {}
-    number = {file: at for at, file in enumerate(faces)}
-    return {part: np.array([number[face.file] for face in found], np.int64) for part, found in labelled.items()}
+def _read(content: Content, file: DataFile, where: str, done: Counter[str]) -> Grey:
+    return read_picture(content(file), where, done)
+
+
+def _count_repeats(labelled: Mapping[str, Sequence[Labelled]], done: Counter[str]) -> None:
+    """Counts rows that are there before, with the same picture, points and box, and pictures with several faces."""
+    rows = [(face.file, face.points.tobytes(), face.box) for part in labelled.values() for face in part]
+    done["repeated rows"] = len(rows) - len(set(rows))
+    done["shared pictures"] = sum(count > 1 for count in Counter(file for file, _, _ in set(rows)).values())
 
 
 def picture_notes(done: Mapping[str, int]) -> list[str]:
@@ -135,7 +155,11 @@ def picture_notes(done: Mapping[str, int]) -> list[str]:
             "as in Kaggle's files"
         )
     if shared := done.get("shared pictures"):
-        notes.append(f"{shared:,} pictures have several faces; those of a picture are kept together as one person's")
+        have = "has" if shared == 1 else "have"
+        notes.append(f"{plural(shared, 'picture')} {have} several faces; those of a picture are kept in one split")
+    if repeated := done.get("repeated rows"):
+        again = "repeats another row" if repeated == 1 else "repeat other rows"
+        notes.append(f"{plural(repeated, 'row')} {again} exactly: the same picture with the same points; remove it")
     if cut := done.get("cut by box"):
         notes.append(f"{cut:,} of {total:,} faces cut out by their box and resized to 96x96")
     return notes

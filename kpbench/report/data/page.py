@@ -64,6 +64,7 @@ class CheckSection:
     title: str
     severity: str
     count: int
+    faces: int
     findings: tuple[FindingLine, ...]
     more: int
 
@@ -107,9 +108,7 @@ def picture(pool: Pool, at: int, *, marked: Sequence[int] = ()) -> LabelledPictu
         for k, (x, y) in enumerate(pool.keypoints[at])
         if np.isfinite(x) and np.isfinite(y)
     )
-    place, used = pool.place(at), str(pool.split[at])
-    label = str(place) if used == place.part else f"{place} ({used or 'left out'})"
-    return LabelledPicture(label, data_uri(np.ascontiguousarray(pool.images[at])), dots)
+    return LabelledPicture(str(pool.place(at)), data_uri(np.ascontiguousarray(pool.images[at])), dots)
 
 
 def _sections(findings: Sequence[Finding], pool: Pool) -> list[CheckSection]:
@@ -132,7 +131,9 @@ def _sections(findings: Sequence[Finding], pool: Pool) -> list[CheckSection]:
                 )
             )
         more = len(here) - len(lines)
-        sections.append(CheckSection(check, CHECKS[check].title, severity, len(here), tuple(lines), more))
+        sections.append(
+            CheckSection(check, CHECKS[check].title, severity, len(here), words.faces_of(here), tuple(lines), more)
+        )
     return sections
 
 

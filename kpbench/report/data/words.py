@@ -34,10 +34,10 @@ def check_lines(name: str, findings: Sequence[Finding], pool: Pool, notes: Seque
     yield ""
     found = by_check(findings)
     if found:
-        yield f"{'severity':9} {'check':14} {'found':>5}  first rows"
+        yield f"{'severity':9} {'check':14} {'findings':>8} {'faces':>6}  first of them"
     for (severity, check), here in found.items():
-        rows = "; ".join(", ".join(map(str, finding.rows[:2])) for finding in here[:FIRST] if finding.rows)
-        line = f"{severity:9} {check:14} {len(here):5,}  {rows}"
+        rows = "; ".join(", ".join(row.short for row in finding.rows[:2]) for finding in here[:FIRST] if finding.rows)
+        line = f"{severity:9} {check:14} {len(here):8,} {faces_of(here) or '':>6}  {rows}"
         yield line if len(line) <= WIDTH else line[: WIDTH - 3].rstrip(" ,;") + "..."
     for (_, check), here in found.items():
         yield ""
@@ -65,6 +65,11 @@ def by_check(findings: Sequence[Finding]) -> dict[tuple[str, str], list[Finding]
     for finding in findings:
         found.setdefault((finding.severity, finding.check), []).append(finding)
     return found
+
+
+def faces_of(findings: Sequence[Finding]) -> int:
+    """How many faces findings are about, each counted once."""
+    return len({row for finding in findings for row in finding.rows})
 
 
 def split_counts(pool: Pool) -> dict[str, int]:

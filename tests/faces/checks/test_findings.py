@@ -4,8 +4,9 @@ import numpy as np
 
 from kpbench.faces.checks.amounts import missing, unlike_train
 from kpbench.faces.checks.copies import near_copy, same_picture, shared_people
+from kpbench.faces.checks.hashes import flat
 from kpbench.faces.checks.pictures import blank
-from kpbench.faces.checks.places import at_one_place, far_outside, outside, placeholder, scaled
+from kpbench.faces.checks.places import at_one_place, cut_off, far_outside, outside, placeholder, scaled
 from kpbench.faces.faces import Faces
 from kpbench.faces.parts import Parts
 from tests.faces.checks.drawn import changed, drawn_faces, given_parts, pool
@@ -84,6 +85,28 @@ def test_placeholders_and_points_on_each_other():
 def test_labels_as_shares_of_the_picture():
     (found,) = scaled(spoilt(lambda images, labels: labels.__itruediv__(np.float32(96))))
     assert "must be pixels from 0 to 95" in found.text
+    assert found.text.endswith("write 96 x label")
+    (found,) = scaled(spoilt(lambda images, labels: np.copyto(labels, (labels - 48) / 48)))
+    assert found.text.endswith("if they are (pixel - 48) / 48, write 48 x label + 48")
+
+
+def test_faces_cut_too_tightly_are_one_warning():
+    def move(images, labels):
+        labels[:3, 14, 1] = 97
+
+    (found,) = cut_off(spoilt(move))
+    assert found.severity == "warning"
+    assert found.text.startswith("3 of 20 train faces have a keypoint outside the picture: they are cut too tightly")
+    assert list(cut_off(spoilt(lambda images, labels: labels[:2, 14].fill(97)))) == []
+
+
+def test_blank_and_nearly_blank_pictures_are_found_as_by_their_whole_standard_deviation():
+    rng = np.random.default_rng(0)
+    images = np.stack([rng.normal(128, sd, (96, 96)).clip(0, 255) for sd in np.linspace(0, 12, 200)]).astype(np.uint8)
+    images[100:110, 8:] = 128  # all of the contrast in the rows that are looked at first
+    images[110:120] = 128
+    images[110:120, 1::8] += 40  # and in those that are not
+    assert flat(images).tolist() == (images.reshape(200, -1).std(axis=1) < 6).tolist()
 
 
 def test_missing_labels_by_pattern():

@@ -1,13 +1,17 @@
 """Left and right, up and down, whatever the face's tilt, size and place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpbench.faces.checks.orientation import ORDERS, PAIRS, swapped, upside_down
-from kpbench.faces.checks.pool import Finding, Pool
+from kpbench.faces.checks.checks import run_checks
+from kpbench.faces.checks.orientation import ORDERS, PAIRS, swapped, transposed, upside_down
+from kpbench.faces.checks.pool import Finding, Pool, plain_pool
 from kpbench.faces.faces import KEYPOINTS, mirrored_order
+from kpbench.faces.parts import Parts
 from tests.faces.checks.drawn import drawn_faces
 
 
@@ -88,3 +92,22 @@ def test_kaggles_four_points_are_enough_and_fewer_say_nothing():
     points[few[2]] = np.nan
     assert list(swapped(labelled(points))) == []
     assert list(upside_down(labelled(np.full((15, 2), np.nan), np.full((15, 2), 40.0)))) == []
+
+
+@given(st.integers(0, 300), st.floats(-10, 10))
+def test_exchanged_x_and_y_are_told_as_that_and_a_turned_or_mirrored_face_is_not(at, degrees):
+    points = turned(face(at), degrees)
+    assert only(transposed(labelled(points[:, ::-1]))).text == "train row 0: x and y look exchanged"
+    for other in (points, points[list(mirrored_order())], turned(points, 90), turned(points, -90), turned(points, 180)):
+        assert list(transposed(labelled(other))) == []
+
+
+def test_exchanged_x_and_y_are_one_finding_of_the_whole_table():
+    faces = drawn_faces().take(np.arange(300))
+    keypoints = faces.keypoints.copy()
+    keypoints[[3, 8]] = keypoints[[3, 8], :, ::-1]
+    found = run_checks(plain_pool(Parts(replace(faces, keypoints=keypoints))))
+    assert [(finding.check, finding.rows[0].row) for finding in found if finding.severity == "error"] == [
+        ("transposed", 3), ("transposed", 8),
+    ]  # fmt: skip
+    assert not [finding for finding in found if finding.check in ("swapped", "upside_down", "outlier")]

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpbench.errors import UsageError
+from kpbench.faces.checks.near_copies import copies_in
+from kpbench.faces.datasets import load
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import Parts, silent
 from kpbench.faces.readers.layouts import find_path
 from tests.course_files import blob_faces
-from tests.faces.picture_sets import MAPPING, save, write_coco
+from tests.faces.checks.drawn import drawn_faces
+from tests.faces.picture_sets import MAPPING, names, save, write_coco
 
 
 def read(path: Path, mapping: Path | None = None) -> Parts:
@@ -197,7 +200,26 @@ def test_faces_of_one_picture_stay_in_one_split(tmp_path):
 
     rewrite(tmp_path, share)
     parts = read(tmp_path)
-    assert parts.train.subjects is not None
-    numbers = parts.train.subjects.tolist()
-    assert numbers[2] == numbers[3] and len(set(numbers)) == 5
-    assert any("1 pictures have several faces; those of a picture are kept together" in note for note in parts.notes)
+    assert parts.train.subjects is None, "a picture is no person"
+    copies = copies_in(parts)
+    assert copies[2] == copies[3] and copies[3] != copies[4]
+    assert "1 picture has several faces; those of a picture are kept in one split" in parts.notes
+
+
+def test_boxes_tight_around_the_keypoints_are_warned_of(tmp_path):
+    faces = drawn_faces().take(np.arange(0, 300, 10))
+    write_coco(tmp_path, faces)
+    for name, image in zip(names(30), faces.images, strict=True):
+        save(tmp_path / "pictures" / name, np.pad(image[0], 2))
+
+    def tighten(content):
+        for annotation, points in zip(content["annotations"], faces.keypoints, strict=True):
+            low, high = points.min(axis=0), points.max(axis=0)
+            annotation["bbox"] = [float(v) for v in (*(low + 3), *(high - low - 6))]
+
+    rewrite(tmp_path, tighten)
+    splits = load(str(tmp_path), val_share=0.2, test_share=0.2, seed=0)
+    assert splits.faults == (
+        "30 of 30 train faces have a keypoint outside the picture: they are cut too tightly; give wider pictures or "
+        "boxes, or leave COCO's boxes out; `kpbench data check` names them"
+    )

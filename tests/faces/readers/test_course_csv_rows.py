@@ -137,7 +137,7 @@ def test_damaged_bytes_give_faces_or_a_usage_error(data: st.DataObject) -> None:
         (csv_text([row[1:] for row in ROWS], header=HEADER[1:]), ["missing column left_eye_center_x;"]),
         (csv_text(ROWS, header=["nose_tip_y", *HEADER[1:]]), ["missing column left_eye_center_x"]),
         (csv_text([["1", *row] for row in ROWS], header=["nose_tip_x", *HEADER]), ["nose_tip_x is there 2 times"]),
-        (csv_text(ROWS).replace(",", ";"), ["missing column left_eye_center_x", "commas"]),
+        (csv_text(ROWS).replace(",", "\t"), ["missing column left_eye_center_x and 30 more", "fewer points"]),
         (csv_text([ROWS[0], ROWS[1][:7], ROWS[2]]), ["line 3", "7 fields", "31"]),
         (csv_text([[*ROWS[0], "1"]]), ["line 2", "32 fields"]),
         (changed(1, "Image", " ".join(ROWS[1][-1].split()[:-1])), ["line 3", "Image", "9,215", "9,216"]),
@@ -150,7 +150,7 @@ def test_damaged_bytes_give_faces_or_a_usage_error(data: st.DataObject) -> None:
         (changed(2, "nose_tip_x", "abc"), ["line 4", "nose_tip_x", "'abc'", "not a number"]),
         (changed(2, "nose_tip_x", "1_0"), ["line 4", "nose_tip_x", "'1_0'", "not a number"]),
         (changed(2, "nose_tip_x", "１２"), ["line 4", "not a number"]),
-        (changed(2, "nose_tip_y", "nan"), ["line 4", "nose_tip_y", "'nan'", "not finite", "leave the field empty"]),
+        (changed(2, "nose_tip_y", "-inf"), ["line 4", "nose_tip_y", "'-inf'", "not finite", "leave the field empty"]),
         (changed(2, "nose_tip_y", "inf"), ["nose_tip_y", "not finite"]),
         (changed(0, "nose_tip_x", "192.5"), ["line 2", "nose_tip_x", "'192.5'", "-96 to 192"]),
         (changed(0, "nose_tip_x", "-96.5"), ["line 2", "'-96.5'", "outside"]),
@@ -180,6 +180,32 @@ def test_bounds_leading_zeros_spaces_and_other_columns_are_accepted(tmp_path: Pa
     assert faces.keypoints[0, 0].tolist() == [-96, 192]
     assert faces.keypoints[1, 0, 0] == 15
     assert faces.images[1].ravel()[3] == 7
+
+
+def test_rows_that_are_wrong_are_told_together(tmp_path: Path) -> None:
+    rows = [list(fields) for fields in ROWS * 3]
+    rows[0][4], rows[2][0], rows[7][-1] = "abc", "999", "1 2"
+    message = refusal(tmp_path / "faces.csv", csv_text([*rows, ["1", "2"]]))
+    assert message.startswith("4 rows are wrong: ")
+    assert message.count(str(tmp_path)) == 1
+    for words in ("line 2, column ", "; line 4, column ", "; line 9, column Image: 2 grey", "; line 11: 2 fields"):
+        assert words in message
+
+
+def test_semicolons_and_decimal_commas_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
+    text = csv_text(ROWS)
+    plain = read(tmp_path / "a.csv", text)
+    assert "." in text
+    found = read(tmp_path / "b.csv", text.replace(",", ";").replace(".", ","))
+    assert found.digest() == plain.digest()
+    assert "is not a number" in refusal(tmp_path / "c.csv", changed(1, "nose_tip_x", '"12,5"'))
+    assert "is not a number" in refusal(tmp_path / "d.csv", text.replace(",", ";").replace("1.", "1,1.", 1))
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", " NAN "])
+def test_a_coordinate_called_nan_is_missing(tmp_path: Path, word: str) -> None:
+    faces = read(tmp_path / "faces.csv", changed(1, HEADER[2], word))
+    assert np.argwhere(np.isnan(faces.keypoints)).tolist() == [[1, 1, 0]]
 
 
 def test_an_empty_coordinate_is_nan_and_its_row_is_kept(tmp_path: Path) -> None:

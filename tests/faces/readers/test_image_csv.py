@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kpbench.errors import UsageError
+from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces
 from kpbench.faces.parts import Parts, silent
 from kpbench.faces.readers import image_csv
 from kpbench.faces.readers.layouts import find_path, read_path
 from tests.course_files import blob_faces, csv_rows, csv_text, write_course
+from tests.faces.checks.drawn import drawn_faces
 from tests.faces.picture_sets import names, save, table, write_pictures
 
 
@@ -242,6 +244,60 @@ def test_no_row_is_refused(tmp_path):
     write_pictures(tmp_path, blob_faces(1))
     (tmp_path / "keypoints.csv").write_text((tmp_path / "keypoints.csv").read_text().splitlines()[0])
     assert "no row below the header" in refusal(tmp_path)
+
+
+def test_wrong_rows_missing_pictures_and_points_outside_are_told_together(tmp_path):
+    faces = blob_faces(9)
+    keypoints = faces.keypoints.astype(np.float64)
+    keypoints[6, 3] = 5_000
+    write_pictures(tmp_path, Faces(faces.images, keypoints.astype(np.float32)))
+    rewritten(tmp_path / "keypoints.csv", f"{names(9)[0]},", f"{names(9)[0]},x")
+    for at in (2, 4, 5):
+        (tmp_path / names(9)[at]).unlink()
+    message = refusal(tmp_path)
+    assert message.startswith(f"5 rows are wrong: {tmp_path}/keypoints.csv, line 2, column left_eye_center_x: 'x")
+    assert message.endswith(
+        f"; line 4: no picture '{names(9)[2]}' is there; add it or remove the row; "
+        f"line 6: no picture '{names(9)[4]}' is there; add it or remove the row; "
+        f"line 7: no picture '{names(9)[5]}' is there; add it or remove the row; and 1 more; correct or remove the rows"
+    )
+
+
+def test_a_repeated_row_is_called_that_and_makes_no_person_of_a_picture(tmp_path):
+    faces = blob_faces(40)
+    for at, image in enumerate(faces.images):
+        save(tmp_path / f"{at:03}.png", image[0])
+    listed = [f"{at:03}.png" for at in range(40)]
+    points = faces.keypoints.astype(float)
+    (tmp_path / "k.csv").write_text(table(listed, points))
+    clean = read(tmp_path)
+    (tmp_path / "k.csv").write_text(table([*listed, listed[3]], np.concatenate([points, points[3:4]])))
+    again = read(tmp_path)
+    assert clean.notes == ()
+    assert again.notes == ("1 row repeats another row exactly: the same picture with the same points; remove it",)
+    assert again.train.subjects is None
+    assert again.train.origins is not None
+    assert again.train.origins[40].tolist() == ["003.png", "k.csv, line 42"]
+
+
+def test_two_faces_of_one_picture_stay_in_one_split(tmp_path):
+    faces = drawn_faces().take(np.arange(0, 300, 5))
+    listed = [f"{at // 2:02}.png" for at in range(60)]
+    points = faces.keypoints.astype(float)
+    points[1::2, :, 0] += 96
+    for at in range(0, 60, 2):
+        save(tmp_path / "p" / listed[at], np.concatenate(faces.images[at : at + 2, 0], axis=1))
+    (tmp_path / "k.csv").write_text(table(listed, points))
+    splits = load(str(tmp_path), val_share=0.15, test_share=0.15, seed=20)
+    place: dict[str, set[str]] = {}
+    for part, found in (("train", splits.train), ("val", splits.val), ("test", splits.test.open(lambda: None))):
+        assert found.subjects is None, "a picture is no person"
+        for name, _ in found.origins.tolist():
+            place.setdefault(name, set()).add(part)
+    assert len(place) == 30
+    assert {len(parts) for parts in place.values()} == {1}
+    assert splits.leak == ""
+    assert "30 pictures have several faces; those of a picture are kept in one split" in splits.notes
 
 
 @settings(max_examples=40, deadline=None)
