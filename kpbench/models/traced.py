@@ -52,6 +52,6 @@ def tracing(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # what torch's tracers raise
         raise UsageError(
-            f"this network cannot be exported as {what}: {first_line(error)}; a frequent cause in one of your own "
-            "is x.view(len(x), -1): write x.flatten(1)"
+            f"this network cannot be exported as {what}: {first_line(error)}; a frequent cause in a network of your "
+            "own is x.view(len(x), -1): write x.flatten(1)"
         ) from error
