@@ -17,6 +17,7 @@ from kpbench.cli import (
     ls,
     power,
     predict,
+    replay,
     report,
     rerun,
     rows,
@@ -54,6 +55,7 @@ app.command("export")(export.export)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("predict")(predict.predict)
 app.command("power")(power.power)
+app.command("replay")(replay.replay)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
