@@ -10,28 +10,28 @@ and the published rows of `kpbench verify faces`, which have more seeds and no s
 
 import csv
 import json
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-from optuna.trial import FrozenTrial, TrialState, create_trial
 from scipy.stats import spearmanr
 
-from kpbench.cell import Params, cell_id
+from kpbench.analysis.replay import read_table as read_study
+from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
-from kpbench.sampling.points import distributions
-from kpbench.sampling.samplers import SAMPLERS, propose
-from kpbench.sampling.schedulers import REDUCTION
+from kpbench.sampling.schedulers import falls
+from kpbench.sampling.table import Ended, Table
 from kpbench.space.reading import read_space
-from kpbench.space.space import SearchSpace
+from kpbench.statistics.resampling import resampled
+from kpbench.studies.replay import outcomes
+from kpbench.task.score import score_from_mse
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-WHOLE, NEAR, REPLAYS = 8, 0.99, 200
+WHOLE, NEAR, REPLAYS = 8, 0.01, 200
 
 Run = tuple[str, int, int]
 """Cell by its varying parameters, run seed, epochs of its schedule."""
@@ -58,141 +58,90 @@ REPLAYED: Mapping[str, Sequence[str]] = {
 
 
 @dataclass(frozen=True)
-class Table:
-    """The trained runs: MSE after each epoch."""
+class Runs(Table):
+    """The trained runs, and those of shorter schedules.
 
-    space: SearchSpace
-    mse: Mapping[Run, tuple[float, ...]]
+    Attributes:
+        short: the score after each epoch of a schedule shorter than `WHOLE`.
+    """
 
-    @property
-    def seeds(self) -> list[int]:
-        """Seeds with which every cell had a whole run."""
-        return sorted({seed for _, seed, epochs in self.mse if epochs == WHOLE})
+    short: Mapping[Run, tuple[float, ...]] = field(default_factory=dict)
 
     def score(self, cell: str, seed: int, epochs: int, epoch: int) -> float:
         """The score after an epoch of a schedule."""
-        return 1 / (2 * self.mse[cell, seed, epochs][epoch - 1])
+        return (self.scores[cell, seed] if epochs == WHOLE else self.short[cell, seed, epochs])[epoch - 1]
 
-    def near_best(self, seed: int) -> set[str]:
-        """Cells within 1 % of the best, by the geometric mean score over the other seeds."""
-        cells = {cell for cell, _, _ in self.mse}
-        others = [other for other in self.seeds if other != seed] or [seed]
-        truth = {cell: float(np.mean([np.log(self.score(cell, s, WHOLE, WHOLE)) for s in others])) for cell in cells}
-        return {cell for cell, mean in truth.items() if mean >= max(truth.values()) + np.log(NEAR)}
+    def has(self, seed: int, epochs: int) -> bool:
+        """Whether each cell was trained by a schedule with a seed."""
+        return epochs == WHOLE or all((cell, seed, epochs) in self.short for cell in self.cells)
 
 
-def read_table(path: Path = HERE / "table.csv") -> Table:
+def read_table(path: Path = HERE / "table.csv") -> Runs:
     """The committed table; a schedule of a seed that some cells lack is left out."""
     space = read_space(HERE / "space.toml", known_parameters())
     by_words = {
         tuple(str(cell.get(name, "")) for name in space.factors): {n: cell[n] for n in space.factors if n in cell}
         for cell in space.cells()
     }
-    mse: dict[Run, tuple[float, ...]] = {}
+    scores: dict[Run, tuple[float, ...]] = {}
     for row in csv.DictReader(path.open()):
         params = by_words[tuple(row[name] for name in space.factors)]
-        curve = tuple(float(row[f"mse_{epoch}"]) for epoch in range(1, WHOLE + 1) if row[f"mse_{epoch}"])
-        mse[cell_id(params), int(row["seed"]), int(row["epochs"])] = curve
-    counts = Counter(run[1:] for run in mse)
-    return Table(space, {run: curve for run, curve in mse.items() if counts[run[1:]] == len(by_words)})
+        mse = (float(row[f"mse_{epoch}"]) for epoch in range(1, WHOLE + 1) if row[f"mse_{epoch}"])
+        scores[cell_id(params), int(row["seed"]), int(row["epochs"])] = tuple(map(score_from_mse, mse))
+    counts = Counter(run[1:] for run in scores)
+    kept = {run: curve for run, curve in scores.items() if counts[run[1:]] == len(by_words)}
+    whole = {run[:2]: curve for run, curve in kept.items() if run[2] == WHOLE}
+    return Runs(space, whole, WHOLE, short={run: curve for run, curve in kept.items() if run[2] != WHOLE})
 
 
-def read_published(folder: Path) -> Table:
-    """The 18 cells (two depths of `cnn_small`) of a published study as a table of whole runs."""
-    plan = json.loads((folder / "plan.json").read_text())
-    rows = [row for row in map(json.loads, (folder / "rows.jsonl").open()) if row["role"] == "ablation"]
-    depths = plan["design"]["factors"]["network.depth"]
-    with TemporaryDirectory() as place:
-        text = re.sub(r"(?m)^depth = .*$", f"depth = {depths}", plan["space_text"])
-        (path := Path(place) / "space.toml").write_text(text)
-        space = read_space(path, known_parameters())
-    mse = {}
-    for row in rows:
-        params = {name: row["params"][name] for name in space.factors}
-        mse[cell_id(params), row["seed"], WHOLE] = tuple(record["val_mse"] for record in row["curve"])
-    return Table(space, mse)
+def read_published(folder: Path) -> Runs:
+    """The 18 cells (two depths of `cnn_small`) of a published study, all whole runs."""
+    table = read_study(folder)
+    return Runs(table.space, table.scores, table.epochs)
 
 
-def trials(table: Table, sampler: str, rule: str, run_seed: int, seed: int) -> Iterator[tuple[str, int, bool]]:
-    """One search to its end: each trial's cell, the epochs that it saw, and whether it had its whole run."""
-    history: list[FrozenTrial] = []
-    seen: set[str] = set()
+def staged(runs: Runs, rule: str, seed: int) -> Callable[[str], Ended]:
+    """What trains a cell in one search, through the stages of a rule."""
     arrived: dict[int, list[float]] = {}
-    while params := propose(
-        table.space,
-        history,
-        seen,
-        sampler=SAMPLERS[sampler],
-        seed=seed,
-        enumerated=False,
-        legal=lambda cell: True,
-    ):
-        cell = cell_id(params)
-        seen.add(cell)
-        spent, at, stopped, marks = 0, (0, 0), False, {}
+
+    def train(cell: str) -> Ended:
+        spent, at, shown = 0, (0, 0), {}
         for stage, (epochs, epoch) in enumerate(RULES[rule], start=1):
             spent += epoch - at[1] if at[0] == epochs else epoch
             at = (epochs, epoch)
-            marks[stage] = score = table.score(cell, run_seed, epochs, epoch)
+            shown[stage] = score = runs.score(cell, seed, epochs, epoch)
             others = arrived.setdefault(stage, [])
-            stopped = len(others) >= REDUCTION - 1 and score < np.quantile(others, 1 - 1 / REDUCTION)
+            stopped = falls(epoch, epoch, WHOLE, score, others)
             others.append(score)
             if stopped:
-                break
-        if not stopped:
-            spent += WHOLE - at[1] if at[0] == WHOLE else WHOLE
-        history.append(_told(table, params, len(history), marks, None if stopped else (cell, run_seed)))
-        yield cell, spent, not stopped
+                return Ended(cell, spent, shown, None)
+        return Ended(cell, spent + (WHOLE - at[1] if at[0] == WHOLE else WHOLE), shown, runs.end(cell, seed))
+
+    return train
 
 
-def _told(
-    table: Table, params: Params, number: int, marks: Mapping[int, float], whole: tuple[str, int] | None
-) -> FrozenTrial:
-    mine = {name: d for name, d in distributions(table.space).items() if name in params}
-    trial = create_trial(
-        state=TrialState.COMPLETE if whole else TrialState.PRUNED,
-        params=dict(params),
-        distributions=mine,
-        intermediate_values=dict(marks),
-        value=table.score(*whole, WHOLE, WHOLE) if whole else None,
-    )
-    trial.number = trial._trial_id = number
-    return trial
-
-
-def epochs_to_arrive(table: Table, sampler: str, rule: str, replays: int = REPLAYS) -> list[tuple[int, bool]]:
+def epochs_to_arrive(runs: Runs, sampler: str, rule: str, replays: int = REPLAYS) -> list[tuple[int, bool]]:
     """For each replay the epochs of training until a cell near the best has had its whole run, and whether one had.
 
     Empty where the table lacks a schedule of the rule.
     """
-    needed = {epochs for epochs, _ in RULES[rule]} | {WHOLE}
-    has = [seed for seed in table.seeds if all(any(run[1:] == (seed, e) for run in table.mse) for e in needed)]
-    found: list[tuple[int, bool]] = []
-    for replay in range(replays if has else 0):
-        run_seed = has[replay % len(has)]
-        good, spent = table.near_best(run_seed), 0
-        for cell, epochs, whole in trials(table, sampler, rule, run_seed, replay):
-            spent += epochs
-            good -= set() if whole else {cell}
-            if (whole and cell in good) or not good:
-                break
-        found.append((spent, True) if good else (WHOLE * len({cell for cell, _, _ in table.mse}), False))
-    return found
+    if not all(runs.has(seed, epochs) for seed in runs.seeds for epochs, _ in RULES[rule]):
+        return []
+    found = outcomes(runs, sampler, partial(staged, runs, rule), replays=replays, near=NEAR)
+    return [(one.epochs, one.arrived) for one in found]
 
 
-def correlations(table: Table) -> dict[str, float]:
+def correlations(runs: Runs) -> dict[str, float]:
     """Spearman's correlation of what a stage shows with the end of the whole run, the mean over seeds."""
-    cells = sorted({cell for cell, _, _ in table.mse})
-    stages = [(WHOLE, epoch) for epoch in range(1, WHOLE)] + [(e, e) for e in (1, 2, 4)]
+    cells = sorted(runs.cells)
     found = {}
-    for epochs, epoch in stages:
-        seeds = [s for s in table.seeds if any(run[1:] == (s, epochs) for run in table.mse)]
+    for epochs, epoch in [*((WHOLE, epoch) for epoch in range(1, WHOLE)), *((epochs, epochs) for epochs in (1, 2, 4))]:
         each = [
             spearmanr(
-                [table.score(cell, seed, epochs, epoch) for cell in cells],
-                [table.score(cell, seed, WHOLE, WHOLE) for cell in cells],
+                [runs.score(cell, seed, epochs, epoch) for cell in cells], [runs.end(cell, seed) for cell in cells]
             )[0]
-            for seed in seeds
+            for seed in runs.seeds
+            if runs.has(seed, epochs)
         ]
         what = f"epoch {epoch} of {WHOLE}" if epochs == WHOLE else f"short run of {epochs}"
         if each:
@@ -200,14 +149,7 @@ def correlations(table: Table) -> dict[str, float]:
     return found
 
 
-def interval(values: list[int], draws: int = 2000) -> tuple[float, float, float]:
-    """Mean and its 95 % bootstrap interval."""
-    draw = np.random.default_rng(0)
-    means = draw.choice(values, (draws, len(values))).mean(axis=1)
-    return float(np.mean(values)), *(float(q) for q in np.quantile(means, [0.025, 0.975]))
-
-
-def tables() -> dict[str, Table]:
+def tables() -> dict[str, Runs]:
     """Every table by name."""
     verify = ROOT / "reports" / "verify-facial_keypoints"
     return {
@@ -217,15 +159,15 @@ def tables() -> dict[str, Table]:
     }
 
 
-def figures(table: Table, sampler: str) -> dict[str, dict[str, object]]:
+def figures(runs: Runs, sampler: str) -> dict[str, dict[str, object]]:
     """What is committed of a table and a sampler: for each rule the epochs until it arrived, and how often never."""
     found: dict[str, dict[str, object]] = {}
     for rule in REPLAYED[sampler]:
-        if arrived := epochs_to_arrive(table, sampler, rule):
-            mean, low, high = interval([epochs for epochs, _ in arrived])
+        if arrived := epochs_to_arrive(runs, sampler, rule):
+            mean = resampled([epochs for epochs, _ in arrived])
             found[rule] = {
-                "epochs": round(mean, 1),
-                "interval": [round(low, 1), round(high, 1)],
+                "epochs": round(mean.value, 1),
+                "interval": [round(mean.low, 1), round(mean.high, 1)],
                 "never": round(sum(not did for _, did in arrived) / len(arrived), 3),
             }
     return found
@@ -233,8 +175,8 @@ def figures(table: Table, sampler: str) -> dict[str, dict[str, object]]:
 
 if __name__ == "__main__":
     everything: dict[str, object] = {"replays": REPLAYS}
-    for name, table in tables().items():
-        samplers = {sampler: figures(table, sampler) for sampler in REPLAYED}
-        everything[name] = {"seeds": len(table.seeds), "correlations": correlations(table), **samplers}
+    for name, runs in tables().items():
+        samplers = {sampler: figures(runs, sampler) for sampler in REPLAYED}
+        everything[name] = {"seeds": len(runs.seeds), "correlations": correlations(runs), **samplers}
         print(name, json.dumps(everything[name], indent=1), flush=True)
     (HERE / "figures.json").write_text(json.dumps(everything, indent=1) + "\n")

@@ -32,20 +32,21 @@ def asha_late(epoch: int, epochs: int, score: float, others: Sequence[float]) ->
     At the rung a trial stops if it is below the top third of those that came there before it; the first
     `REDUCTION - 1` to arrive always go on, for a third of fewer than three is nobody.
     """
-    return _falls(late(epochs), epoch, epochs, score, others)
+    return falls(late(epochs), epoch, epochs, score, others)
 
 
 def asha_half(epoch: int, epochs: int, score: float, others: Sequence[float]) -> bool:
     """`asha_late` with its rung half-way, rounded up."""
-    return _falls(-(-epochs // 2), epoch, epochs, score, others)
+    return falls(-(-epochs // 2), epoch, epochs, score, others)
 
 
 def asha(epoch: int, epochs: int, score: float, others: Sequence[float]) -> bool:
     """`asha_late` with its rung at a third of the epochs, as studies of earlier versions were planned."""
-    return _falls(epochs // REDUCTION, epoch, epochs, score, others)
+    return falls(epochs // REDUCTION, epoch, epochs, score, others)
 
 
-def _falls(rung: int, epoch: int, epochs: int, score: float, others: Sequence[float]) -> bool:
+def falls(rung: int, epoch: int, epochs: int, score: float, others: Sequence[float]) -> bool:
+    """Whether a trial that comes to this rung is below the top third of those that came before it."""
     if epoch != rung or epoch == epochs or len(others) < REDUCTION - 1:
         return False
     return bool(score < np.quantile(others, 1 - 1 / REDUCTION))
