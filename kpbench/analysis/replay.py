@@ -48,7 +48,7 @@ def read_table(folder: Path) -> Table:
     curves = {
         (cell_id({n: v for n, v in space.settle(row.params).items() if n in space.factors}), row.seed): row
         for row in rows
-        if row.settled
+        if row.settled and (row.state == "failed" or len(row.curve) == plan.epochs)
     }
     cells = [cell_id({n: cell[n] for n in space.factors if n in cell}) for cell in space.cells()]
     seeds = [seed for seed in sorted({seed for _, seed in curves}) if all((cell, seed) in curves for cell in cells)]
@@ -56,14 +56,24 @@ def read_table(folder: Path) -> Table:
         missing = len(set(cells) - {cell for cell, _ in curves})
         raise UsageError(f"{folder}: {missing or 'some'} of {plural(len(cells), 'cell')} have no whole run; {remedy}")
     kept = {(cell, seed): curves[cell, seed] for cell in cells for seed in seeds}
-    diverged = mean_face_mse(folder, "val") if any(row.state == "failed" for row in kept.values()) else {}
+    mean_face: Mapping[str, float] = {"val": math.nan}
+    if any(row.state == "failed" for row in kept.values()):
+        mean_face = mean_face_mse(folder, "val")
+    if not mean_face:
+        raise UsageError(f"{folder}: a run diverged and the mean face, as which it counts, has no score yet; {remedy}")
     return Table(
         space,
-        {run: tuple(score_from_mse(record.val_mse) for record in row.curve) for run, row in kept.items()},
+        {run: _scores(row, plan.epochs) for run, row in kept.items()},
         plan.epochs,
         images=plan.data_sizes["train"],
-        diverged=score_from_mse(diverged.get("val", math.inf)),
+        diverged=score_from_mse(mean_face["val"]),
     )
+
+
+def _scores(row: RunResult, epochs: int) -> tuple[float, ...]:
+    """The score after each epoch, short of the last where the run diverged."""
+    curve = row.curve if row.state == "complete" else row.curve[: epochs - 1]
+    return tuple(score_from_mse(record.val_mse) for record in curve)
 
 
 def _space(folder: Path, plan: Plan, rows: Sequence[RunResult]) -> SearchSpace:
@@ -170,16 +180,17 @@ class Replays:
 
 
 def summed(
-    names: tuple[str, str], mine: Sequence[Outcome], control: Sequence[Outcome], table: Table, *, budget: int
+    sampler: str, scheduler: str, mine: Sequence[Outcome], control: Sequence[Outcome], table: Table, *, budget: int
 ) -> Replays:
-    """The figures of a sampler and a scheduler, by name, from its replays and those of the control.
+    """The figures of a sampler and a scheduler from its replays and those of the control, which may be the same.
 
     Args:
         budget: trials of full length.
     """
     images = [table.images * one.epochs for one in mine]
     return Replays(
-        *names,
+        sampler,
+        scheduler,
         images=resampled(images),
         trials=resampled([one.trials for one in mine]),
         ratio=None if mine is control else resampled(images, [table.images * one.epochs for one in control]),
@@ -188,14 +199,22 @@ def summed(
     )
 
 
-def cautions(table: Table) -> list[str]:
-    """What these replays cannot say, as far as it hangs on the number of seeds."""
-    n = len(table.seeds)
+def good_cells(table: Table, near: float) -> tuple[int, int]:
+    """The fewest and the most cells that are near the best, over the seeds that are replayed."""
+    counts = [len(near_best(table.truth(seed), near)) for seed in table.seeds]
+    return min(counts), max(counts)
+
+
+def cautions(table: Table, planned: int) -> list[str]:
+    """What is to be known of the seeds of a table, of a study that planned so many."""
+    n, found = len(table.seeds), []
+    if n < planned:
+        found.append(f"{n} of the {planned} planned seeds: the others lack cells and are left out")
     if n == 1:
-        return [
-            "one seed: the best cell is named by the same runs that are replayed, so every search looks better than "
-            "it is; train the table with --seeds 3 or more"
-        ]
-    if n < FEW:
-        return [f"{n} seeds: what is best rests on {plural(n - 1, 'other run')} a cell; more --seeds make it surer"]
-    return []
+        found.append(
+            "one seed: the best cell is named by the runs that are replayed, so every search looks better than it is; "
+            "train the table with --seeds 3 or more"
+        )
+    elif n < FEW:
+        found.append(f"{n} seeds: what is best rests on {plural(n - 1, 'other run')} a cell; more --seeds are surer")
+    return found

@@ -1,15 +1,45 @@
 """Replayed searches: the same run seeds for every sampler and scheduler, replay by replay."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-from kpbench.analysis.replay import Outcome, judged
-from kpbench.sampling.replay import replay
+from kpbench.analysis.replay import Outcome, Replays, judged, summed
+from kpbench.sampling.replay import looked_up, replay
 from kpbench.sampling.samplers import SAMPLERS
+from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.sampling.table import Ended, Table
 from kpbench.seeds import block_seed
 
 CONTROL = ("random", "none")
 """Random search without stopping."""
+
+
+def replayed(
+    table: Table,
+    searches: Sequence[tuple[str, str]],
+    say: Callable[[str, float], None],
+    *,
+    replays: int,
+    near: float,
+    budget: int,
+    seed: int = 0,
+) -> Iterator[Replays]:
+    """The figures of the control, then of each other sampler and scheduler.
+
+    Args:
+        say: told what is replayed, and the share of it that is done.
+        near, budget: as in `judged` and `summed`.
+    """
+    control: list[Outcome] = []
+    for sampler, scheduler in dict.fromkeys([CONTROL, *searches]):
+        train = partial(looked_up, table, scheduler=SCHEDULERS[scheduler])
+        until = budget * table.epochs
+        mine: list[Outcome] = []
+        for one in outcomes(table, sampler, train, replays=replays, near=near, seed=seed, until=until):
+            mine.append(one)
+            say(f"replaying {sampler} + {scheduler}", len(mine) / replays)
+        control = control or mine
+        yield summed(sampler, scheduler, mine, control, table, budget=budget)
 
 
 def outcomes(
@@ -25,7 +55,7 @@ def outcomes(
     """Each replay judged: the run seed is the table's next in turn, the sampler's seed is its own.
 
     Args:
-        train: run seed -> what trains a cell in one search, such as `sampling.replay.looked_up` gives.
+        train: run seed -> what trains a cell in one search, such as `looked_up` gives.
         near, until: as in `judged`.
     """
     for number in range(replays):
