@@ -1,11 +1,10 @@
 """Replays searches on fixed tables of runs: what each sampler and rule trains until it has a cell near the best.
 
-`python benchmarks/search/replay.py` prints the figures and writes `figures.json` beside this file. A search asks a real
-sampler (`propose`) over the table's space and looks its scores up: a trial goes through the stages of its rule, and at
-each it stops unless it is in the top third of those that came there before it. It has arrived when a cell whose mean
-score over the other seeds (over its own where there is one seed) is within 1 % of the best such cell's has had a whole
-run. A search that stops all of these counts with the epochs of every cell trained in full. The tables are `table.csv`
-and the published rows of `kpbench verify faces`, which have more seeds and no short runs.
+`python benchmarks/search/replay.py` prints the figures and writes `figures.json` beside this file. It is `kpbench
+replay` with rules that a search does not have, tried before one was chosen: other rungs, and short runs with their own
+whole schedule. A trial goes through the stages of its rule, and at each it stops unless it is in the top third of those
+that came there before it. The tables are `table.csv` and the published rows of `kpbench verify faces`, which have more
+seeds and no short runs.
 """
 
 import csv

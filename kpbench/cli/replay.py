@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-LEAST = 20
+LEAST = 50
 """Replays below which a bootstrap interval of their mean is too short."""
 
 

@@ -26,11 +26,11 @@ def study(tmp_path):
 
 
 def test_the_figures_fit_60_columns_and_say_what_they_are(kpbench, study):
-    code, out, err = kpbench("replay", "grid", "--replays", "20", "-q")
+    code, out, err = kpbench("replay", "grid", "--replays", "50", "-q")
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 60
     words = " ".join(out.split())
-    assert "9 cells, 4 seeds, 8 epochs of 2 images; 20 replays each" in words
+    assert "9 cells, 4 seeds, 8 epochs of 2 images; 50 replays each" in words
     assert "Best by the mean score over the other seeds; within 1 % of it: 1 of 9 cells" in words
     assert "regret after 3 whole trials, 48 images" in words
     for name in ("random + asha_late", "tpe + none", "tpe + asha_late", "evolution + none", "evolution + asha_late"):
@@ -42,13 +42,13 @@ def test_the_figures_fit_60_columns_and_say_what_they_are(kpbench, study):
 
 
 def test_json_has_the_same_and_the_seed_repeats_it(kpbench, study):
-    words = ("replay", "grid", "--replays", "20", "--samplers", "random", "--schedulers", "asha_late", "--json")
+    words = ("replay", "grid", "--replays", "50", "--samplers", "random", "--schedulers", "asha_late", "--json")
     code, out, err = kpbench(*words, "--near", "20%", "--budget", "2", "--seed", "3")
     assert code == 0
     assert err.splitlines() == ["replaying random + none", "replaying random + asha_late"]
     found = json.loads(out)
     assert {name: found[name] for name in ("study", "cells", "seeds", "replays", "near", "budget", "seed")} == {
-        "study": "grid", "cells": 9, "seeds": 4, "replays": 20, "near": 0.2, "budget": 2, "seed": 3,
+        "study": "grid", "cells": 9, "seeds": 4, "replays": 50, "near": 0.2, "budget": 2, "seed": 3,
     }  # fmt: skip
     control, other = found["searches"]
     assert (control["sampler"], control["scheduler"], control["ratio"]) == ("random", "none", None)
@@ -60,7 +60,7 @@ def test_json_has_the_same_and_the_seed_repeats_it(kpbench, study):
 
 def test_one_seed_is_warned_of_and_judges_itself(kpbench, tmp_path):
     study_folder(tmp_path / "reports" / "crossed", factors=CROSSED, crossed=True, seeds=1)
-    _, out, _ = kpbench("replay", "crossed", "--replays", "20", "--samplers", "random", "-q")
+    _, out, _ = kpbench("replay", "crossed", "--replays", "50", "--samplers", "random", "-q")
     words = " ".join(out.split())
     assert "Best by the mean score over its own seed" in words
     assert "warning: one seed" in words and "--seeds 3 or more" in words
