@@ -12,6 +12,7 @@ from kpbench.analysis.ranking import last_of_each
 from kpbench.cell import RunResult, Scalar, cell_id, spoken
 from kpbench.errors import UsageError
 from kpbench.sampling.table import Ended, Table, near_best
+from kpbench.space.design import Split
 from kpbench.space.reading import parameters_in, space_of
 from kpbench.space.space import Choice, SearchSpace
 from kpbench.statistics.resampling import Resampled, resampled
@@ -56,7 +57,7 @@ def read_table(folder: Path) -> Table:
         missing = len(set(cells) - {cell for cell, _ in curves})
         raise UsageError(f"{folder}: {missing or 'some'} of {plural(len(cells), 'cell')} have no whole run; {remedy}")
     kept = {(cell, seed): curves[cell, seed] for cell in cells for seed in seeds}
-    mean_face: Mapping[str, float] = {"val": math.nan}
+    mean_face: dict[Split, float] = {"val": math.nan}
     if any(row.state == "failed" for row in kept.values()):
         mean_face = mean_face_mse(folder, "val")
     if not mean_face:
@@ -160,7 +161,7 @@ class Replays:
         images, trials: until a cell near the best had its whole run.
         ratio: of images to those of the control, paired by replay; None for the control itself.
         never: share of replays that stopped every such cell; they count with the whole table.
-        regret: after the budget.
+        regret: after the budget; `curve` after as many images as each of some numbers of whole trials has.
     """
 
     sampler: str
@@ -170,6 +171,12 @@ class Replays:
     ratio: Resampled | None
     never: float
     regret: Resampled
+    curve: tuple[tuple[int, Resampled], ...]
+
+    @property
+    def name(self) -> str:
+        """`tpe + asha_late`."""
+        return f"{self.sampler} + {self.scheduler}"
 
     @property
     def verdict(self) -> str | None:
@@ -180,13 +187,25 @@ class Replays:
 
 
 def summed(
-    sampler: str, scheduler: str, mine: Sequence[Outcome], control: Sequence[Outcome], table: Table, *, budget: int
+    sampler: str,
+    scheduler: str,
+    mine: Sequence[Outcome],
+    control: Sequence[Outcome],
+    table: Table,
+    *,
+    budget: int,
+    drawn: Sequence[int] = (),
 ) -> Replays:
     """The figures of a sampler and a scheduler from its replays and those of the control, which may be the same.
 
     Args:
         budget: trials of full length.
+        drawn: such budgets for the curve.
     """
+
+    def regret(trials: int) -> Resampled:
+        return resampled([one.regret(trials * table.epochs) for one in mine])
+
     images = [table.images * one.epochs for one in mine]
     return Replays(
         sampler,
@@ -195,7 +214,8 @@ def summed(
         trials=resampled([one.trials for one in mine]),
         ratio=None if mine is control else resampled(images, [table.images * one.epochs for one in control]),
         never=sum(not one.arrived for one in mine) / len(mine),
-        regret=resampled([one.regret(budget * table.epochs) for one in mine]),
+        regret=regret(budget),
+        curve=tuple((trials * table.epochs * table.images, regret(trials)) for trials in drawn),
     )
 
 

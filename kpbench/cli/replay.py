@@ -24,6 +24,7 @@ def replay(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the samplers.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder in which studies are kept.")] = Path("reports"),
+    to: Annotated[Path | None, typer.Option(help="Also write a page, X.html, with regret over images seen.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> int:
@@ -34,6 +35,7 @@ def replay(
     """
     from kpbench.analysis.replay import cautions, read_table
     from kpbench.cli.options import share
+    from kpbench.cli.pages import refuse_place, write_file
     from kpbench.cli.progress import View
     from kpbench.cli.replay_text import plain, text
     from kpbench.errors import UsageError, lookup
@@ -48,6 +50,9 @@ def replay(
             lookup(table_of, word, what)
     if not 0 <= (within := share(near, option="--near")) < 1:
         raise UsageError(f"--near must be at least 0 and below 1, got {near}")
+    if to is not None and to.suffix.lower() != ".html":
+        raise UsageError(f"--to {to}: a page ends in .html; --json prints JSON")
+    refuse_place(to)
     folder = find_study(study, out)
     table = read_table(folder)
     trials = budget or max(1, round(len(table.cells) / 3))
@@ -56,11 +61,15 @@ def replay(
     searches = [(sampler, scheduler) for sampler in samplers.split(",") for scheduler in schedulers.split(",")]
     with View(quiet=quiet) as view:
         asked: dict[str, Any] = {"replays": replays, "near": within, "budget": trials, "seed": seed}
-        found = list(replayed(table, searches, view.say, **asked))
+        found = list(replayed(table, searches, view.say, **asked, whole=to is not None))
     notes = cautions(table, read_plan(folder).seeds)
+    lines = list(text(found, table, replays=replays, near=within, budget=trials, notes=notes))
+    if to is not None:
+        from kpbench.report.replay import replay_page
+
+        write_file(to, replay_page(folder.name, found, lines))
     if as_json:
         typer.echo(json.dumps({"study": folder.name, **plain(found, table, near=within), **asked, "notes": notes}))
         return 0
-    for line in text(found, table, replays=replays, near=within, budget=trials, notes=notes):
-        typer.echo(line)
+    typer.echo("\n".join([*lines, *([f"written  {to}"] if to else [])]))
     return 0

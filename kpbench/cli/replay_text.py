@@ -28,19 +28,19 @@ def text(
     )
     yield from (line.replace(KEPT, " ") for line in wrapped(head, WIDTH))
     yield from ("", "until such a cell had its whole run (never: all stopped)")
-    rows = [(_name(one), _shown(one.images, _count), f"{one.trials.value:.1f}", _percent(one.never)) for one in found]
+    rows = [(one.name, _shown(one.images, _count), f"{one.trials.value:.1f}", _percent(one.never)) for one in found]
     yield from lines(("", "images (95 %)", "trials", "never %"), rows, right=(2, 3), gap=1)
     yield from (
         "",
         f"regret after {plural(budget, 'whole trial')}, {_count(budget * table.epochs * table.images)} images",
     )
-    regret = [(_name(one), _shown(one.regret, _percent)) for one in found]
+    regret = [(one.name, _shown(one.regret, _percent)) for one in found]
     yield from lines(("", "% of the best score (95 %)"), regret, gap=1)
     yield ""
     for one in found:
         if one.ratio is not None:
             word = "undecided," if one.verdict == "undecided" else "needs"
-            verdict = f"{_name(one)} {word} {_shown(one.ratio, number)} of the images of random search"
+            verdict = f"{one.name} {word} {_shown(one.ratio, number)} of the images of random search"
             yield from wrapped(verdict, WIDTH, 2)
     for note in notes:
         yield from wrapped(f"warning: {note}", WIDTH, 9)
@@ -61,10 +61,6 @@ def plain(found: Sequence[Replays], table: Table, *, near: float) -> dict[str, A
 
 def _judges(table: Table) -> str:
     return "the other seeds" if len(table.seeds) > 1 else "its own seed"
-
-
-def _name(one: Replays) -> str:
-    return f"{one.sampler} + {one.scheduler}"
 
 
 def _shown(one: Resampled, show: Callable[[float], str]) -> str:

@@ -13,6 +13,9 @@ from kpbench.seeds import block_seed
 CONTROL = ("random", "none")
 """Random search without stopping."""
 
+DRAWN = 60
+"""Points of a curve at most."""
+
 
 def replayed(
     table: Table,
@@ -23,23 +26,26 @@ def replayed(
     near: float,
     budget: int,
     seed: int = 0,
+    whole: bool = False,
 ) -> Iterator[Replays]:
     """The figures of the control, then of each other sampler and scheduler.
 
     Args:
         say: told what is replayed, and the share of it that is done.
         near, budget: as in `judged` and `summed`.
+        whole: follow each search to its end, for a curve of regret over all its images.
     """
+    drawn = range(1, len(table.cells) + 1, -(-len(table.cells) // DRAWN)) if whole else ()
+    until = table.epochs * (len(table.cells) if whole else budget)
     control: list[Outcome] = []
     for sampler, scheduler in dict.fromkeys([CONTROL, *searches]):
         train = partial(looked_up, table, scheduler=SCHEDULERS[scheduler])
-        until = budget * table.epochs
         mine: list[Outcome] = []
         for one in outcomes(table, sampler, train, replays=replays, near=near, seed=seed, until=until):
             mine.append(one)
             say(f"replaying {sampler} + {scheduler}", len(mine) / replays)
         control = control or mine
-        yield summed(sampler, scheduler, mine, control, table, budget=budget)
+        yield summed(sampler, scheduler, mine, control, table, budget=budget, drawn=drawn)
 
 
 def outcomes(

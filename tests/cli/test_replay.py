@@ -1,12 +1,16 @@
 """`kpbench replay` from the command line."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from kpbench.cli import main as command_line
 from tests.ablation_rows import CROSSED, study_folder
 from tests.replay_tables import search_folder
+
+ROOT = Path(__file__).parents[2]
 
 SPACE = """family = "cnn"
 [network]
@@ -58,6 +62,23 @@ def test_json_has_the_same_and_the_seed_repeats_it(kpbench, study):
     assert json.loads(kpbench(*words, "--near", "20%", "--budget", "2", "--seed", "4")[1]) != found
 
 
+def test_a_page_is_written_beside_what_is_printed(kpbench, study, tmp_path):
+    words = ("replay", "grid", "--replays", "50", "--samplers", "random", "--schedulers", "asha_late", "-q")
+    _, plain, _ = kpbench(*words)
+    code, out, err = kpbench(*words, "--to", "page.html")
+    assert (code, err) == (0, "")
+    assert out == f"{plain}written  page.html\n"
+    assert plain.rstrip("\n") in (tmp_path / "page.html").read_text()
+    found = json.loads(kpbench(*words, "--to", "page.html", "--json")[1])
+    assert [images for images, _ in found["searches"][1]["curve"]] == [16 * trials for trials in range(1, 10)]
+
+
+def test_the_example_of_the_page_is_what_the_command_prints(kpbench):
+    found = re.search(r"```\n(18 cells.*?)```", (ROOT / "docs" / "samplers.md").read_text(), flags=re.S)
+    out = kpbench("replay", ROOT / "reports" / "verify-facial_keypoints" / "facial_keypoints", "-q")[1]
+    assert found is not None and out == found[1]
+
+
 def test_one_seed_is_warned_of_and_judges_itself(kpbench, tmp_path):
     study_folder(tmp_path / "reports" / "crossed", factors=CROSSED, crossed=True, seeds=1)
     _, out, _ = kpbench("replay", "crossed", "--replays", "50", "--samplers", "random", "-q")
@@ -77,6 +98,8 @@ def test_one_seed_is_warned_of_and_judges_itself(kpbench, tmp_path):
         (["--near", "nan"], "--near must be at least 0 and below 1"),
         (["--budget", "10"], "--budget 10 is more than the 9 cells of grid"),
         (["--budget", "0"], "--budget"),
+        (["--to", "page.pdf"], "a page ends in .html"),
+        (["--to", "none/page.html"], "there is no such folder"),
         (["--replays", "2"], "--replays"),
     ],
 )

@@ -19,6 +19,7 @@ from tests.ablation_rows import CROSSED, study_folder
 from tests.report.ablation.test_page import page_of
 from tests.report.search.test_page import HOSTILE_STUDIES
 from tests.report.search.test_page_in_browser import browser, errors, open_page, requests, show_page, wait_for
+from tests.report.test_replay import page as replay_of_planted
 from tests.report.verify.test_page import STATES
 from tests.study_rows import examples, grid_rows, study, tuned_rows
 from tests.verify_rows import verify_folder
@@ -37,6 +38,7 @@ PAGES = {
     ),
     "tuned": lambda folder: render(study(tuned_rows(120))),
     "ablation": lambda folder: page_of(folder / "a", factors=CROSSED, crossed=True, diverged=[(2, 3)]),
+    "replay": lambda folder: replay_of_planted(),
     "verification": lambda folder: render_verify(read_verification(verify_folder(folder / "v", **STATES["turned"]))),
 }
 

@@ -86,6 +86,18 @@ def test_a_search_with_and_without_stopping_is_paired_by_its_order():
     assert any(b.epochs < a.epochs for a, b in pairs)
 
 
+def test_a_curve_of_regret_goes_over_the_whole_table():
+    table = planted((3, 5), one_good)
+    (found,) = replayed(table, (), quiet, replays=200, near=0.01, budget=3, whole=True)
+    assert [images for images, _ in found.curve] == [80 * trials for trials in range(1, 16)]
+    assert found.curve[2][1] == found.regret
+    for trials in (1, 8, 14):
+        assert not found.curve[trials - 1][1].excludes((15 - trials) / 15 * 0.75)
+    assert found.curve[-1][1].value == 0.0
+    (large,) = replayed(planted((9, 9), one_good), (), quiet, replays=2, near=0.01, budget=3, whole=True)
+    assert len(large.curve) == 41
+
+
 def test_the_seed_decides_the_figures():
     table = planted((3, 4), one_good, seeds=(0, 1))
     first, again, other = (figures(table, ("tpe", "asha_late"), replays=20, seed=seed) for seed in (4, 4, 5))
