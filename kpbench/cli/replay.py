@@ -13,7 +13,7 @@ LEAST = 50
 def replay(
     study: Annotated[str, typer.Argument(help="A study with every cell trained in full: its folder, or its name.")],
     samplers: Annotated[
-        str, typer.Option(help="Who chooses cells (`kpbench ls samplers`); gp takes seconds a trial, so hours in all.")
+        str, typer.Option(help="Who chooses cells (`kpbench ls samplers`); gp takes seconds a trial, hours in all.")
     ] = "random,tpe,evolution",
     schedulers: Annotated[str, typer.Option(help="Early stopping, each with each sampler.")] = "none,asha_late",
     replays: Annotated[int, typer.Option(min=LEAST, help="Searches of each.")] = 200,
