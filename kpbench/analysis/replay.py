@@ -28,7 +28,8 @@ FEW = 4
 def read_table(folder: Path) -> Table:
     """The table of a study in which every cell of a finite space had its whole run.
 
-    Validation scores of a search's trials or of an ablation's cells. A seed that some cells lack is left out.
+    Validation scores of a search's trials or of an ablation's cells. A seed that some cells lack is left out. Where one
+    seed of a search's trial diverged, the trial ended with all its seeds: they count as diverged too.
 
     Raises:
         UsageError: the space is a continuum, a design is not crossed, a cell is missing or was stopped early.
@@ -39,42 +40,32 @@ def read_table(folder: Path) -> Table:
     space = _space(folder, plan, rows)
     if space.size is None:
         raise UsageError(f"{folder}: {plan.space_name} has no list of cells; replay a study of a finite space")
-    remedy = (
-        f"train all with --sampler grid --scheduler none --n-trials {space.size}"
-        if plan.design is None
-        else "the study's own command continues it"
-    )
-    if stopped := {row.cell for row in rows if row.state == "pruned"}:
-        raise UsageError(f"{folder}: {plural(len(stopped), 'cell')} stopped early; {remedy} under another --name")
-    curves = {
-        (cell_id({n: v for n, v in space.settle(row.params).items() if n in space.factors}), row.seed): row
-        for row in rows
-        if row.settled and (row.state == "failed" or len(row.curve) == plan.epochs)
-    }
+    remedy = "its own command goes on" if plan.design else f"its own command with --n-trials {space.size} goes on"
+    failed = {row.trial for row in rows if row.state == "failed"} - {None}
+    if stopped := {row.cell for row in rows if row.state == "pruned" and row.trial not in failed}:
+        raise UsageError(
+            f"{folder}: {plural(len(stopped), 'cell')} stopped early; train all with --sampler grid --scheduler none "
+            f"--n-trials {space.size} under another --name"
+        )
+    lost = {row.trial for row in rows if row.reason == "nan"} - {None}
+    curves: dict[tuple[str, int], tuple[float, ...]] = {}
+    for row in rows:
+        diverged = row.reason == "nan" or row.trial in lost
+        if diverged or (row.state == "complete" and len(row.curve) == plan.epochs):
+            varying = {name: value for name, value in space.settle(row.params).items() if name in space.factors}
+            curve = row.curve[: plan.epochs - diverged]  # short of its end where it diverged, if there alone
+            curves[cell_id(varying), row.seed] = tuple(score_from_mse(record.val_mse) for record in curve)
     cells = [cell_id({n: cell[n] for n in space.factors if n in cell}) for cell in space.cells()]
     seeds = [seed for seed in sorted({seed for _, seed in curves}) if all((cell, seed) in curves for cell in cells)]
     if not seeds:
         missing = len(set(cells) - {cell for cell, _ in curves})
         raise UsageError(f"{folder}: {missing or 'some'} of {plural(len(cells), 'cell')} have no whole run; {remedy}")
-    kept = {(cell, seed): curves[cell, seed] for cell in cells for seed in seeds}
-    mean_face: dict[Split, float] = {"val": math.nan}
-    if any(row.state == "failed" for row in kept.values()):
-        mean_face = mean_face_mse(folder, "val")
-    if not mean_face:
+    scores = {(cell, seed): curves[cell, seed] for cell in cells for seed in seeds}
+    floor: Mapping[Split, float] = {"val": math.nan}
+    if any(len(curve) < plan.epochs for curve in scores.values()) and not (floor := mean_face_mse(folder, "val")):
         raise UsageError(f"{folder}: a run diverged and the mean face, as which it counts, has no score yet; {remedy}")
-    return Table(
-        space,
-        {run: _scores(row, plan.epochs) for run, row in kept.items()},
-        plan.epochs,
-        images=plan.data_sizes["train"],
-        diverged=score_from_mse(mean_face["val"]),
-    )
-
-
-def _scores(row: RunResult, epochs: int) -> tuple[float, ...]:
-    """The score after each epoch, short of the last where the run diverged."""
-    curve = row.curve if row.state == "complete" else row.curve[: epochs - 1]
-    return tuple(score_from_mse(record.val_mse) for record in curve)
+    diverged_score = score_from_mse(floor["val"])
+    return Table(space, scores, plan.epochs, images=plan.data_sizes["train"], diverged=diverged_score)
 
 
 def _space(folder: Path, plan: Plan, rows: Sequence[RunResult]) -> SearchSpace:
@@ -95,7 +86,7 @@ def _space(folder: Path, plan: Plan, rows: Sequence[RunResult]) -> SearchSpace:
     table = _as_trained(tomllib.loads(plan.space_text), words)
     families = table["family"] if isinstance(table["family"], list) else [table["family"]]
     if unseen := [str(family) for family in families if family not in known]:
-        raise UsageError(f"{folder} has no run of {', '.join(unseen)}; its own command continues it")
+        raise UsageError(f"{folder} has no run of {', '.join(unseen)}; its own command goes on")
     return space_of(table, plan.space_text, Path(plan.space_name), known)
 
 

@@ -80,10 +80,12 @@ def test_a_study_that_is_no_table_is_refused_with_the_remedy(tmp_path):
     def stopped(cell, seed):
         return {"state": "pruned", "epochs": 2} if cell["network.depth"] == 3 else 0.002
 
-    assert "1 of 6 cells have no whole run; train all with --sampler grid --scheduler none --n-trials 6" in refusal(
+    assert "1 of 6 cells have no whole run; its own command with --n-trials 6 goes on" in refusal(
         search_folder(tmp_path / "some", SMALL, some)
     )
-    assert "3 cells stopped early" in refusal(search_folder(tmp_path / "stopped", SMALL, stopped))
+    assert "3 cells stopped early; train all with --sampler grid --scheduler none --n-trials 6 under" in refusal(
+        search_folder(tmp_path / "stopped", SMALL, stopped)
+    )
     broken = search_folder(tmp_path / "broken", SMALL, lambda cell, seed: {"state": "failed", "reason": "oom"})
     assert "6 of 6 cells" in refusal(broken)
     some_family = search_folder(
@@ -111,7 +113,7 @@ def test_a_seed_that_a_cell_lacks_is_left_out_and_told(tmp_path):
     assert cautions(table, 6) == ["5 of the 6 planned seeds: the others lack cells and are left out"]
     lost = [(cell, 0) for cell in range(len(factorial(CROSSED, crossed=True)))]
     shutil.rmtree(folder)
-    assert "have no whole run; the study's own command continues it" in refusal(
+    assert "have no whole run; its own command goes on" in refusal(
         study_folder(folder, factors=CROSSED, crossed=True, seeds=1, missing=lost[:2])
     )
 
@@ -123,6 +125,29 @@ def test_a_run_that_diverged_counts_as_the_mean_face(tmp_path):
     assert table.end(cell, seed) == pytest.approx(110.0)
     (folder / FLOOR).unlink()
     assert "the mean face, as which it counts, has no score" in refusal(folder)
+
+
+def test_a_seed_that_diverged_ended_the_others_of_its_trial(tmp_path):
+    def some(cell, seed):
+        if cell["network.depth"] == 2 or cell["network.dropout"] == "standard":
+            return 0.002
+        return {"state": "failed", "reason": "nan", "epochs": 1} if seed == 1 else {"state": "pruned", "epochs": 2}
+
+    folder = search_folder(tmp_path / "s", SMALL, some, seeds=(0, 1, 2))
+    (folder / FLOOR).write_text(json.dumps({"mean face": {"val": 70.0, "test": 71.0}}))
+    table = read_table(folder)
+    short = {seed: len(scores) for (_, seed), scores in table.scores.items() if len(scores) < 3}
+    assert short == {0: 2, 1: 1, 2: 2}
+    assert {round(table.end(cell, seed)) for cell in table.cells for seed in table.seeds} == {70, 250}
+
+
+def test_a_run_that_diverged_after_its_last_epoch_is_none_that_ended(tmp_path):
+    def some(cell, seed):
+        return {"state": "failed", "reason": "nan"} if cell["network.depth"] == 2 else 0.002
+
+    folder = search_folder(tmp_path / "s", SMALL, some)
+    (folder / FLOOR).write_text(json.dumps({"mean face": {"val": 70.0, "test": 71.0}}))
+    assert sorted(map(len, read_table(folder).scores.values())) == [2, 2, 2, 3, 3, 3]
 
 
 def test_code_of_a_persons_own_goes_by_its_name(tmp_path):
