@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_EXTRA ?=
 ARGS ?=
+JOBS ?= 2
 
 .PHONY: search test test-all check docs format clean
 
@@ -15,7 +16,7 @@ search: $(VENV)/run.stamp  ## search conv depth x normalisation x dropout, write
 	$(BIN)/kpbench search --space cnn_small $(ARGS)
 
 test: $(VENV)/test.stamp  ## the tests; under 10 minutes on 2 cores
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-all: $(VENV)/test.stamp  ## what `make test` leaves out: slow and chaos tests
 	$(BIN)/python -m pytest -m "slow or chaos" $(ARGS)

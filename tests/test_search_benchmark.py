@@ -29,12 +29,29 @@ def test_all_replays_are_those_committed(name, sampler):
     assert FIGURES[name][sampler] == replay.figures(TABLES[name], sampler)
 
 
-def test_the_defaults_train_little_more_than_half_of_what_random_search_trains():
-    """On the table of 60 cells; the aim was a half (`reports/LOG.md`)."""
+def test_what_the_log_says_of_the_samplers():
+    """On the table of 60 cells; the aim was half of what random search trains (`reports/LOG.md`)."""
     found = FIGURES["built-in faces, 60 cells"]
-    chosen, chance = found["tpe"]["rung at five eighths"], found["random"]["none"]
-    assert 0.5 < chosen["epochs"] / chance["epochs"] < 0.55
+    chosen, chance = found["tpe"]["none"], found["random"]["none"]
+    assert round(chosen["epochs"] / chance["epochs"], 2) == 0.62
     assert chosen["interval"][1] < chance["interval"][0]
+    late = found["tpe"]["rung at five eighths"]
+    assert late["never"] > 0.5 and late["interval"][0] > chance["interval"][1]
+    for name, ratio in (("built-in faces, 18 cells", 0.87), ("real faces, 18 cells", 0.81)):
+        found = FIGURES[name]
+        late, chance = found["tpe"]["rung at five eighths"], found["random"]["none"]
+        assert round(late["epochs"] / chance["epochs"], 2) == ratio
+
+
+def test_the_best_of_60_cells_is_often_behind_at_the_rung():
+    """The ranks that the log tells: of the cell that is best by the other seeds, at epoch 5 and at the end."""
+    table, ranks = TABLES["built-in faces, 60 cells"], {5: [], 8: []}
+    for seed in table.seeds:
+        best = max(truth := table.truth(seed), key=lambda cell: truth[cell])
+        for epoch, found in ranks.items():
+            order = sorted(table.cells, key=lambda cell: -table.scores[cell, seed][epoch - 1])
+            found.append(order.index(best) + 1)
+    assert ranks == {5: [29, 1, 33], 8: [14, 3, 4]}
 
 
 def test_the_late_rung_is_the_rule_that_is_replayed():

@@ -42,7 +42,11 @@ def space(request, tmp_path):
     return read_space(path, known_parameters())
 
 
-@pytest.fixture(params=sorted(SAMPLERS))
+DEAR = {"gp"}
+"""Samplers that take seconds a trial: CI has them."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name in DEAR)) for name in sorted(SAMPLERS)])
 def sampler(request, space):
     if SAMPLERS[request.param].ask is None and space.size is None:
         pytest.skip("plain enumeration needs a finite space; the search refuses it")

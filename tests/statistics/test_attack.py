@@ -68,6 +68,7 @@ def wrong_after_looks(looks, *, spend, trials=400, arms=3):
     return wrong / trials
 
 
+@pytest.mark.slow
 def test_looks_keep_the_error_and_unplanned_ones_do_not():
     looks = (8, 16, 32)
     assert wrong_after_looks(looks, spend=True) <= 0.06
