@@ -1,5 +1,7 @@
 """`kpbench report`."""
 
+import time
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +14,8 @@ from kpbench.errors import UsageError
 Tables = StrEnum("Tables", ["latex", "md"])
 SUFFIXES = {"latex": ".tex", "md": ".md"}
 PICTURES = {"svg": ".svg", "pdf": ".pdf", "png": ".png"}
+AGAIN = 30.0
+"""Seconds between two pages of a study that runs; its page opens itself anew as often."""
 
 
 def report(
@@ -44,6 +48,10 @@ def report(
         typer.Option(help="Instead of the page one figure, to a .svg, .pdf or .png: forest, leaderboard ..."),
     ] = None,
     panel: Annotated[int, typer.Option(help="Of a figure with several panels the one to write, from 1.")] = 1,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Write the page of a study that runs again and again, until it ends or Ctrl-C."),
+    ] = False,
 ) -> int:
     """Write a study's report again from its rows; also while the study runs. Or its tables, or one of its figures.
 
@@ -58,6 +66,8 @@ def report(
     if tables is None and figure is None and to is not None and to.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--to {to} is no page; write {to.with_suffix('.html')}, or ask for --tables or a --figure")
     asked = studies or []
+    if watch and (index is not None or len(asked) != 1 or tables is not None or figure is not None):
+        raise UsageError("--watch is of the page of one study; name one, without --index, --tables or --figure")
     if (index is not None) + bool(asked) != 1:
         raise UsageError("name a study, several, or --index FOLDER; `kpbench ls studies` lists those there are")
     if index is not None or len(asked) > 1:
@@ -72,12 +82,13 @@ def report(
         return _figure(study, figure, panel, out, to)
     if tables is not None:
         return _tables(study, tables.value, table, out, to, whole=all_columns)
-    return _page(study, out, to, faces=faces)
+    return _page(study, out, to, faces=faces, watch=watch)
 
 
-def _page(study: str, out: Path, to: Path | None, *, faces: bool) -> int:
+def _page(study: str, out: Path, to: Path | None, *, faces: bool, watch: bool) -> int:
     from kpbench.analysis.verify import read_verification
     from kpbench.cli.pages import write_report
+    from kpbench.report.beside import progress_of
     from kpbench.report.verify.page import write_verification
     from kpbench.store.files import ASKED, REPORT
     from kpbench.store.study import find_study
@@ -90,6 +101,10 @@ def _page(study: str, out: Path, to: Path | None, *, faces: bool) -> int:
             return 0
     folder = find_study(study, out)
     typer.echo(write_report(folder, to or folder / REPORT, faces=faces))
+    with suppress(KeyboardInterrupt):  # Ctrl-C ends the watching, not the study
+        while watch and progress_of(folder)[1]:
+            time.sleep(AGAIN)
+            write_report(folder, to or folder / REPORT, faces=faces)
     return 0
 
 

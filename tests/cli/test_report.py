@@ -1,11 +1,13 @@
 """`kpbench report` beside the page: tables, a figure, and what is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from kpbench.plots import standalone
 
+SHORT = Path("reports/norm-start").absolute()
 SEARCH, ABLATION = Path("reports/keypoint").absolute(), Path("reports/heads").absolute()
 
 
@@ -51,9 +53,33 @@ def test_a_figure_in_a_file(kpbench, tmp_path, monkeypatch):
         (["--all-columns"], "--all-columns is of --tables"),
         (["--table", "means"], "add --tables latex or --tables md"),
         (["--tables", "md", "--figure", "forest"], "give one of them"),
+        (["--watch", "--tables", "md"], "--watch is of the page of one study"),
         (["--to", "x.svg"], "x.svg is no page; write x.html, or ask for --tables or a --figure"),
     ],
 )
 def test_what_is_refused(refused, tmp_path, words, message):
     assert message in refused("report", ABLATION, *words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_a_study_that_runs_is_written_until_it_ends(kpbench, tmp_path, monkeypatch):
+    from kpbench.cli import report
+    from kpbench.report import beside
+
+    folder = shutil.copytree(SHORT, tmp_path / "reports" / "s")
+    states = [("Running: 1 of 32 runs.", True)] * 2 + [("", False)] * 5
+    monkeypatch.setattr(beside, "progress_of", lambda *_: states.pop(0))
+    slept = []
+    monkeypatch.setattr(report.time, "sleep", slept.append)
+    assert kpbench("report", "s", "--watch")[0] == 0
+    assert slept == [report.AGAIN]
+    assert 'http-equiv="refresh"' not in (folder / "report.html").read_text(encoding="utf-8")
+    states[:] = [("Running: 1 of 32 runs.", True)] * 2
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report.time, "sleep", interrupted)
+    code, _, err = kpbench("report", "s", "--watch")
+    assert (code, err) == (0, "")
+    assert f'http-equiv="refresh" content="{report.AGAIN:.0f}"' in (folder / "report.html").read_text(encoding="utf-8")
