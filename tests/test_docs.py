@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 import jsonschema
+import numpy as np
 import pytest
 import ray
 import typer
@@ -138,9 +139,14 @@ def test_each_example_is_used_by_a_test_and_told_in_a_document():
     assert [name for name in names if name not in tests or name not in "".join(TEXTS.values())] == []
 
 
-def test_the_metrics_of_the_page_run_and_all_are_told():
+def test_the_metrics_of_the_page_run_and_all_are_told(tmp_path):
     page = PAGES["metrics"]
-    (program,) = blocks("python", page)
+    program, own = blocks("python", page)
+    points = np.random.default_rng(0).uniform(0, 96, (2, 4, 15, 2)).astype(np.float32)
+    np.savez(tmp_path / "points.npz", keypoints=points[0], labels=points[1])
+    words = [sys.executable, "-c", own]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path)
+    assert float(done.stdout) == pytest.approx(np.median(np.hypot(*(points[0] - points[1])[:, 10].T)), rel=1e-5)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     rmse, nme, interval = done.stdout.split(maxsplit=2)
     assert float(rmse) == pytest.approx(1.5) and float(nme) > 0 and interval.startswith("Interval(low=2.1")

@@ -41,6 +41,9 @@ def score(
         bool, typer.Option(help="Also the error by light, pose, glasses ... where the faces carry them.")
     ] = False,
     on: Annotated[str | None, typer.Option(help="Also on the val faces of other data.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Also write the points of each face to this .npz, for a metric of your own.")
+    ] = None,
     max_parameters: Annotated[
         str | None, typer.Option(help="Rule instead of the course's 4,999,999, or of the model's study: 10M.")
     ] = None,
@@ -57,7 +60,7 @@ def score(
     from kpbench.cli.lines import fitted
     from kpbench.cli.metrics_text import metric_lines
     from kpbench.cli.progress import View
-    from kpbench.studies.score import check_result_file, score, write_result
+    from kpbench.studies.score import check_predictions_file, check_result_file, score, write_result
     from kpbench.studies.score_request import ScoreRequest, prepare_score
 
     request = ScoreRequest(
@@ -72,12 +75,15 @@ def score(
         metrics=metrics,
         shifted=metrics or to is not None,
         elsewhere=on,
+        predictions=predictions,
         max_parameters=None if max_parameters is None else amount(max_parameters, option="--max-parameters"),
         max_megabytes=max_megabytes,
         name=name,
     )
     if to is not None:
         check_result_file(to)
+    if predictions is not None:
+        check_predictions_file(predictions)
     with own_prints_aside(), View(quiet=quiet) as view:
         result, found = score(prepare_score(request, view.say), view.say)
     text = json.dumps(result, allow_nan=False)
@@ -94,8 +100,8 @@ def score(
             typer.echo(line)
         for note in result["notes"]:
             typer.echo("\n".join(fitted(f"note     {note}")), err=True)
-        if to is not None:
-            typer.echo(f"kept     {to}", err=True)
+        for path in filter(None, (to, predictions)):
+            typer.echo(f"kept     {path}", err=True)
     return 3 if require_pass and not result["pass"] else 0
 
 

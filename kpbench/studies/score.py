@@ -1,10 +1,12 @@
 """`kpbench score`: the official score of a model, or of predictions, on val or on the sealed test."""
 
+import io
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from kpbench.engine.evaluate import Labelled, predict
@@ -86,6 +88,8 @@ def score(scoring: Scoring, say: Say) -> tuple[dict[str, Any], Metrics | None]:
         predicted = predict(network, faces, coordinates)
         found = keypoint_metrics(predicted, faces.keypoints, faces.subjects, conditions=faces.conditions)
         result["metrics"] = found.as_json()
+    if request.predictions is not None:
+        write_predictions(request.predictions, predict(network, faces, coordinates), faces)
     best = max(floor, key=lambda name: floor[name])
     if floor["mean face"] < score_from_mse(mse) < floor[best]:
         notes.append(f"below {best}, {floor[best]:.1f}, which is no network")
@@ -154,6 +158,30 @@ def write_result(path: Path, text: str) -> None:
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise UsageError(f"{path} is there already; choose another --to, or remove it")
     write_whole(path, text)
+
+
+def check_predictions_file(path: Path) -> None:
+    """Refuses a file that cannot get the predictions, before the faces are read.
+
+    Raises:
+        UsageError: the path is no `.npz`, is there already, or lies in no folder.
+    """
+    if path.suffix != ".npz":
+        raise UsageError(f"--predictions writes arrays, so it ends in .npz, not {path.name}")
+    if path.exists() or not path.parent.is_dir():
+        why = "is there already" if path.exists() else "lies in no folder"
+        raise UsageError(f"--predictions {path} {why}; choose another place")
+
+
+def write_predictions(path: Path, predicted: NDArray[np.float32], faces: Faces) -> None:
+    """Keeps `keypoints`, predicted, and `labels`, both (N, 15, 2) in pixels, in the order of the split.
+
+    `kpbench score` reads the file as it does anybody's predictions.
+    """
+    files = {} if faces.origins is None else {"files": faces.origins[:, 0]}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, keypoints=predicted, labels=faces.keypoints, **files)
+    write_whole(path, buffer.getvalue())
 
 
 def _by_condition(network: nn.Module, faces: Faces, coordinates: Coordinates) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ class ScoreRequest:
         parameters: `name=value` of `FILE.py:NAME`.
         shifted: also the MSE on faces moved by `SHIFT` pixels.
         elsewhere: other faces to measure on.
+        predictions: `.npz` that gets the points of each face.
         max_parameters, max_megabytes: rules in place of the course's, or of the model's study.
     """
 
@@ -42,6 +43,7 @@ class ScoreRequest:
     metrics: bool = False
     shifted: bool = False
     elsewhere: str | None = None
+    predictions: Path | None = None
     max_parameters: int | None = None
     max_megabytes: float | None = None
     name: str | None = None

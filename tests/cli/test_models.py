@@ -82,6 +82,22 @@ def test_predictions_are_scored_as_a_model_is(kpbench, refused, course, study, t
     assert "no file none.csv" in refused("score", "none.csv")
 
 
+def test_predictions_of_a_model_are_written_for_other_metrics_and_score_the_same(
+    kpbench, refused, course, study, tmp_path
+):
+    code, out, _ = kpbench("score", "s", "--data", course, "--json", "-q", "--predictions", "p.npz")
+    found = np.load(tmp_path / "p.npz", allow_pickle=False)
+    assert code == 0 and sorted(found) == ["keypoints", "labels"]
+    error = (found["keypoints"].astype(float) - found["labels"]) / 48
+    result = json.loads(out)
+    assert result["score"] == pytest.approx(1 / (2 * np.mean(error**2)), rel=1e-4)
+    again = json.loads(kpbench("score", "p.npz", "--data", course, "--json", "-q")[1])
+    assert again["score"] == pytest.approx(result["score"], rel=1e-5)
+    assert "p.npz is there already" in refused("score", "s", "--data", course, "--predictions", "p.npz")
+    assert "ends in .npz, not p.csv" in refused("score", "s", "--predictions", "p.csv")
+    assert "lies in no folder" in refused("score", "s", "--predictions", "no/p.npz")
+
+
 def readings(tmp_path):
     return (tmp_path / "reports" / "s" / READINGS).read_bytes().count(b"\n")
 
