@@ -45,6 +45,7 @@ def replay(
     from kpbench.store.study import find_study
     from kpbench.studies.replay import replayed
 
+    samplers, schedulers = (",".join(word.strip() for word in words.split(",")) for words in (samplers, schedulers))
     for words, table_of, what in ((samplers, SAMPLERS, "sampler"), (schedulers, SCHEDULERS, "scheduler")):
         for word in words.split(","):
             lookup(table_of, word, what)

@@ -97,14 +97,19 @@ def _page(study: str, out: Path, to: Path | None, *, faces: bool, watch: bool) -
         if (place / ASKED).is_file():
             if to is not None:
                 raise UsageError(f"{place} holds a verification, whose page lies beside its studies; leave out --to")
+            if watch:
+                raise UsageError(f"{place} holds a verification; --watch one of the two studies in it")
             typer.echo(write_verification(place, read_verification(place)))
             return 0
     folder = find_study(study, out)
-    typer.echo(write_report(folder, to or folder / REPORT, faces=faces))
+    page = to or folder / REPORT
+    running = watch and progress_of(folder)[1]  # asked before the page is written, so that the last one is the end's
+    typer.echo(write_report(folder, page, faces=faces))
     with suppress(KeyboardInterrupt):  # Ctrl-C ends the watching, not the study
-        while watch and progress_of(folder)[1]:
+        while running:
             time.sleep(AGAIN)
-            write_report(folder, to or folder / REPORT, faces=faces)
+            running = progress_of(folder)[1]
+            write_report(folder, page, faces=faces)
     return 0
 
 

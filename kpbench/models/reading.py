@@ -122,7 +122,7 @@ def read_own_weights(
 
 def _unwrapped(state: dict[str, torch.Tensor], network: nn.Module) -> dict[str, torch.Tensor]:
     """The state without what DataParallel and torch.compile put before each name."""
-    for prefix in WRAPPERS:
+    for prefix in WRAPPERS * len(WRAPPERS):  # one may stand within the other
         if all(key.startswith(prefix) for key in state) and not any(key in state for key in network.state_dict()):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state

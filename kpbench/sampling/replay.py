@@ -44,7 +44,7 @@ def looked_up(table: Table, seed: int, scheduler: Scheduler) -> Callable[[str], 
             if stopped := scheduler(epoch, table.epochs, score, reached.get(epoch, ())):
                 break
         if not stopped and len(shown) < table.epochs:
-            return Ended(cell, len(shown), shown, None, failed=True)
+            return Ended(cell, len(shown) + 1, shown, None, failed=True)  # the epoch in which it diverged was trained
         for epoch, score in shown.items():
             reached.setdefault(epoch, []).append(score)
         return Ended(cell, len(shown), shown, None if stopped else shown[table.epochs])

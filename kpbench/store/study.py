@@ -4,7 +4,7 @@ import difflib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -310,7 +310,7 @@ def check_folder(folder: Path, plan: Plan) -> None:
 
 def _holds_results(folder: Path) -> bool:
     """Whether a run of a study is complete, or may become so: somebody may be at work on it."""
-    done = any(row.state == "complete" for row in read_lines(folder / ROWS, RunResult))
+    done = any(row.settled for row in read_lines(folder / ROWS, RunResult))
     return done or is_worked_on(folder, read_driver(folder)) is not False
 
 
@@ -358,6 +358,13 @@ def studies(out: Path) -> list[Path]:
 def every_study(out: Path) -> list[Path]:
     """The study folders in `out` and those inside verifications there, by name."""
     return sorted([*studies(out), *(plan.parent for plan in out.glob(f"*/*/{PLAN}"))])
+
+
+def readable(folders: Iterable[Path]) -> Iterator[tuple[Path, Plan]]:
+    """The studies whose plan this version can read: another's damage stops nobody who only looks beside his own."""
+    for folder in folders:
+        with suppress(UsageError):
+            yield folder, read_plan(folder)
 
 
 def now() -> str:

@@ -79,6 +79,8 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         study.begin(task.session(request.command, request.workers))
         for line in splits.warnings:
             notify(Notice(line))
+        if design.judged_on == "test":
+            note_readings(study, notify)
         # The floor first: it has what a failed run counts with.
         score_floor(study, task, splits, request.command, notify, test=design.split is None)
         if splits.val.subjects is not None:
@@ -104,8 +106,6 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
                     return study.folder
             wanted = planned_runs(task, design, study.rows(), design.blocks[:n])
             _count_costs(study, wanted)
-            if design.split == "test":
-                note_readings(study, notify)
             if all(row.role == "tuning" for row in study.rows()):
                 _record_what_was_seen(study, plan, wanted, request.out, notify)
             for place in request.reuse:
@@ -236,7 +236,7 @@ def dry_run(prepared: Ablate, say: Say) -> dict[str, Any]:
         "minutes": minutes(task, splits, prepared.cells, left, request.workers) if left else 0.0,
     }
     warnings = slips(task, splits, said)
-    if request.confirm or design.split == "test":
+    if request.confirm or design.judged_on == "test":
         before = read_before(prepared.folder(plan), plan, request.out)
         warnings += [not_fresh(before)] if before else []
     return said | {"warnings": warnings}

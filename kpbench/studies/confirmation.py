@@ -65,12 +65,11 @@ def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Noti
 
 
 def note_readings(study: Study, notify: Notify) -> None:
-    """Writes down, once and before the first reading, which studies beside this one have opened this sealed test."""
-    if (study.folder / READINGS).exists():
+    """Writes down, once and before the design opens it, which studies beside this one have opened this sealed test."""
+    if (study.folder / READ_BEFORE).exists():
         return
     before = read_before(study.folder, read_plan(study.folder), study.folder.parent)
-    for one in before:
-        study.append(READ_BEFORE, one)
+    study.write(READ_BEFORE, "".join(one.model_dump_json() + "\n" for one in before))
     if before:
         notify(Notice(not_fresh(before)))
 

@@ -18,7 +18,7 @@ from kpbench.space.tuning import best_recipe, of_cell, tunings
 from kpbench.statistics.words import plural
 from kpbench.store.files import MODELS, REUSED, ROWS, SESSIONS, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Reused, Session, Study, now, studies
+from kpbench.store.study import Reused, Session, Study, now, readable, studies
 from kpbench.studies.measures import Measure
 from kpbench.studies.official import model_file, score_row
 from kpbench.studies.preflight import Task
@@ -250,8 +250,7 @@ def seen_elsewhere(plan: Plan, planned: Sequence[PlannedRun], out: Path) -> dict
     """
     wanted = {(cell_id(cell), seed) for role, cell, seed in planned if role != "control"}
     found, cells = {}, set[str]()
-    for folder in studies(out):
-        other = read_plan(folder)
+    for folder, other in readable(studies(out)):
         if other.design is None or other.digest == plan.digest or _differences(other, plan):
             continue
         rows = read_lines(folder / ROWS, RunResult)

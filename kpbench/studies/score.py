@@ -178,9 +178,9 @@ def write_predictions(path: Path, predicted: NDArray[np.float32], faces: Faces) 
 
     `kpbench score` reads the file as it does anybody's predictions.
     """
-    files = {} if faces.origins is None else {"files": faces.origins[:, 0]}
+    files: dict[str, Any] = {} if faces.origins is None else {"files": faces.origins[:, 0]}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, keypoints=predicted, labels=faces.keypoints, **files)
+    np.savez_compressed(buffer, keypoints=predicted, labels=faces.keypoints, **files)
     write_whole(path, buffer.getvalue())
 
 

@@ -67,7 +67,7 @@ def test_the_page_of_a_study_that_runs_is_written_until_it_ends(kpbench, tmp_pat
     from kpbench.report import beside
 
     folder = shutil.copytree(SHORT, tmp_path / "reports" / "s")
-    states = [("Running: 1 of 32 runs.", True)] * 2 + [("", False)] * 5
+    states = [("Running: 1 of 32 runs.", True)] * 2 + [("", False)] * 2  # asked before each page, and for it
     monkeypatch.setattr(beside, "progress_of", lambda *_: states.pop(0))
     slept = []
     monkeypatch.setattr(report.time, "sleep", slept.append)

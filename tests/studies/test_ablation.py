@@ -761,6 +761,20 @@ def test_a_sealed_test_that_another_study_has_read_is_not_called_fresh(asked):
     assert analyse(first).provenance.test_before == ()  # what came later does not make it stale
 
 
+def test_the_readings_of_others_are_noted_once_and_whatever_judges(asked, planted):
+    options = {"factors": ("dropout",), "seeds": 2, "epochs": 1}
+    first = run(asked, **options, split="test")
+    (asked["out"] / "torn").mkdir()
+    (asked["out"] / "torn" / "plan.json").write_text("{")  # what nobody can read stops nothing
+    other = {**asked, **options, "seed": 1, "name": "second", "split": "test"}
+    warnings = dry_run(prepare_ablation(AblationRequest(**other)), quiet)["warnings"]
+    assert f"this sealed test is not fresh: read before by {first.name} (6 times)" in warnings
+    for _ in range(2):
+        folder = ablate(prepare_ablation(AblationRequest(**other)), quiet, quiet)
+        assert [one.study for one in analyse(folder).provenance.test_before] == [first.name]
+    assert analyse(first).provenance.test_before == ()
+
+
 def test_models_that_are_gone_cannot_be_confirmed(asked):
     options = {"factors": ("dropout",), "seeds": 2, "epochs": 1}
     folder = run(asked, **options)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from kpbench.cell import RunResult
 from kpbench.store.files import READ_BEFORE, READINGS, REUSED, SESSIONS, read_lines
-from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import ReadBefore, Reading, Reused, Session, now, studies
+from kpbench.store.plan import Plan
+from kpbench.store.study import ReadBefore, Reading, Reused, Session, every_study, now, readable
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ def is_for_network(reading: Reading) -> bool:
 def read_before(folder: Path, plan: Plan, out: Path) -> list[ReadBefore]:
     """The studies in `out`, but for the one in `folder`, that have opened the sealed test of a plan for a network."""
     found = []
-    for other in studies(out):
-        theirs = read_plan(other)
+    for other, theirs in readable(every_study(out)):
         if other.resolve() == folder.resolve() or plan.held_out is None or theirs.held_out != plan.held_out:
             continue
         if readings := sum(map(is_for_network, read_lines(other / READINGS, Reading))):

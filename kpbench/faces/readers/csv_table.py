@@ -47,10 +47,14 @@ def read_table(file: DataFile, faults: RowFaults | None = None) -> tuple[list[st
 
 
 def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
-    lines = text_lines(file)
-    first = next(lines, "")
+    lines, head, first = text_lines(file), [], ""
+    for line in lines:
+        first = line.strip().lower()
+        head.append("\n" if first == "sep=;" else line)  # Excel's hint, which is no row
+        if first and first != "sep=;":
+            break
     semicolons = ";" in first and "," not in first
-    reader = csv.reader(chain([first], lines), delimiter=";" if semicolons else ",")
+    reader = csv.reader(chain(head, lines), delimiter=";" if semicolons else ",")
     try:
         for row in reader:
             if row and semicolons:

@@ -42,8 +42,8 @@ class RowFaults:
             raise UsageError(self._found[0])
         if self._found:
             told = [fault.removesuffix(REMEDY) for fault in self._found[:SHOWN]]
-            file = told[0].partition("line ")[0]
-            told = [told[0], *(fault.removeprefix(file) for fault in told[1:])]
+            file, found, _ = told[0].rpartition(", line ")
+            told = [told[0], *(fault.removeprefix(f"{file}, " if found else "") for fault in told[1:])]
             if len(self._found) > SHOWN:
                 told.append(f"and {len(self._found) - SHOWN:,} more")
             raise UsageError(f"{len(self._found):,} rows are wrong: {'; '.join(told)}; correct or remove the rows")

@@ -39,6 +39,8 @@ def grouped(rows: Sequence[RunResult], factor: Factor) -> list[int]:
     if not factor.ranged:
         return [factor.place(row.params.get(factor.name)) for row in rows]
     values = factor.all_scaled([row.params.get(factor.name) for row in rows])
+    if np.isnan(values).all():
+        return [-1] * len(rows)
     thirds = np.searchsorted(np.nanquantile(values, [1 / 3, 2 / 3]), values)
     return [int(third) for third in np.where(np.isnan(values), -1, thirds)]
 

@@ -198,6 +198,13 @@ def test_semicolons_and_decimal_commas_of_a_spreadsheet_are_read(tmp_path: Path)
     assert "." in text
     found = read(tmp_path / "b.csv", text.replace(",", ";").replace(".", ","))
     assert found.digest() == plain.digest()
+    german = text.replace(",", ";").replace(".", ",")
+    for name, before in (("hint", "sep=;\n"), ("blank", "\n"), ("both", "\nSEP=;\n\n")):
+        assert read(tmp_path / f"{name}.csv", before + german).digest() == plain.digest()
+    wrong = german.splitlines()
+    wrong[2] = wrong[2].replace(";", ";x", 1)
+    # The lines of the file are counted.
+    assert "line 4, " in refusal(tmp_path / "wrong.csv", "\n".join(["sep=;", *wrong]))
     assert "is not a number" in refusal(tmp_path / "c.csv", changed(1, "nose_tip_x", '"12,5"'))
     assert "is not a number" in refusal(tmp_path / "d.csv", text.replace(",", ";").replace("1.", "1,1.", 1))
 
