@@ -187,7 +187,12 @@ def test_each_way_to_break_is_in_the_rows_by_kind(tmp_path, course):
         ],
     )
     out, err = process.communicate(timeout=300)
-    assert (process.returncode, err) == (1, "")
+    assert process.returncode == 1
+    told = sorted(err.splitlines())  # a line a kind, with --quiet too
+    kinds = ("ValueError: no such thing", "can't allocate memory", "its worker process died", "--trial-timeout, 10 s",
+             "the loss is not finite")  # fmt: skip
+    assert len(told) == 5 and all(line.startswith("failed: ") for line in told)
+    assert all(sum(kind in line for line in told) == 1 for kind in kinds)
     assert json.loads(out)["trials"] == {"complete": 1, "pruned": 0, "failed": 5}
     rows = [json.loads(line) for line in (tmp_path / "reports" / "s" / ROWS).read_text().splitlines()]
     assert {row["params"]["network.how"]: row["reason"] for row in rows if row["role"] == "trial"} == {
