@@ -7,6 +7,7 @@ from itertools import compress, pairwise
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from kpbench.cell import RunResult
 from kpbench.once import once
@@ -39,6 +40,8 @@ LABEL = 19
 
 ALIGNED = (52, 112)
 """Panels share a left margin of that many pixels, between the two; a panel with longer names has its own."""
+
+COMPLETE, PRUNED, FAILED = range(3)
 
 
 @dataclass(frozen=True)
@@ -74,33 +77,29 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
             for at, part in enumerate(pairwise(edges))
         }
         names[BINS] = (show_level(None), math.nan)
-    groups: dict[int, list[float | str]] = {at: [] for at in names}
     trials = trials_of(rows)
     values = [row.params.get(factor.name) for row in trials]
     if factor.ranged:
         parts = (factor.all_scaled(values) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
-        places = [BINS if math.isnan(part) else min(BINS - 1, int(part)) for part in parts.tolist()]
+        places = np.where(np.isnan(parts), BINS, np.minimum(BINS - 1, np.nan_to_num(parts).astype(int)))
     else:
-        places = [factor.place(value) for value in values]
-    for at, end in zip(places, _ends_of(trials), strict=True):
-        groups[at].append(end)
+        places = np.array([factor.place(value) for value in values], dtype=int)
+    ended, scores = _ends_of(trials)
     found = []
-    for at, group in groups.items():
-        if group:
-            scores = [end for end in group if not isinstance(end, str)]
-            best, lost = max(scores, default=math.nan), (group.count("pruned"), group.count("failed"))
-            found.append(Level(*names[at], geometric_mean(scores), best, len(scores), *lost))
+    for at in names:
+        if (here := places == at).any():
+            mine = scores[here & (ended == COMPLETE)].tolist()
+            lost = (int(np.count_nonzero(here & (ended == state))) for state in (PRUNED, FAILED))
+            found.append(Level(*names[at], geometric_mean(mine), max(mine, default=math.nan), len(mine), *lost))
     return tuple(found)
 
 
 @once
-def _ends_of(trials: Sequence[RunResult]) -> tuple[float | str, ...]:
-    """How each trial ended: its usable score, `pruned` or `failed`; a complete one without such a score failed."""
-    scores = map(val_score, trials)
-    return tuple(
-        ("pruned" if row.state == "pruned" else "failed") if math.isnan(score) else score
-        for row, score in zip(trials, scores, strict=True)
-    )
+def _ends_of(trials: Sequence[RunResult]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """How each trial ended and its score, (N,) each; a complete one without a usable score failed."""
+    scores = np.array([val_score(row) for row in trials], dtype=np.float64)
+    pruned = np.array([row.state == "pruned" for row in trials], dtype=bool)
+    return np.where(pruned, PRUNED, np.where(np.isnan(scores), FAILED, COMPLETE)).astype(np.int8), scores
 
 
 def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
