@@ -756,6 +756,7 @@ def test_a_sealed_test_that_another_study_has_read_is_not_called_fresh(asked):
     assert [(one.study, one.readings) for one in found.provenance.test_before] == [(first.name, 6)]
     page = render_ablation(found, *read_sessions_and_readings(folder))
     assert "opened once here and read 6 times before by 1 other study: " in page
+    assert "<p>Opened once here and read 6 times before by 1 other study, for the planned contrasts;" in page
     assert f"The sealed test had been read before: 6 times by {first.name}" in page
     assert "first asked for" not in page
     assert analyse(first).provenance.test_before == ()  # what came later does not make it stale

@@ -54,6 +54,7 @@ def render_ablation(
         caveats=words.caveats(found),
         floor=words.floor_sentence(found),
         conclusion=verdicts.conclusion(found),
+        opened=verdicts.opened(found),
         tuning_note=runs.tuning_sentence(found),
         without_faces=words.without_faces(found),
         keypoints_note=words.keypoints_note(found),

@@ -44,14 +44,14 @@ def conclusion(found: Analysis) -> str:
     text += _survivors(found)
     if found.confirmed:
         words = [f"{contrast_name(found, one)} {one.word}" for one in found.confirmed]
-        text.append(f"On the sealed test, {_opened(found)}: {', '.join(words)}.")
+        text.append(f"On the sealed test, {opened(found)}: {', '.join(words)}.")
     if found.interactions:
         text.append(f"Interactions, as ratios of MSE ratios{_adjustment(found, len(found.interactions))}.")
         text += [f"{contrast_name(found, one)}: {one.word}. {_verdict(found, one)}" for one in found.interactions]
     return " ".join(text)
 
 
-def _opened(found: Analysis) -> str:
+def opened(found: Analysis) -> str:
     """That the sealed test was opened once by this study, and that it is not fresh where others had read it."""
     before = found.provenance.test_before
     if not before:
