@@ -99,9 +99,11 @@ def wait_for(study: str, out: Path) -> None:
     """Waits until the study is there, for a command that is to begin it elsewhere."""
     from kpbench.store.study import studies_named
 
-    if not studies_named(study, out):
-        typer.echo(f"no study '{study}' here or in {out} yet: waiting for it to begin, until Ctrl-C", err=True)
+    told = False
     while not studies_named(study, out):
+        if not told:
+            typer.echo(f"no study '{study}' here or in {out} yet: waiting for it to begin, until Ctrl-C", err=True)
+        told = True
         time.sleep(REDRAW)
 
 

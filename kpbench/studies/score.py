@@ -84,12 +84,13 @@ def score(scoring: Scoring, say: Say) -> tuple[dict[str, Any], Metrics | None]:
     if request.by_condition:
         result["conditions"] = _by_condition(network, faces, coordinates)
     found = None
-    if request.metrics:
+    if request.metrics or request.predictions is not None:
         predicted = predict(network, faces, coordinates)
+    if request.metrics:
         found = keypoint_metrics(predicted, faces.keypoints, faces.subjects, conditions=faces.conditions)
         result["metrics"] = found.as_json()
     if request.predictions is not None:
-        write_predictions(request.predictions, predict(network, faces, coordinates), faces)
+        write_predictions(request.predictions, predicted, faces)
     best = max(floor, key=lambda name: floor[name])
     if floor["mean face"] < score_from_mse(mse) < floor[best]:
         notes.append(f"below {best}, {floor[best]:.1f}, which is no network")
