@@ -16,8 +16,7 @@ search: $(VENV)/run.stamp  ## search conv depth x normalisation x dropout, write
 	$(BIN)/kpbench search --space cnn_small $(ARGS)
 
 test: $(VENV)/test.stamp  ## the tests; under 10 minutes on 2 cores
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --ignore tests/engine $(ARGS)
-	$(BIN)/python -m pytest tests/engine  # alone: it looks at what Ray leaves in the temporary folder
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-all: $(VENV)/test.stamp  ## what `make test` leaves out: slow and chaos tests
 	$(BIN)/python -m pytest -m "slow or chaos" $(ARGS)

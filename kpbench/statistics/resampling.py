@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from kpbench.statistics.intervals import Interval
 
 DRAWS = 2_000
 
 
 @dataclass(frozen=True)
-class Resampled:
-    """A mean or a ratio of means with the ends of its interval."""
+class Resampled(Interval):
+    """A mean or a ratio of means with its interval."""
 
     value: float
-    low: float
-    high: float
-
-    def excludes(self, value: float) -> bool:
-        """Whether `value` lies outside of the interval."""
-        return value < self.low or value > self.high
 
 
 def resampled(values: Sequence[float], over: Sequence[float] | None = None, *, confidence: float = 0.95) -> Resampled:
@@ -28,9 +26,18 @@ def resampled(values: Sequence[float], over: Sequence[float] | None = None, *, c
         values: (n,) one a replay; the same draws for the same n.
         over: (n,) paired with them; pairs are drawn together.
     """
-    places = np.random.default_rng(0).integers(0, len(values), (DRAWS, len(values)))
-    below = np.ones(len(values)) if over is None else np.asarray(over)
-    means = np.asarray(values)[places].mean(axis=1) / below[places].mean(axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Resampled(float(np.mean(values) / below.mean()), float(low), float(high))
+    data = [np.asarray(values, dtype=np.float64)]
+    data += [] if over is None else [np.asarray(over, dtype=np.float64)]
+    found = stats.bootstrap(
+        data, _ratio, paired=True, n_resamples=DRAWS, confidence_level=confidence, method="percentile",
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    low, high = found.confidence_interval
+    return Resampled(float(low), float(high), confidence, float(_ratio(*data)))
+
+
+def _ratio(
+    values: NDArray[np.float64], over: NDArray[np.float64] | None = None, *, axis: int = -1
+) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = values.mean(axis=axis)
+    return mean if over is None else mean / over.mean(axis=axis)
