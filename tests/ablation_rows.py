@@ -11,7 +11,8 @@ from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
 from kpbench.space.design import Design, blocks_of, factorial
 from kpbench.store.files import COSTS, FLOOR, READINGS, ROWS, SESSIONS
 from kpbench.store.plan import Plan
-from kpbench.store.study import Reading, Session, open_study
+from kpbench.store.study import open_study
+from kpbench.store.values import Reading, Session
 from tests.study_rows import some_metrics
 
 NORM: dict[str, tuple[Scalar, ...]] = {"network.norm": ("none", "batch", "spatial_batch")}

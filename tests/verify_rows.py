@@ -10,7 +10,8 @@ from kpbench.analysis.verify import Asked
 from kpbench.cell import Scalar
 from kpbench.space.design import Design, blocks_of, factorial
 from kpbench.store.files import ASKED, FLOOR, ROWS, SESSIONS
-from kpbench.store.study import Session, open_study
+from kpbench.store.study import open_study
+from kpbench.store.values import Session
 from tests.ablation_rows import FLOOR_SCORES, plan, row
 
 REAL = "real_faces"

@@ -19,7 +19,7 @@ from pathlib import Path
 from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
 from kpbench.store.files import FLOOR, PLAN, READINGS, RESULT, ROWS, SESSIONS
 from kpbench.store.plan import Plan
-from kpbench.store.study import Reading, Session
+from kpbench.store.values import Reading, Session
 
 ROOT = Path(__file__).parents[2]
 TRIALS, EPOCHS, FACES, TRAIN = 100_000, 8, 300, 1546

@@ -13,8 +13,8 @@ from kpbench.cell import RunResult
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.space.reading import parameters_in
 from kpbench.store.files import ROWS, no_collection, read_lines
+from kpbench.store.finding import find_study
 from kpbench.store.plan import read_plan
-from kpbench.store.study import find_study
 
 Each = Literal["run", "epoch", "face"]
 """What a line of a flat frame stands for."""

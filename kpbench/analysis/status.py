@@ -15,7 +15,7 @@ from kpbench.space.tuning import tunings
 from kpbench.store.driver import Driver, UnderWay, is_worked_on, read_driver
 from kpbench.store.files import FLOOR, RESULT, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Session
+from kpbench.store.values import Session
 from kpbench.task.score import mean_score
 
 Standing = Literal["running", "elsewhere", "finished", "interrupted", "failed", "killed", "incomplete", "not begun"]

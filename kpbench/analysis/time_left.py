@@ -6,7 +6,7 @@ from datetime import datetime
 from kpbench.cell import RunResult
 from kpbench.store.driver import UnderWay
 from kpbench.store.plan import Plan
-from kpbench.store.study import Session
+from kpbench.store.values import Session
 
 
 def seconds_left(

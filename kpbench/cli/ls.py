@@ -62,7 +62,7 @@ def _samplers(out: Path) -> dict[str, str]:
 def _studies(out: Path) -> dict[str, str]:
     from kpbench.cli.status import looks
     from kpbench.errors import UsageError
-    from kpbench.store.study import every_study
+    from kpbench.store.finding import every_study
 
     found = {}
     for folder in every_study(out):

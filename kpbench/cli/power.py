@@ -22,7 +22,7 @@ def power(
     from kpbench.cli.lines import paragraph, table
     from kpbench.cli.options import share
     from kpbench.statistics.words import short_name, value_text
-    from kpbench.store.study import find_study
+    from kpbench.store.finding import find_study
 
     folder = find_study(study, out)
     found = seeds_for_effect(analyse(folder), sesoi=share(effect, option="--effect") if effect else None, power=wanted)

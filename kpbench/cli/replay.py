@@ -41,8 +41,8 @@ def replay(
     from kpbench.errors import UsageError, lookup
     from kpbench.sampling.samplers import SAMPLERS
     from kpbench.sampling.schedulers import SCHEDULERS
+    from kpbench.store.finding import find_study
     from kpbench.store.plan import read_plan
-    from kpbench.store.study import find_study
     from kpbench.studies.replay import replayed
 
     samplers, schedulers = (",".join(word.strip() for word in words.split(",")) for words in (samplers, schedulers))

@@ -91,7 +91,7 @@ def _page(study: str, out: Path, to: Path | None, *, faces: bool, watch: bool) -
     from kpbench.report.beside import progress_of
     from kpbench.report.verify.page import write_verification
     from kpbench.store.files import ASKED, REPORT
-    from kpbench.store.study import find_study
+    from kpbench.store.finding import find_study
 
     for place in (Path(study), out / study):
         if (place / ASKED).is_file():
@@ -117,7 +117,7 @@ def _tables(study: str, kind: str, name: str | None, out: Path, to: Path | None,
     from kpbench.report.figures import tables_of
     from kpbench.report.table_texts import FORMATS
     from kpbench.statistics.words import plural
-    from kpbench.store.study import find_study
+    from kpbench.store.finding import find_study
 
     kind_of_file(to, kind, SUFFIXES, default=kind)
     found = tables_of(find_study(study, out), name)

@@ -15,7 +15,7 @@ def write_index(names: Sequence[str], folder: Path | None, out: Path, to: Path |
     """
     from kpbench.errors import UsageError
     from kpbench.store.files import ASKED
-    from kpbench.store.study import every_study, find_studies
+    from kpbench.store.finding import every_study, find_studies
 
     if folder is not None:
         if not folder.is_dir():

@@ -45,7 +45,7 @@ def status(
 
     from kpbench.analysis.status import WORKED_ON
     from kpbench.errors import UsageError
-    from kpbench.store.study import find_studies
+    from kpbench.store.finding import find_studies
 
     if watch and as_json:
         raise UsageError("--watch redraws for a person, --json prints once for a program: give one of them")
@@ -80,7 +80,7 @@ def the_study(out: Path) -> Path:
     """
     from kpbench.errors import SHOWN, UsageError
     from kpbench.store.driver import is_worked_on, read_driver
-    from kpbench.store.study import every_study
+    from kpbench.store.finding import every_study
 
     found = every_study(out)
     held = {one: is_worked_on(one, read_driver(one)) for one in found}
@@ -97,7 +97,7 @@ def the_study(out: Path) -> Path:
 
 def wait_for(study: str, out: Path) -> None:
     """Waits until the study is there, for a command that is to begin it elsewhere."""
-    from kpbench.store.study import studies_named
+    from kpbench.store.finding import studies_named
 
     told = False
     while not studies_named(study, out):

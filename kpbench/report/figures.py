@@ -19,8 +19,8 @@ from kpbench.report.search.page_tables import SEARCH_TABLES
 from kpbench.report.search.reader import read_report_input
 from kpbench.report.tables import Table
 from kpbench.store.files import ASKED, no_collection
+from kpbench.store.finding import find_study
 from kpbench.store.plan import read_plan
-from kpbench.store.study import find_study
 
 
 def figure(study: str | Path, name: str, *, panel: int = 1, out: str | Path = "reports") -> go.Figure:

@@ -130,7 +130,7 @@ def refuse_other_plan(folder: Path, old: Plan, new: Plan, *, kept: bool = True) 
                 f"study {folder} has faces of an earlier version of {new.data_name} ({differences[0]}): continue it "
                 f"with --data {VERSIONED[new.data_name]}, or give another --name"
             )
-        if any("kept together as one person's" in note for note in old.data_notes):
+        if any("kept together as one person's" in note for note in old.data_notes):  # what earlier versions noted
             raise UsageError(
                 f"study {folder} began on a split of {new.data_name} that took each picture for a person; kpbench "
                 f"splits these faces otherwise now ({differences[0]}): `kpbench report` reads it, another --name "

@@ -1,29 +1,24 @@
-"""A study folder, found and opened for writing: one row a run, the readings of the sealed test, the models."""
+"""A study folder, opened for writing: one row a run, the readings of the sealed test, the models."""
 
-import difflib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kpbench.cell import RunResult, Value
-from kpbench.errors import UsageError, nearest
+from kpbench.cell import RunResult
+from kpbench.errors import UsageError
 from kpbench.store.driver import is_worked_on, read_driver
 from kpbench.store.files import (
-    ASKED,
     CHECKPOINTS,
-    INFERENCE,
     JOURNAL,
-    LATENCY,
     LOCK,
     MODELS,
     PLAN,
-    READ_BEFORE,
     READINGS,
     ROWS,
     SESSIONS,
@@ -32,115 +27,8 @@ from kpbench.store.files import (
     read_lines,
 )
 from kpbench.store.plan import Plan, read_plan, refuse_other_plan
+from kpbench.store.values import LINES, Reading, Session
 from kpbench.whole_file import naming, write_whole
-
-
-class Session(Value):
-    """One start of a command on a study.
-
-    Attributes:
-        totals: trials, final cells and their seeds that a search asks for; None for others and of earlier versions.
-    """
-
-    when: str
-    command: str
-    device: str
-    workers: int
-    versions: dict[str, str]
-    totals: dict[str, int] | None = None
-
-    @property
-    def recipe(self) -> str:
-        """The version of the code that trains: runs with the same cell and seed are the same within one alone."""
-        return self.versions.get("recipe", "1")
-
-
-class Reused(Value):
-    """Another study whose runs were taken over, or that had the same runs when this plan was made.
-
-    Attributes:
-        plan: its plan's digest.
-        contrasts: how many it had planned.
-        runs: those of this plan that it had.
-        versions: of its last session.
-    """
-
-    when: str
-    study: str
-    plan: str
-    contrasts: int
-    runs: int = 0
-    versions: dict[str, str]
-
-
-class Reading(Value):
-    """One opening of the sealed test split."""
-
-    when: str
-    command: str
-    model: str
-
-
-class ReadBefore(Value):
-    """Another study that had opened the same sealed test before this one did.
-
-    Attributes:
-        plan: its plan's digest.
-        readings: how often, for a network.
-    """
-
-    when: str
-    study: str
-    plan: str
-    readings: int
-
-
-class Latency(Value):
-    """How long a network takes for one face, as `networks.latency` measures it, in milliseconds.
-
-    Attributes:
-        network: identity of its parameters; `what` says them.
-        low, high: first and third quartile of `repeats` passes.
-    """
-
-    network: str
-    what: str
-    median: float
-    low: float
-    high: float
-    repeats: int
-    device: str
-    when: str
-
-
-class Inference(Value):
-    """How long a finalist's network takes for a batch of faces, in milliseconds, once training is over.
-
-    Attributes:
-        threads: of the CPU; 1 is its processor time, more is the time until the pass is done.
-        low, high: first and third quartile of the passes.
-    """
-
-    network: str
-    what: str
-    batch: int
-    threads: int
-    median: float
-    low: float
-    high: float
-    device: str
-    when: str
-
-
-LINES: Mapping[str, type[Value]] = {
-    ROWS: RunResult,
-    READINGS: Reading,
-    READ_BEFORE: ReadBefore,
-    SESSIONS: Session,
-    LATENCY: Latency,
-    INFERENCE: Inference,
-}
-"""The files of a study with a value a line."""
 
 
 class Study:
@@ -312,59 +200,6 @@ def _holds_results(folder: Path) -> bool:
     """Whether a run of a study is complete, or may become so: somebody may be at work on it."""
     done = any(row.settled for row in read_lines(folder / ROWS, RunResult))
     return done or is_worked_on(folder, read_driver(folder)) is not False
-
-
-def find_study(name: str, out: Path) -> Path:
-    """The folder of the one study that `studies_named` finds.
-
-    Raises:
-        UsageError: there is none, or several: a verification holds two.
-    """
-    found = find_studies(name, out)
-    if len(found) > 1:
-        raise UsageError(f"'{name}' is {len(found)} studies; name one: {', '.join(map(str, found))}")
-    return found[0]
-
-
-def find_studies(name: str, out: Path) -> list[Path]:
-    """The folders that `studies_named` finds.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if found := studies_named(name, out):
-        return found
-    names = [folder.relative_to(out).as_posix() for folder in every_study(out)]
-    last = {one.rpartition("/")[2]: one for one in names}
-    close = difflib.get_close_matches(name, last, n=1)  # a nested study goes by the last part of its name too
-    raise UsageError(f"no study '{name}' here or in {out}; {nearest(last[close[0]] if close else name, names)}")
-
-
-def studies_named(name: str, out: Path) -> list[Path]:
-    """A study given by path or by its name in `out`, those of a verification, or by the last part of their names."""
-    for folder in (Path(name), out / name):
-        if (folder / PLAN).is_file():
-            return [folder]
-        if (folder / ASKED).is_file():
-            return studies(folder)
-    return [folder for folder in every_study(out) if folder.name == name]
-
-
-def studies(out: Path) -> list[Path]:
-    """The study folders in `out`, by name."""
-    return sorted(plan.parent for plan in out.glob(f"*/{PLAN}"))
-
-
-def every_study(out: Path) -> list[Path]:
-    """The study folders in `out` and those inside verifications there, by name."""
-    return sorted([*studies(out), *(plan.parent for plan in out.glob(f"*/*/{PLAN}"))])
-
-
-def readable(folders: Iterable[Path]) -> Iterator[tuple[Path, Plan]]:
-    """The studies whose plan this version can read: another's damage stops nobody who only looks beside his own."""
-    for folder in folders:
-        with suppress(UsageError):
-            yield folder, read_plan(folder)
 
 
 def now() -> str:

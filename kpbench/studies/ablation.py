@@ -27,8 +27,9 @@ from kpbench.statistics.power import LARGEST_LOG, detectable_d
 from kpbench.statistics.verdicts import needed_seeds
 from kpbench.statistics.words import plural
 from kpbench.store.files import COSTS, PERSONS, PLAN
+from kpbench.store.finding import find_study
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Study, find_study, open_study
+from kpbench.store.study import Study, open_study
 from kpbench.studies.ablation_request import Ablate
 from kpbench.studies.confirmation import confirm, looks_to_run, not_fresh, note_readings
 from kpbench.studies.followed import followed

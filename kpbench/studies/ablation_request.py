@@ -24,8 +24,9 @@ from kpbench.space.design import (
 )
 from kpbench.space.recipes import plan_tuning
 from kpbench.statistics.looks import check_looks
+from kpbench.store.finding import find_study
 from kpbench.store.plan import Plan, bare
-from kpbench.store.study import find_study, now
+from kpbench.store.study import now
 from kpbench.studies.matching import MATCH, size_matched
 from kpbench.studies.measures import SHIFTS, under_shifts
 from kpbench.studies.planned_runs import every_cell

@@ -11,7 +11,8 @@ from kpbench.space.design import Design
 from kpbench.statistics.words import plural
 from kpbench.store.files import MODELS, READ_BEFORE, READINGS, ROWS, read_lines
 from kpbench.store.plan import read_plan
-from kpbench.store.study import ReadBefore, Reading, Study
+from kpbench.store.study import Study
+from kpbench.store.values import ReadBefore, Reading
 from kpbench.studies.official import confirm_row, model_file, score_floor
 from kpbench.studies.planned_runs import remove_model
 from kpbench.studies.preflight import Task

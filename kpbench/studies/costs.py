@@ -10,7 +10,8 @@ from kpbench.errors import UsageError
 from kpbench.networks.families import describe, flops
 from kpbench.networks.latency import REPEATS, latency
 from kpbench.sampling.samplers import SAMPLERS, propose
-from kpbench.store.study import Latency, now
+from kpbench.store.study import now
+from kpbench.store.values import Latency
 from kpbench.studies.preflight import CHECKED, Task
 from kpbench.task.objectives import OBJECTIVES
 

@@ -10,8 +10,8 @@ from kpbench.networks.families import count_parameters, describe
 from kpbench.space.reading import parameters_in
 from kpbench.space.space import with_part
 from kpbench.store.files import FLOOR, read_json
+from kpbench.store.finding import find_study
 from kpbench.store.plan import read_plan
-from kpbench.store.study import find_study
 from kpbench.studies.models import stored_run, trust_beside
 from kpbench.task.benchmark import parse_benchmark
 from kpbench.training.model_files import load_model

@@ -9,7 +9,8 @@ from kpbench.engine.resources import own_cpus
 from kpbench.networks.families import describe
 from kpbench.networks.latency import latency
 from kpbench.store.files import INFERENCE, read_lines
-from kpbench.store.study import Inference, Study, now
+from kpbench.store.study import Study, now
+from kpbench.store.values import Inference
 from kpbench.training.device import Device
 
 BATCHES = (1, 64)

@@ -14,7 +14,7 @@ from kpbench.networks.families import PREFIX, build, family_defaults
 from kpbench.networks.own import WRITTEN, OwnFile, admit, read_own, resolve, takes_hparams
 from kpbench.space.space import complete
 from kpbench.store.files import RESULT, ROWS, read_json, read_lines
-from kpbench.store.study import every_study, find_study, studies_named
+from kpbench.store.finding import every_study, find_study, studies_named
 from kpbench.studies.spaces import open_space
 
 FILES = (".safetensors", ".json", ".ts", ".pt", ".pth", ".onnx", ".p", ".pkl", ".model")

@@ -17,8 +17,10 @@ from kpbench.space.design import Design, whole_cell
 from kpbench.space.tuning import best_recipe, of_cell, tunings
 from kpbench.statistics.words import plural
 from kpbench.store.files import MODELS, REUSED, ROWS, SESSIONS, read_lines
+from kpbench.store.finding import readable, studies
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Reused, Session, Study, now, readable, studies
+from kpbench.store.study import Study, now
+from kpbench.store.values import Reused, Session
 from kpbench.studies.measures import Measure
 from kpbench.studies.official import model_file, score_row
 from kpbench.studies.preflight import Task

@@ -21,7 +21,8 @@ from kpbench.space.space import Defaults, SearchSpace, complete
 from kpbench.statistics.words import plural
 from kpbench.store.files import CHECKPOINTS, MODELS
 from kpbench.store.plan import Plan
-from kpbench.store.study import Session, now
+from kpbench.store.study import now
+from kpbench.store.values import Session
 from kpbench.studies.spaces import open_space
 from kpbench.task.benchmark import Benchmark, read_benchmark, with_rules
 from kpbench.task.scorer import VERSION as SCORER

@@ -15,8 +15,9 @@ from kpbench.errors import UsageError
 from kpbench.networks.own import OwnFile, is_own
 from kpbench.statistics.words import plural
 from kpbench.store.files import ROWS, SESSIONS, read_lines
+from kpbench.store.finding import find_study
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Session, find_study
+from kpbench.store.values import Session
 from kpbench.task.benchmark import Benchmark, parse_benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device

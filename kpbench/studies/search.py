@@ -24,7 +24,8 @@ from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.seeds import block_seed
 from kpbench.space.space import varied
 from kpbench.store.files import JOURNAL, LATENCY, MODELS, RESULT, ROWS, read_lines
-from kpbench.store.study import Latency, Study, open_study
+from kpbench.store.study import Study, open_study
+from kpbench.store.values import Latency
 from kpbench.studies.costs import Costing
 from kpbench.studies.followed import followed
 from kpbench.studies.forecast import forecast, minutes, sampled, slips

@@ -13,8 +13,9 @@ from kpbench.networks.own import WRITTEN
 from kpbench.sampling.samplers import SAMPLERS
 from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
 from kpbench.store.files import LATENCY, read_lines
+from kpbench.store.finding import find_study
 from kpbench.store.plan import Plan, bare, read_plan
-from kpbench.store.study import Latency, find_study
+from kpbench.store.values import Latency
 from kpbench.studies.costs import Costing
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
 from kpbench.task.objectives import OBJECTIVES, SCORE, objectives_asked

@@ -8,7 +8,7 @@ from kpbench.faces.datasets import load
 from kpbench.faces.faces import Splits
 from kpbench.store.files import SESSIONS, read_lines
 from kpbench.store.plan import VERSIONED, Plan
-from kpbench.store.study import Session
+from kpbench.store.values import Session
 from kpbench.studies.preflight import Say
 from kpbench.task.benchmark import SplitShares
 

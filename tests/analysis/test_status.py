@@ -12,7 +12,8 @@ from kpbench.cell import cell_id
 from kpbench.errors import UsageError
 from kpbench.store.driver import UnderWay, this_driver
 from kpbench.store.files import JOURNAL, PROGRESS, RESULT, ROWS, SESSIONS
-from kpbench.store.study import Session, open_study
+from kpbench.store.study import open_study
+from kpbench.store.values import Session
 from tests.ablation_rows import FLOOR_SCORES, study_folder
 from tests.store.test_study import PLAN, row
 from tests.verify_rows import REAL, verify_folder

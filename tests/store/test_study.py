@@ -13,18 +13,10 @@ from kpbench.errors import UsageError
 from kpbench.faces.parts import Parts
 from kpbench.store.files import ASKED, MODELS, READINGS, ROWS, SESSIONS, read_lines
 from kpbench.store.files import PLAN as PLAN_FILE
+from kpbench.store.finding import every_study, find_studies, find_study, studies
 from kpbench.store.plan import Plan, bare, read_plan
-from kpbench.store.study import (
-    Reading,
-    Session,
-    check_folder,
-    check_open,
-    every_study,
-    find_studies,
-    find_study,
-    open_study,
-    studies,
-)
+from kpbench.store.study import check_folder, check_open, open_study
+from kpbench.store.values import Reading, Session
 from kpbench.whole_file import naming
 from tests.faces.test_split import made, numbered
 

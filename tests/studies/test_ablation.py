@@ -24,7 +24,7 @@ from kpbench.statistics.keypoint_errors import SCALARS
 from kpbench.statistics.power import seeds_for
 from kpbench.store.files import MODELS, READINGS, read_lines
 from kpbench.store.plan import read_plan
-from kpbench.store.study import Reading
+from kpbench.store.values import Reading
 from kpbench.studies import ablation, planned_runs
 from kpbench.studies.ablation import ablate, dry_run
 from kpbench.studies.ablation_request import AblationRequest, prepare_ablation

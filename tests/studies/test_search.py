@@ -18,7 +18,7 @@ from kpbench.report.search.reader import read_report_input
 from kpbench.statistics.keypoint_errors import keypoint_metrics
 from kpbench.store.files import INFERENCE, JOURNAL, LATENCY, READINGS, RESULT, ROWS, SESSIONS, read_json, read_lines
 from kpbench.store.plan import read_plan
-from kpbench.store.study import Inference, Latency, Reading, Session
+from kpbench.store.values import Inference, Latency, Reading, Session
 from kpbench.studies import score
 from kpbench.studies.floor import floors
 from kpbench.studies.inference import settings

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from kpbench.cell import RunResult
 from kpbench.store.files import READ_BEFORE, READINGS, REUSED, SESSIONS, read_lines
+from kpbench.store.finding import every_study, readable
 from kpbench.store.plan import Plan
-from kpbench.store.study import ReadBefore, Reading, Reused, Session, every_study, now, readable
+from kpbench.store.study import now
+from kpbench.store.values import ReadBefore, Reading, Reused, Session
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from kpbench.analysis.cells import by_levels
 from kpbench.analysis.comparison.arms import Arm, arm_of, counted
 from kpbench.analysis.comparison.study import StudyRows
 from kpbench.errors import UsageError, nearest
-from kpbench.store.study import find_study, studies_named
+from kpbench.store.finding import find_study, studies_named
 
 
 def find_study_and_cell(word: str, out: Path) -> tuple[Path, str | None]:

@@ -13,7 +13,7 @@ from kpbench.space.design import Split
 from kpbench.statistics.verdicts import Why
 from kpbench.store.files import PERSONS, RESULT, ROWS, SESSIONS, no_collection, read_json, read_lines
 from kpbench.store.plan import Plan, read_plan
-from kpbench.store.study import Session
+from kpbench.store.values import Session
 
 COUNTED = ("final", "ablation")
 """Roles of the rows that count."""

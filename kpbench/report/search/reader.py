@@ -29,7 +29,7 @@ from kpbench.store.files import (
     read_lines,
 )
 from kpbench.store.plan import read_plan
-from kpbench.store.study import Inference, Latency, Reading, Session
+from kpbench.store.values import Inference, Latency, Reading, Session
 from kpbench.task.benchmark import parse_benchmark
 from kpbench.task.objectives import SCORE
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.plots.drawing import Marks
-from kpbench.store.study import Inference, Latency
+from kpbench.store.values import Inference, Latency
 from kpbench.task.objectives import SCORE
 
 

@@ -16,7 +16,7 @@ from kpbench.report.metrics import metric_cells, metric_columns
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.tables import Cell, Kind, Table
 from kpbench.statistics.words import ends_text, plural, short_count, short_names, show_number
-from kpbench.store.study import Inference
+from kpbench.store.values import Inference
 from kpbench.task.objectives import OBJECTIVES
 
 WIDE, SLOW = 0.5, 5.0

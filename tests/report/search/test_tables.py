@@ -14,7 +14,7 @@ from kpbench.report.search.tables import (
 )
 from kpbench.report.tables import Cell, columns, failure_lines, fixed_parameters, show
 from kpbench.statistics.keypoint_errors import SCALARS
-from kpbench.store.study import Inference
+from kpbench.store.values import Inference
 from tests.study_rows import FLOOR, grid_rows, row, some_metrics, study, tuned_rows
 
 
