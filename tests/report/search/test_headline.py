@@ -66,6 +66,7 @@ def test_above_the_floors_and_below_the_pass_mark():
         (214.0, "passed"),
         (110.0, "no pass: worse than the mean face, 114.0"),
         (90.0, "no pass: below the pass mark 100 and worse than the mean face, 114.0"),
+        (None, "open: the sealed test decides"),  # 150 on validation
     ],
 )
 def test_the_card_of_the_pass_mark_says_what_score_says(mean, says):
