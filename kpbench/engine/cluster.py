@@ -18,6 +18,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
+import scipy.linalg  # noqa: F401  (its BLAS has to be loaded to be limited)
+from threadpoolctl import threadpool_limits
 
 from kpbench.engine.resources import Resources, fitting
 from kpbench.errors import UsageError
@@ -36,6 +38,9 @@ class Cluster:
     A local one is started once it is asked for, and its files are gone when it is closed. One thread starts Ray, waits
     and ends it: Ray's processes are killed by the kernel when the thread that started them ends, which is how they die
     with a driver that is killed.
+
+    While Ray starts, BLAS computes in one thread. Ray forks this process, and a fork makes OpenBLAS end its threads:
+    a product of matrices that they share, computed meanwhile, would never end, nor would the fork.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -44,12 +49,15 @@ class Cluster:
         self._over = threading.Event()
         self._staged: tuple[Any, Any] = (None, None)
         self._thread: threading.Thread | None = None
+        self._limited = threading.Event()
 
     def start(self) -> None:
         """Begins to start Ray, without waiting for it."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._live, name="ray")
+            scratch = Path(tempfile.mkdtemp(prefix="kpb-"))  # short: Ray keeps sockets there, whose paths are limited
+            self._thread = threading.Thread(target=self._live, args=[scratch], name="ray")
             self._thread.start()
+            self._limited.wait()
 
     def scratch(self) -> Path:
         """A folder for files that need not last; waits until Ray has started.
@@ -104,19 +112,21 @@ class Cluster:
         if self._thread is not None:
             self._thread.join()
 
-    def _live(self) -> None:
-        scratch = Path(tempfile.mkdtemp(prefix="kpb-"))  # short: Ray keeps sockets below it, whose paths are limited
+    def _live(self, scratch: Path) -> None:
         for name in ("ray", "ray.tune", "ray.train"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         # Ray prints a paragraph for each worker that dies; a study's own line says it. There is no public switch.
         ray._private.worker._worker_logs_enabled = False
         try:
-            self._init(scratch)
+            with threadpool_limits(1, user_api="blas"):
+                self._limited.set()
+                self._init(scratch)
             self._started.set_result(scratch)
             self._over.wait()
         except BaseException as error:  # raised where the cluster is used
             self._started.set_exception(UsageError(self._refused(error)))
         finally:
+            self._limited.set()
             try:
                 ray.shutdown()
             finally:

@@ -1,6 +1,8 @@
 """One Ray a command: nothing is started that is not needed, and a start that fails leaves nothing behind."""
 
 import gc
+import subprocess
+import sys
 import tempfile
 import threading
 import weakref
@@ -84,3 +86,37 @@ def test_while_ray_shuts_down_no_reference_to_it_is_left_to_the_garbage_collecto
         one.leave()
     assert seen == [(False, None)]
     assert gc.isenabled()
+
+
+BESIDE = """
+import threading
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from kpbench.engine.cluster import cluster
+from kpbench.engine.resources import Resources
+
+
+def blas():
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+
+square, before, products = np.ones((600, 600)), blas(), 0
+with cluster(Resources(1)) as one:
+    one.start()
+    started = threading.Thread(target=one.scratch)
+    started.start()
+    while started.is_alive():
+        assert (square @ square)[0, 0] == 600
+        products += 1
+    assert blas() == before, "the limit ends when Ray has started"
+print(products)
+"""
+
+
+def test_matrices_are_multiplied_while_ray_starts():
+    # Ray's fork and OpenBLAS's threads waited for each other: without the limit both of two tries never ended.
+    done = subprocess.run([sys.executable, "-c", BESIDE], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10
