@@ -132,6 +132,59 @@ def test_the_cluster_files_are_well_formed():
     parse(yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"])
 
 
+def record(*required, **fields):
+    """A JSON schema of an object that has these fields and no others."""
+    return {"type": "object", "additionalProperties": False, "required": [*required], "properties": fields}
+
+
+def some(schema):
+    """A JSON schema of a list with at least one such item."""
+    return {"type": "array", "minItems": 1, "items": schema}
+
+
+TEXT, WHOLE = {"type": "string"}, {"type": "integer", "minimum": 0}
+TEXTS_BY_NAME = {"type": "object", "additionalProperties": TEXT}
+CONTAINER = record(
+    "name", "image", name=TEXT, image=TEXT, resources=record(limits=TEXTS_BY_NAME),
+    volumeMounts=some(record("name", "mountPath", name=TEXT, mountPath=TEXT)),
+)  # fmt: skip
+VOLUME = record("name", name=TEXT, persistentVolumeClaim=record("claimName", claimName=TEXT))
+POD = record("spec", spec=record("containers", containers=some(CONTAINER), volumes=some(VOLUME)))
+GROUP = {"rayStartParams": TEXTS_BY_NAME, "template": POD}
+SIZES = {"groupName": TEXT, "replicas": WHOLE, "minReplicas": WHOLE, "maxReplicas": WHOLE}
+WORKERS = record("groupName", "minReplicas", "maxReplicas", *GROUP, **SIZES, **GROUP)
+RAYJOB = record(
+    "apiVersion", "kind", "metadata", "spec",
+    apiVersion={"const": "ray.io/v1"}, kind={"const": "RayJob"}, metadata=record("name", name=TEXT),
+    spec=record(
+        entrypoint=TEXT, shutdownAfterJobFinishes={"type": "boolean"}, ttlSecondsAfterFinished=WHOLE,
+        submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode"]},
+        rayClusterSpec=record(
+            "headGroupSpec", rayVersion=TEXT, headGroupSpec=record(*GROUP, **GROUP),
+            workerGroupSpecs=some(WORKERS),
+        ),
+    ),
+)  # fmt: skip
+"""The fields that the example uses, as KubeRay's types have them (ray-project/kuberay, `ray-operator/apis/ray/v1`,
+`RayJobSpec`, `RayClusterSpec`, `HeadGroupSpec`, `WorkerGroupSpec`), and of a pod those of Kubernetes' core v1."""
+
+
+def test_the_kubernetes_job_has_the_fields_of_kuberays_types():
+    job = yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())
+    jsonschema.validate(job, RAYJOB)
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["rayVersion"] == ray.__version__
+    for broken in (
+        job | {"apiVersion": "ray.io/v2"},
+        job | {"spec": job["spec"] | {"submissionMode": "K8s"}},
+        job | {"spec": job["spec"] | {"entryPoint": "kpbench"}},
+        job
+        | {"spec": {"rayClusterSpec": cluster | {"headGroupSpec": {"template": cluster["headGroupSpec"]["template"]}}}},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(broken, RAYJOB)
+
+
 def test_each_example_is_used_by_a_test_and_told_in_a_document():
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
     names = [path.name for path in (ROOT / "examples").rglob("*.*") if path.is_file() and path.suffix != ".pyc"]

@@ -51,9 +51,10 @@ RULES: Mapping[str, tuple[tuple[int, int], ...]] = {
 REPLAYED: Mapping[str, Sequence[str]] = {
     "random": tuple(RULES),
     "evolution": tuple(RULES),
+    "additive": ("none", "rung at half", "rung at five eighths", "rung at three quarters"),
     "tpe": ("none", "rung at half", "rung at five eighths"),
 }
-"""The rules that each sampler is replayed with; TPE costs too much for all."""
+"""The rules that each sampler is replayed with; these two cost too much for all."""
 
 
 @dataclass(frozen=True)

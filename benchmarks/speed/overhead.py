@@ -24,9 +24,8 @@ from kpbench.engine.resources import Resources
 from kpbench.engine.running import run_queue
 from kpbench.engine.trials import Trials
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces, SealedFaces, Splits
+from kpbench.sampling import samplers, schedulers
 from kpbench.sampling.journal import Journal
-from kpbench.sampling.samplers import SAMPLERS
-from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
 from kpbench.seeds import derive
 from kpbench.store.files import JOURNAL
 from kpbench.store.study import Study
@@ -95,8 +94,8 @@ def _queue(task: Task, n: int) -> Iterator[tuple[Trials, list[tuple[float, float
             study=Study(Path(folder)),
             journal=Journal(Path(folder) / JOURNAL),
             space=task.space,
-            sampler=SAMPLERS["tpe"],
-            scheduler=SCHEDULERS[DEFAULT],
+            sampler=samplers.SAMPLERS[samplers.DEFAULT],
+            scheduler=schedulers.SCHEDULERS[schedulers.DEFAULT],
             facts=Facts("cpu", "none", task.size, 4),
             notify=mark,
             complete=task.complete,

@@ -1,12 +1,12 @@
 """Writes the pages and files that several commands write."""
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kpbench.cell import Params
-    from kpbench.networks.layer_shapes import Layer
     from kpbench.report.tables import Table
 
 
@@ -26,7 +26,7 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     with no_collection():
         if (design := read_plan(folder).design) is None:
             study = read_report_input(folder, faces=faces)
-            network = _layers(study.best.params if study.best else None)
+            network = _layers(folder, study.best.params if study.best else None)
             page = render(study, Beside(*progress_of(folder, study.rows), network))
         else:
             from kpbench.analysis.ablation.analysis import analyse
@@ -34,7 +34,7 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
 
             found = analyse(folder)
             of_baseline = (row.params for row in found.rows if design.baseline.items() <= row.params.items())
-            network = _layers(next(of_baseline, None))
+            network = _layers(folder, next(of_baseline, None))
             page = render_ablation(found, *read_sessions_and_readings(folder), Beside(*progress_of(folder), network))
     try:
         write(path, page)
@@ -43,16 +43,27 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     return path
 
 
-def _layers(params: "Params | None") -> "Table":
-    """The layers of a cell's network; none where this installation cannot build it, which costs a page no more."""
-    from kpbench.networks.layer_shapes import layer_shapes
-    from kpbench.report.beside import layer_table
+def _layers(folder: Path, params: "Params | None") -> "Table":
+    """The layers of a cell's network; none where this installation cannot build it, which costs a page no more.
 
-    found: list[Layer] = []
-    if params is not None:
+    They are kept in the study, so that a page written again needs no torch.
+    """
+    from kpbench.cell import network_id
+    from kpbench.report.beside import layer_table
+    from kpbench.store.files import LAYERS, read_json
+    from kpbench.whole_file import write_whole
+
+    if params is None:
+        return layer_table([])
+    network, kept = network_id(params), read_json(folder / LAYERS) or {}
+    if kept.get("network") != network:
+        from kpbench.networks.layer_shapes import layer_shapes
+
+        kept = {"network": network, "layers": []}
         with suppress(Exception):
-            found = layer_shapes(params)
-    return layer_table(found)
+            kept["layers"] = layer_shapes(params)
+            write_whole(folder / LAYERS, json.dumps(kept).encode())
+    return layer_table(kept["layers"])
 
 
 def refuse_place(path: Path | None) -> None:

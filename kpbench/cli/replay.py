@@ -14,7 +14,7 @@ def replay(
     study: Annotated[str, typer.Argument(help="A study with every cell trained in full: its folder, or its name.")],
     samplers: Annotated[
         str, typer.Option(help="Who chooses cells (`kpbench ls samplers`); gp takes seconds a trial, hours in all.")
-    ] = "random,tpe,evolution",
+    ] = "random,additive,tpe",
     schedulers: Annotated[str, typer.Option(help="Early stopping, each with each sampler.")] = "none,asha_late",
     replays: Annotated[int, typer.Option(min=LEAST, help="Searches of each.")] = 200,
     near: Annotated[str, typer.Option(help="How far below the best score a cell is as good: 1% or 0.01.")] = "1%",

@@ -86,15 +86,16 @@ def report(
 
 
 def _page(study: str, out: Path, to: Path | None, *, faces: bool, watch: bool) -> int:
-    from kpbench.analysis.verify import read_verification
     from kpbench.cli.pages import write_report
     from kpbench.report.beside import progress_of
-    from kpbench.report.verify.page import write_verification
     from kpbench.store.files import ASKED, REPORT
     from kpbench.store.finding import find_study
 
     for place in (Path(study), out / study):
         if (place / ASKED).is_file():
+            from kpbench.analysis.verify import read_verification
+            from kpbench.report.verify.page import write_verification
+
             if to is not None:
                 raise UsageError(f"{place} holds a verification, whose page lies beside its studies; leave out --to")
             if watch:

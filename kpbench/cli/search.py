@@ -39,10 +39,10 @@ def search(
         str | None, typer.Option(help="Instead of --epochs: images a run sees, 2.6M or 93k; in whole epochs.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of each trial.")] = 1,
-    sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "tpe",
+    sampler: Annotated[str, typer.Option(help="Who chooses cells (`kpbench ls samplers`).")] = "additive",
     scheduler: Annotated[
-        str, typer.Option(help="Early stopping: asha_late, asha_half, asha (a third) or none.")
-    ] = "asha_late",
+        str, typer.Option(help="Early stopping: none, asha_late, asha_half or asha (a third).")
+    ] = "none",
     warm_start: Annotated[
         str | None, typer.Option(help="Study whose cells the sampler is shown; none of them counts as a trial.")
     ] = None,

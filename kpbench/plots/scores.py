@@ -44,6 +44,8 @@ def geometric_mean(scores: Iterable[float]) -> float:
     Infinity if one score is infinite, 0 if one is 0, NaN for no scores or a NaN among them.
     """
     values = list(scores)
+    if len(values) == 1:
+        return values[0] if values[0] >= 0 else math.nan
     if not values or any(math.isnan(value) or value < 0 for value in values):
         return math.nan
     if math.inf in values:

@@ -31,8 +31,13 @@ def evolution(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> It
             yield drawn(space, draw)
             continue
         parent, _ = max(draw.sample(population, TOURNAMENT), key=lambda one: one[1])
-        name = draw.choice(list(settled(space, parent)))
-        yield {**parent, name: _mutated(space.factors[name], parent[name], draw)}
+        yield child(space, parent, draw)
+
+
+def child(space: SearchSpace, parent: Point, draw: Random) -> Point:
+    """A point with one mutation of a parameter that applies."""
+    name = draw.choice(list(settled(space, parent)))
+    return {**parent, name: _mutated(space.factors[name], parent[name], draw)}
 
 
 def _mutated(parameter: Parameter, value: Scalar, draw: Random) -> Scalar:

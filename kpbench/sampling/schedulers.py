@@ -69,11 +69,12 @@ def stops(
 
 
 SCHEDULERS: Mapping[str, Scheduler] = {
+    "none": never,
     "asha_late": asha_late,
     "asha_half": asha_half,
     "asha": asha,
-    "none": never,
 }
 """A plan names its rule, so a name never changes its meaning: a better rule is another line."""
 
-DEFAULT = "asha_late"
+DEFAULT = "none"
+"""No rule saves images beside a sampler that learns: `benchmarks/search/`, `reports/LOG.md`."""

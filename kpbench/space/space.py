@@ -88,7 +88,7 @@ class SearchSpace:
         meaning = json.dumps(tomllib.loads(self.text), sort_keys=True)
         return hashlib.sha256(meaning.encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def factors(self) -> dict[str, Parameter]:
         """The parameters that can take more than one value."""
         return {name: p for name, p in self.parameters.items() if can_vary(p)}

@@ -18,7 +18,7 @@ PLAN, ROWS, READINGS, SESSIONS = "plan.json", "rows.jsonl", "test_readings.jsonl
 JOURNAL, MODELS, FLOOR, EXAMPLES = "journal.jsonl", "models", "floor.json", "examples.npz"
 COSTS, RESULT, REPORT, LOCK = "costs.json", "result.json", "report.html", ".lock"
 REUSED, PERSONS, WARM, CHECKPOINTS = "reused.jsonl", "persons.json", "warm.jsonl", "checkpoints"
-PROGRESS, LATENCY, INFERENCE = "progress.json", "latency.jsonl", "inference.jsonl"
+PROGRESS, LATENCY, INFERENCE, LAYERS = "progress.json", "latency.jsonl", "inference.jsonl", "layers.json"
 READ_BEFORE = "test_read_before.jsonl"
 ASKED = "asked.json"
 """What the two studies of a verification are; beside them, in a folder that is no study itself."""

@@ -10,8 +10,9 @@ from kpbench.engine.trackers import check_tracker
 from kpbench.errors import UsageError, lookup
 from kpbench.faces.faces import Splits
 from kpbench.networks.own import WRITTEN
+from kpbench.sampling import samplers, schedulers
 from kpbench.sampling.samplers import SAMPLERS
-from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
+from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.store.files import LATENCY, read_lines
 from kpbench.store.finding import find_study
 from kpbench.store.plan import Plan, bare, read_plan
@@ -48,8 +49,8 @@ class SearchRequest:
     epochs: int | None = None
     images: int | None = None
     seeds: int = 1
-    sampler: str = "tpe"
-    scheduler: str = DEFAULT
+    sampler: str = samplers.DEFAULT
+    scheduler: str = schedulers.DEFAULT
     warm_start: str | None = None
     workers: int = 2
     threads: int = THREADS
@@ -161,7 +162,7 @@ def prepare_search(request: SearchRequest) -> Search:
     if request.warm_start is not None and not sampler.learns:
         raise UsageError(
             f"--warm-start shows the sampler what another study found, and '{request.sampler}' looks at nothing: leave "
-            "it out, or use tpe"
+            f"it out, or use {samplers.DEFAULT}"
         )
     lookup(SCHEDULERS, request.scheduler, "scheduler")
     if request.network is not None and not WRITTEN.fullmatch(request.network):
@@ -180,7 +181,8 @@ def prepare_search(request: SearchRequest) -> Search:
     )
     if sampler.ask is None and task.space.size is None:
         raise UsageError(
-            f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; use tpe"
+            f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; "
+            f"use {samplers.DEFAULT}"
         )
     warm = None if request.warm_start is None else find_study(request.warm_start, request.out)
     prepared = Search(request, task, objectives, warm)

@@ -14,7 +14,7 @@ from kpbench.engine.trials import Trials
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import LIVES, Journal
 from kpbench.sampling.samplers import SAMPLERS
-from kpbench.sampling.schedulers import DEFAULT, SCHEDULERS
+from kpbench.sampling.schedulers import SCHEDULERS
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 from kpbench.space.space import complete
@@ -166,10 +166,15 @@ def test_an_epoch_that_comes_again_is_not_counted_twice(study):
 
 
 @pytest.mark.parametrize("objectives", [("score",), ("score", "params")])
-@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+@pytest.mark.parametrize("sampler", ["additive", "tpe", "grid"])
 @pytest.mark.parametrize("cut", [0, 1, 5, 13, 23])
 def test_a_study_that_was_cut_ends_like_one_that_was_not(tmp_path, sampler, cut, objectives):
-    more = {"sampler": SAMPLERS[sampler], "scheduler": SCHEDULERS[DEFAULT], "n_trials": 12, "objectives": objectives}
+    more = {
+        "sampler": SAMPLERS[sampler],
+        "scheduler": SCHEDULERS["asha_late"],
+        "n_trials": 12,
+        "objectives": objectives,
+    }
     with open_study(tmp_path / "whole", PLAN) as study:
         play(trials(study, **more), quality)
         whole = [row[1:] for row in table(study)]
@@ -320,7 +325,7 @@ def test_with_several_objectives_the_rung_weighs_what_is_known(study):
     queue = trials(
         study,
         objectives=("score", "params"),
-        scheduler=SCHEDULERS[DEFAULT],
+        scheduler=SCHEDULERS["asha_late"],
         n_trials=36,
         costs=lambda cell: {"params": cost[cell["network.depth"]]},
         facts=Facts("cpu", "dd", lambda params: (cost[params["network.depth"]], 0.1), 20),

@@ -14,6 +14,7 @@ from optuna.trial import FixedTrial, TrialState
 from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
+from kpbench.sampling.additive import START
 from kpbench.sampling.journal import Journal
 from kpbench.sampling.optuna_study import BEST, REMEMBERED, STARTUP, remembered
 from kpbench.sampling.points import drawn, settled, told_elsewhere
@@ -69,13 +70,14 @@ def proposals(space, sampler, scores, state=TrialState.COMPLETE):
     return [propose(space, history, set(), seed=seed, **asked) for seed in range(3)]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2", "evolution", "cma_es", "random"])
+@pytest.mark.parametrize("sampler", ["additive", "tpe", "gp", "nsga2", "evolution", "cma_es", "random"])
 def test_the_first_trials_are_those_of_the_page_on_search(sampler):
     """Scores change nothing before so many trials have ended, and something after."""
     space = read("cnn_tune")
     page = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
     (line,) = re.findall(rf"^\| `{sampler}`(?:, `grid`)? \| (.+?) \|", page, flags=re.M)
-    first = {"random": 40, "cma_es": 4 + int(3 * math.log(len(space.factors)))}.get(sampler, STARTUP)
+    counts = {"random": 40, "additive": START, "cma_es": 4 + int(3 * math.log(len(space.factors)))}
+    first = counts.get(sampler, STARTUP)
     assert sampler == "random" or (f"until {first} " in line) != (sampler == "cma_es")
 
     def learns(n, state=TrialState.COMPLETE):
@@ -102,8 +104,9 @@ def test_enumeration_comes_in_a_seeded_order_whatever_the_sampler(tmp_path):
     assert cells != list(space.cells())
 
 
-def test_tpe_learns(tmp_path):
-    """On a planted optimum TPE's later trials are better than its first ones."""
+@pytest.mark.parametrize("sampler", ["additive", "tpe"])
+def test_it_learns(sampler, tmp_path):
+    """On a planted optimum the later trials are better than the first ones."""
     space = read("cnn_tune")
     journal = Journal(tmp_path / "j.jsonl")
     scores = []
@@ -112,7 +115,7 @@ def test_tpe_learns(tmp_path):
             space,
             journal.history(),
             journal.seen(),
-            sampler=SAMPLERS["tpe"],
+            sampler=SAMPLERS[sampler],
             seed=3,
             enumerated=False,
             legal=lambda cell: True,
