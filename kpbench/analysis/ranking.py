@@ -7,9 +7,9 @@ from kpbench.once import once
 from kpbench.task.score import mean_score
 
 
-def last_of_each(rows: Sequence[RunResult]) -> list[RunResult]:
+def last_of_each(rows: Sequence[RunResult]) -> tuple[RunResult, ...]:
     """One row for each trial's seed and each planned run: the last, where it was run again or confirmed."""
-    return list({(row.role, row.trial, row.cell, row.seed): row for row in rows}.values())
+    return tuple({(row.role, row.trial, row.cell, row.seed): row for row in rows}.values())
 
 
 @once

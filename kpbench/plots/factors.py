@@ -61,15 +61,22 @@ class Factor:
 
 
 @once
+def columns(rows: Sequence[RunResult]) -> Mapping[str, list[Scalar | None]]:
+    """Every parameter's value in each row, None where it has no part."""
+    params = [row.params for row in rows]
+    names = {name for shape in set(map(tuple, params)) for name in shape}
+    return {name: [found.get(name) for found in params] for name in names}
+
+
+@once
 def varying(rows: Sequence[RunResult]) -> tuple[Factor, ...]:
     """The parameters that vary among the rows, `family` first, then by name.
 
     One that has a single value wherever it has a part follows from the others, and is none.
     """
-    params = [row.params for row in rows]
-    names = {name for shape in set(map(tuple, params)) for name in shape}
-    order = sorted(names, key=lambda name: (name != "family", name))
-    factors = (_factor(name, [found.get(name) for found in params]) for name in order)
+    values = columns(rows)
+    order = sorted(values, key=lambda name: (name != "family", name))
+    factors = (_factor(name, values[name]) for name in order)
     return tuple(factor for factor in factors if len(factor.levels) - (None in factor.levels) > 1)
 
 

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kpbench.cell import RunResult
 from kpbench.statistics.scale import rmse_px
 from kpbench.statistics.words import plural
@@ -94,6 +97,12 @@ class ScoreAxis:
         return (score - self.low) / (self.high - self.low)
 
 
+def _drawable(scores: Iterable[float | None]) -> NDArray[np.float64]:
+    """Those that have a place on an axis, (N,)."""
+    found = np.array([math.nan if score is None else score for score in scores], dtype=np.float64)
+    return found[(found > 0) & (found < math.inf)]
+
+
 def outlying(scores: Iterable[float | None]) -> float:
     """The least score that an axis has to hold; below it lie those few that would squeeze all the others, if any.
 
@@ -101,11 +110,12 @@ def outlying(scores: Iterable[float | None]) -> float:
     all do, on logarithms; a span counts as that of a factor of `NEAR` at least. The highest scores are never outlying:
     they are what a reader looks for.
     """
-    found = sorted(score for score in scores if score is not None and drawable(score))
+    found = np.sort(_drawable(scores))
     if len(found) < FEWEST:
         return 0.0
-    spans = [math.log(max(found[-1] / low, NEAR)) for low in found[: 1 + max(1, len(found) // 10)]]
-    return next((found[at] for at, span in enumerate(spans) if at and span < spans[0] / 2), 0.0)
+    spans = np.log(np.maximum(found[-1] / found[: 1 + max(1, len(found) // 10)], NEAR))
+    at = np.flatnonzero(spans < spans[0] / 2)
+    return float(found[at[0]]) if len(at) else 0.0
 
 
 def kept(scores: Sequence[float]) -> list[float]:
@@ -116,7 +126,7 @@ def kept(scores: Sequence[float]) -> list[float]:
 
 def beyond(axis: ScoreAxis, scores: Iterable[float | None]) -> tuple[str, ...]:
     """A sentence on the runs, one score each, that lie below an axis; none where all are on it."""
-    count = sum(score is not None and drawable(score) and score < axis.low for score in scores)
+    count = int((_drawable(scores) < axis.low).sum())
     return (f"{plural(count, 'run')} beyond the axis, below {show_score(axis.low)}.",) if count else ()
 
 
@@ -129,13 +139,12 @@ def score_axis(
     It is logarithmic where they span more than a factor of `FAR`, or where `log` asks for it.
     No drawable score at all gives the axis of the marks, and none of those an axis from 1 to 1000.
     """
-    found = [score for score in scores if score is not None and drawable(score)]
-    least = outlying(found) if least is None else least
-    found = [score for score in found if score >= least]
+    found = _drawable(scores)
+    found = found[found >= (outlying(found) if least is None else least)]
     lines = [mark for mark in marks if drawable(mark)]
-    if not found:
-        found = lines or [1.0, 1000.0]
-    low, high = min(found), max(found)
+    if not len(found):
+        found = np.array(lines or [1.0, 1000.0])
+    low, high = float(found.min()), float(found.max())
     wide = max(high / low, CLOSE) * 1.001  # a mark that leaves just half is near
     ends = (low / wide, high * wide) if log or wide > FAR else (low - (wide - 1) * low, high + (wide - 1) * low)
     near = [mark for mark in lines if max(low / NEAR, ends[0]) <= mark <= min(high * NEAR, ends[1])]

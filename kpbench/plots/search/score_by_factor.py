@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kpbench.cell import RunResult
 from kpbench.once import once
 from kpbench.plots.drawing import Drawing, Key, Marks, Panel, calm, score_layout
-from kpbench.plots.factors import Factor, on_scales, show_level, trials_of, varying
+from kpbench.plots.factors import Factor, columns, on_scales, show_level, trials_of, varying
 from kpbench.plots.references import Line, add_lines, reference_axis
 from kpbench.plots.scores import (
     ScoreAxis,
@@ -63,7 +63,7 @@ class Level:
     failed: int
 
 
-def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
+def by_level(trials: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
     """The trials grouped by the levels of a factor, groups without a run left out.
 
     A range is cut into five parts; the runs that do not have the parameter are a group of their own without a place.
@@ -77,8 +77,7 @@ def by_level(rows: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
             for at, part in enumerate(pairwise(edges))
         }
         names[BINS] = (show_level(None), math.nan)
-    trials = trials_of(rows)
-    values = [row.params.get(factor.name) for row in trials]
+    values = columns(trials)[factor.name]
     if factor.ranged:
         parts = (factor.all_scaled(values) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
         places = np.where(np.isnan(parts), BINS, np.minimum(BINS - 1, np.nan_to_num(parts).astype(int)))
@@ -108,14 +107,15 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     factors = on_scales(varying(trials), marks.ranges)
     if not factors:
         return Drawing(notes=("No parameter varies among the runs so far.",))
+    last = [(_last_score(row), row) for row in trials]
     shown = sorted(
-        (row for row in trials if drawable(_last_score(row))),
-        key=lambda row: (row.state == "complete", _last_score(row)),
+        ((score, row) for score, row in last if drawable(score)), key=lambda one: (one[1].state == "complete", one[0])
     )
-    if not any(row.state == "complete" for row in shown):
+    if not any(row.state == "complete" for _, row in shown):
         return Drawing(notes=("No run is complete with a score, so there is nothing to compare.",))
-    drawn = thinned(shown, MOST_POINTS)
-    axis, lines, line_keys = reference_axis(map(_last_score, shown), marks, split="val")
+    drawn = [row for _, row in thinned(shown, MOST_POINTS)]
+    scores = [score for score, _ in shown]
+    axis, lines, line_keys = reference_axis(scores, marks, split="val")
     names = short_names(factor.name for factor in factors)
     levels = {one.name: by_level(trials, one) for one in factors}
     single = [one for one in factors if not any(level.complete > 1 for level in levels[one.name])]
@@ -129,8 +129,8 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     keys = [Key("complete run", "run", "dot"), Key("geometric mean of complete runs", "first", "bar")]
     if any(row.state == "pruned" for row in drawn):
         keys.insert(1, Key("stopped early, last score, not in the mean", "pruned", "cross"))
-    scores, _, failed = outcomes(trials)
-    infinite = scores.count(math.inf)
+    complete, _, failed = outcomes(trials)
+    infinite = complete.count(math.inf)
     sentences = (
         f"Not drawn, as no value has two complete runs: {', '.join(names[one.name] for one in single)}.",
         f"Drawn: {len(drawn):,} of {len(shown):,} runs, evenly spaced by score; the means are of all complete runs.",
@@ -139,7 +139,7 @@ def draw_score_by_factor(rows: Sequence[RunResult], marks: Marks) -> Drawing:
         "the mean of their level is infinite.",
     )
     said = compress(sentences, (single, len(shown) > len(drawn), failed, infinite))
-    notes = (*said, *beyond(axis, map(_last_score, shown)))
+    notes = (*said, *beyond(axis, scores))
     return Drawing(panels, (*keys, *line_keys), notes)
 
 

@@ -134,8 +134,8 @@ def metrics_table(study: ReportInput) -> Table:
     for row in study.rows:
         if row.role == "final":
             finals.setdefault(row.cell, []).append(row)
-    for cell in standings(study.rows):
-        if means := metric_means(finals.get(cell.cell, [])):
+    for cell in (one for one in standings(study.rows) if one.cell in finals):
+        if means := metric_means(finals[cell.cell]):
             runs = max(one.n for one in means.values())
             found.append((describe(cell.params, factors) or "the cell", cell.cell, str(runs), *metric_cells(means)))
     return Table("Metrics of the final runs", kinds, found)

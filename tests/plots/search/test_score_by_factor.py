@@ -3,7 +3,7 @@ import math
 import pytest
 
 from kpbench.plots.drawing import Marks
-from kpbench.plots.factors import varying
+from kpbench.plots.factors import trials_of, varying
 from kpbench.plots.search.score_by_factor import by_level, draw_score_by_factor
 from tests.study_rows import FLOOR, row, tuned_rows
 
@@ -25,6 +25,7 @@ def test_an_infinite_score_makes_its_levels_mean_infinite():
 
 def test_final_runs_are_in_no_mean():
     rows = [row({"a": 1}, score=10.0), row({"a": 2}, score=10.0), row({"a": 2}, trial=None, score=500.0)]
+    rows = trials_of(rows)
     assert [level.mean for level in by_level(rows, varying(rows)[0])] == [pytest.approx(10.0)] * 2
 
 
