@@ -55,9 +55,7 @@ def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Ite
         told, ranks = _told(known, complete)
         running = [trial for trial in known if not trial.state.is_finished()]
         best = [filled(space, varying(told[at])) for at in np.argsort(-ranks, kind="stable")[:PARENTS]]
-        points = [drawn(space, draw) for _ in range(DRAWN)]
-        points += [child(space, one, draw) for one in best for _ in range(DRAWN // 10)]
-        new = list({tuple(cell.items()): cell for cell in (settled(space, point) for point in points)}.values())
+        new = _candidates(space, known, best, draw)
         with threadpool_limits(1, user_api="blas"):  # more of them only wait for each other, beside what trains
             improvement = _improvement(space, [*map(varying, told)], ranks, [*map(varying, running)], new)
         # Equal ones stay in the order in which they were drawn; rounding would order them by the processor.
@@ -65,6 +63,15 @@ def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Ite
             yield {**drawn(space, draw), **new[at]}
     while True:
         yield drawn(space, draw)
+
+
+def _candidates(space: SearchSpace, known: Sequence[FrozenTrial], best: Sequence[Point], draw: Random) -> list[Params]:
+    """Different cells that were not tried, but for those of another study; one of any kind where none is left."""
+    points = [drawn(space, draw) for _ in range(DRAWN)]
+    points += [child(space, one, draw) for one in best for _ in range(DRAWN // 10)]
+    cells = {frozenset(cell.items()): cell for cell in (settled(space, point) for point in points)}
+    tried = {frozenset(varying(trial).items()) for trial in known if trial.number >= 0}
+    return [cell for items, cell in cells.items() if items not in tried] or [settled(space, points[0])]
 
 
 def _told(

@@ -114,3 +114,9 @@ def test_workers_are_sent_to_different_places(space):
 
 def test_it_is_the_default():
     assert SAMPLERS[DEFAULT].ask is additive
+
+
+def test_what_was_tried_is_no_candidate_but_what_another_study_tried_is(space):
+    told = (cell(2), 100.0), (cell(3), 120.0), (cell(4), 140.0), (cell(2, "spatial", 0.2), 110.0)
+    assert cell(4) not in given(space, known(space, *told), 20)
+    assert cell(4) in given(space, told_elsewhere(space, told), 20)
