@@ -37,7 +37,7 @@ def test_the_figures_fit_60_columns_and_say_what_they_are(kpbench, study):
     assert "9 cells, 4 seeds, 8 epochs of 2 images; 50 replays each" in words
     assert "Best by the mean score over the other seeds; within 1 % of it: 1 of 9 cells" in words
     assert "regret after 3 whole trials, 48 images" in words
-    for name in ("random + asha_late", "tpe + none", "tpe + asha_late", "evolution + none", "evolution + asha_late"):
+    for name in ("random + asha_late", "additive + none", "additive + asha_late", "tpe + none", "tpe + asha_late"):
         assert out.count(name) == 3
         assert f"{name} needs " in words or f"{name} undecided, " in words
     assert out.count("random + none") == 2

@@ -65,7 +65,7 @@ def test_a_dry_run_says_what_the_sampler_knows(asked, first, tmp_path):
     said = dry_run(prepare_search(request), quiet)
     assert said["warm_start"]["cells"] == 4
     options = {"gpus_per_trial": None, "trial_timeout_s": None, "address": None}
-    knows = f"trials      2, chosen by tpe, which knows 4 cells of {first}"
+    knows = f"trials      2, chosen by additive, which knows 4 cells of {first}"
     assert knows in list(search_lines(said | options))
     every = dry_run(prepare_search(replace(request, n_trials=6)), quiet)
     nothing = f"trials      6, every cell once, so that the 4 cells of {first} change nothing"
@@ -74,7 +74,7 @@ def test_a_dry_run_says_what_the_sampler_knows(asked, first, tmp_path):
 
 @pytest.mark.parametrize("sampler", ["random", "grid"])
 def test_a_sampler_that_learns_nothing_takes_no_warm_start(asked, first, tmp_path, sampler):
-    with pytest.raises(UsageError, match=f"'{sampler}' looks at nothing: leave it out, or use tpe"):
+    with pytest.raises(UsageError, match=f"'{sampler}' looks at nothing: leave it out, or use additive"):
         run({**wider(asked, tmp_path), "sampler": sampler}, warm_start="first", name="second")
     assert not (asked["out"] / "second").exists()
 
