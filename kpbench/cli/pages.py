@@ -49,21 +49,25 @@ def _layers(folder: Path, params: "Params | None") -> "Table":
     They are kept in the study, so that a page written again needs no torch.
     """
     from kpbench.cell import network_id
+    from kpbench.errors import UsageError
     from kpbench.report.beside import layer_table
     from kpbench.store.files import LAYERS, read_json
+    from kpbench.version import __version__
     from kpbench.whole_file import write_whole
 
     if params is None:
         return layer_table([])
-    network, kept = network_id(params), read_json(folder / LAYERS) or {}
-    if kept.get("network") != network:
-        from kpbench.networks.layer_shapes import layer_shapes
+    of, found = [network_id(params), __version__], []
+    with suppress(UsageError, KeyError):  # damaged ones are made again
+        kept = read_json(folder / LAYERS)
+        if kept is not None and kept["of"] == of:
+            return layer_table(kept["layers"])
+    from kpbench.networks.layer_shapes import layer_shapes
 
-        kept = {"network": network, "layers": []}
-        with suppress(Exception):
-            kept["layers"] = layer_shapes(params)
-            write_whole(folder / LAYERS, json.dumps(kept).encode())
-    return layer_table(kept["layers"])
+    with suppress(Exception):
+        found = layer_shapes(params)
+        write_whole(folder / LAYERS, json.dumps({"of": of, "layers": found}).encode())
+    return layer_table(found)
 
 
 def refuse_place(path: Path | None) -> None:

@@ -39,8 +39,11 @@ LENGTH = 0.3
 KEPT = 100
 """So many of the best and of the newest trials are modelled, so that a long search asks as fast as a short one."""
 
-DRAWN, PARENTS = 200, 5
-"""Points drawn at random for one trial, and best known ones that are changed, each `DRAWN // 10` times."""
+DRAWN, PARENTS, CHILDREN = 200, 5, 20
+"""Points drawn at random for one trial, and best known ones that are changed, each so many times."""
+
+CANDIDATES = DRAWN + PARENTS * CHILDREN
+"""Points whose expected improvement is known; the first of them may have been tried, or be against the rules."""
 
 
 def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Iterator[Point]:
@@ -55,7 +58,9 @@ def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Ite
         told, ranks = _told(known, complete)
         running = [trial for trial in known if not trial.state.is_finished()]
         best = [filled(space, varying(told[at])) for at in np.argsort(-ranks, kind="stable")[:PARENTS]]
-        new = _candidates(space, known, best, draw)
+        points = [drawn(space, draw) for _ in range(DRAWN)]
+        points += [child(space, one, draw) for one in best for _ in range(CHILDREN)]
+        new = list({tuple(cell.items()): cell for cell in (settled(space, point) for point in points)}.values())
         with threadpool_limits(1, user_api="blas"):  # more of them only wait for each other, beside what trains
             improvement = _improvement(space, [*map(varying, told)], ranks, [*map(varying, running)], new)
         # Equal ones stay in the order in which they were drawn; rounding would order them by the processor.
@@ -63,15 +68,6 @@ def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Ite
             yield {**drawn(space, draw), **new[at]}
     while True:
         yield drawn(space, draw)
-
-
-def _candidates(space: SearchSpace, known: Sequence[FrozenTrial], best: Sequence[Point], draw: Random) -> list[Params]:
-    """Different cells that were not tried, but for those of another study; one of any kind where none is left."""
-    points = [drawn(space, draw) for _ in range(DRAWN)]
-    points += [child(space, one, draw) for one in best for _ in range(DRAWN // 10)]
-    cells = {frozenset(cell.items()): cell for cell in (settled(space, point) for point in points)}
-    tried = {frozenset(varying(trial).items()) for trial in known if trial.number >= 0}
-    return [cell for items, cell in cells.items() if items not in tried] or [settled(space, points[0])]
 
 
 def _told(

@@ -72,19 +72,14 @@ class Journal:
         return [trial for trial in self._trials() if not self._void(trial)]
 
     def shown(self) -> list[FrozenTrial]:
-        """The history as samplers see it: with several objectives each value as a gain, the better the larger.
-
-        Trials stopped early are shown as running then: Optuna's TPE fails on one that is pruned, and counts both among
-        those that are not good.
-        """
+        """The history as samplers see it: with several objectives each value as a gain, the better the larger."""
         return self.history() if len(self.objectives) == 1 else [self._as_gains(trial) for trial in self.history()]
 
     def _as_gains(self, trial: FrozenTrial) -> FrozenTrial:
+        if trial.state is not TrialState.COMPLETE:
+            return trial
         shown = copy(trial)
-        if trial.state is TrialState.COMPLETE:
-            shown.values = gains(trial.values, self.objectives)
-        elif trial.state is TrialState.PRUNED:
-            shown.state = TrialState.RUNNING
+        shown.values = gains(trial.values, self.objectives)
         return shown
 
     def seen(self) -> Set[str]:

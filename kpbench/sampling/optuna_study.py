@@ -60,11 +60,21 @@ def _asked(
     """What a sampler suggests after this history; what it has just suggested it sees as under way."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a study made for each ask is no news
     asked = distributions(space)
-    shown = _Continued([_filled(space, trial, asked, attrs(trial)) for trial in remembered(known)])
     objectives = max((len(trial.values or [0]) for trial in known), default=1)
+    told = remembered(known) if objectives == 1 else map(_never_pruned, remembered(known))
+    shown = _Continued([_filled(space, trial, asked, attrs(trial)) for trial in told])
     study = optuna.create_study(storage=shown, directions=["maximize"] * objectives, sampler=sampler)
     while True:
         yield dict(study.ask(dict(asked)).params)
+
+
+def _never_pruned(trial: FrozenTrial) -> FrozenTrial:
+    """A trial that was stopped early as a running one: TPE fails on it with several objectives, and counts both bad."""
+    if trial.state is not TrialState.PRUNED:
+        return trial
+    shown = copy(trial)
+    shown.state = TrialState.RUNNING
+    return shown
 
 
 def _filled(

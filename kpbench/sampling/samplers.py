@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from kpbench.cell import Params, Scalar, cell_id
-from kpbench.sampling.additive import additive
+from kpbench.sampling.additive import CANDIDATES, additive
 from kpbench.sampling.cma_es import cma_es
 from kpbench.sampling.evolution import evolution
 from kpbench.sampling.optuna_study import STARTUP, gp, nsga2, tpe
@@ -55,7 +55,9 @@ def at_random(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> It
 SAMPLERS: Mapping[str, Sampler] = {
     "grid": Sampler("every cell of a finite space once, in a seeded order", None),
     "random": Sampler("cells drawn at random, none twice", at_random),
-    "additive": Sampler("main effects and interactions of two (Gaussian process), expected improvement", additive),
+    "additive": Sampler(
+        "main effects and interactions of two (Gaussian process), expected improvement", additive, patience=CANDIDATES
+    ),
     "tpe": Sampler("tree-structured Parzen estimator (Optuna), no cell twice", tpe),
     "gp": Sampler("Gaussian process with expected improvement (Optuna), for few and dear trials", gp, patience=3),
     "cma_es": Sampler("CMA-ES, for spaces of ranges; lists are steps in their order", cma_es),

@@ -77,4 +77,4 @@ SCHEDULERS: Mapping[str, Scheduler] = {
 """A plan names its rule, so a name never changes its meaning: a better rule is another line."""
 
 DEFAULT = "none"
-"""No rule saves images beside a sampler that learns: `benchmarks/search/`, `reports/LOG.md`."""
+"""No rule saves images beside the default sampler: `benchmarks/search/`, `reports/LOG.md`."""

@@ -165,7 +165,7 @@ def _read_parameter(value: Any) -> Parameter:
         raise ValueError(f"low {low} is greater than high {high}")
     if log and low <= 0:
         raise ValueError(f"a log range must start above 0, low is {low}")
-    return Range(low, high, log, condition)
+    return Choice((low,), condition) if low == high else Range(low, high, log, condition)
 
 
 def _values(values: list[Any]) -> tuple[Scalar, ...]:

@@ -1,11 +1,15 @@
 """`kpbench report` beside the page: tables, a figure, and what is refused."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from kpbench.networks import layer_shapes
 from kpbench.plots import standalone
+from kpbench.store.files import LAYERS
+from kpbench.version import __version__
 
 SHORT = Path("reports/norm-start").absolute()
 SEARCH, ABLATION = Path("reports/keypoint").absolute(), Path("reports/heads").absolute()
@@ -39,6 +43,26 @@ def test_a_figure_in_a_file(kpbench, tmp_path, monkeypatch):
     assert (code, out, err) == (0, "curves.svg\n", "panel 2 of 2; --panel takes another\n")
     assert (tmp_path / "curves.svg").read_text().startswith("<svg ")
     assert kpbench("report", ABLATION, "--figure", "forest", "--to", "forest.pdf") == (0, "forest.pdf\n", "")
+
+
+def test_the_layers_of_the_network_are_kept_and_damaged_ones_made_again(kpbench, tmp_path, monkeypatch):
+    shutil.copytree(SEARCH, tmp_path / "s")
+    kept = tmp_path / "s" / LAYERS
+    kept.unlink(missing_ok=True)
+
+    def page():
+        assert kpbench("report", "s", "--to", "page.html")[0] == 0
+        return (tmp_path / "page.html").read_text()
+
+    first = page()
+    assert "Conv2d 3x3" in first
+    with monkeypatch.context() as patch:
+        patch.setattr(layer_shapes, "layer_shapes", lambda params: pytest.fail("they are kept"))
+        assert page() == first
+    for damaged in ("{", '{"of": 1}', kept.read_text().replace(__version__, "0.0.1"), "[]"):
+        kept.write_text(damaged)
+        assert page() == first
+        assert json.loads(kept.read_text())["of"][1] == __version__
 
 
 @pytest.mark.parametrize(

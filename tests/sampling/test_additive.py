@@ -2,6 +2,7 @@
 
 import math
 from itertools import islice
+from random import Random
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from scipy.stats import norm, rankdata
 from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.sampling import additive as module
-from kpbench.sampling.additive import KEPT, NOISE, PAIRS, START, additive, covariance
-from kpbench.sampling.points import settled, told_elsewhere
-from kpbench.sampling.samplers import DEFAULT, SAMPLERS
+from kpbench.sampling.additive import CANDIDATES, KEPT, NOISE, PAIRS, START, additive, covariance
+from kpbench.sampling.points import drawn, settled, told_elsewhere
+from kpbench.sampling.samplers import DEFAULT, SAMPLERS, propose
+from kpbench.seeds import derive
+from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
 
 TEXT = """family = "cnn"
@@ -116,7 +119,11 @@ def test_it_is_the_default():
     assert SAMPLERS[DEFAULT].ask is additive
 
 
-def test_what_was_tried_is_no_candidate_but_what_another_study_tried_is(space):
-    told = (cell(2), 100.0), (cell(3), 120.0), (cell(4), 140.0), (cell(2, "spatial", 0.2), 110.0)
-    assert cell(4) not in given(space, known(space, *told), 20)
-    assert cell(4) in given(space, told_elsewhere(space, told), 20)
+def test_where_the_rules_refuse_the_best_cells_the_best_of_the_others_is_proposed(tmp_path):
+    space = read_space(find("search_spaces", "cnn_tune"), known_parameters())
+    told = [(settled(space, drawn(space, Random(number))), 100.0) for number in range(20)]
+    trials = known(space, *((params, 100.0 * params["network.depth"]) for params, _ in told))
+    kept = [one for one in given(space, trials, CANDIDATES, seed=derive(0, 20)) if one["network.depth"] == 2]
+    asked = {"sampler": SAMPLERS[DEFAULT], "seed": 0, "enumerated": False}
+    found = propose(space, trials, set(), legal=lambda cell: cell["network.depth"] == 2, **asked)
+    assert found == kept[0]

@@ -43,6 +43,15 @@ def test_the_three_forms_of_a_parameter(tmp_path):
     assert found.size is None
 
 
+def test_a_range_whose_ends_are_one_value_is_that_value(tmp_path):
+    found = space(
+        tmp_path, CNN + "depth = { low = 3, high = 3 }\n[training]\nlr = { low = 1e-3, high = 1e-3, log = true }\n"
+    )
+    assert found.parameters["network.depth"] == Choice((3,), {})
+    assert found.parameters["training.lr"] == Choice((1e-3,), {})
+    assert found.factors == {} and found.size == 1
+
+
 def test_a_byte_order_mark_is_no_part_of_a_space(tmp_path):
     plain = space(tmp_path, CNN + "depth = [2, 3]\n")
     (tmp_path / "bom.toml").write_text(CNN + "depth = [2, 3]\n", encoding="utf-8-sig")
