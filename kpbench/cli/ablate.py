@@ -1,7 +1,6 @@
 """`kpbench ablate`."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -128,7 +127,7 @@ def ablate(
         contrast=tuple(contrast or ()),
         threads=cpus_per_trial,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
+    take.end_by_sigterm()
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_ablation(request_of(AblationRequest, options | take.joined(ray, resources, device)))
         take.check_cards(resources, prepared.task.device)

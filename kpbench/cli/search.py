@@ -1,7 +1,6 @@
 """`kpbench search`."""
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,7 +105,7 @@ def search(
         max_params=None if max_params is None else amount(max_params, option="--max-params"),
         max_flops=None if max_flops is None else amount(max_flops, option="--max-flops"),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
+    take.end_by_sigterm()
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_search(request_of(SearchRequest, options | take.joined(ray, resources, device)))
         take.check_cards(resources, prepared.task.device)

@@ -1,7 +1,6 @@
 """`kpbench verify`."""
 
 import json
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,7 +101,7 @@ def faces(
         workers=resources.here,
         images=images_asked(images, epochs),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job ends as Ctrl-C does
+    take.end_by_sigterm()
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_verify(request, factors=request.factors, seeds_as_found=seeds is None)
         if dry_run:
