@@ -17,6 +17,7 @@ from kpbench.cli.options import (
     share,
     whole_numbers,
 )
+from kpbench.cli.signals import end_by_sigterm
 
 MOST_FAILURES = 10
 """Failed runs that are named one by one."""
@@ -127,7 +128,7 @@ def ablate(
         contrast=tuple(contrast or ()),
         threads=cpus_per_trial,
     )
-    take.end_by_sigterm()
+    end_by_sigterm()
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_ablation(request_of(AblationRequest, options | take.joined(ray, resources, device)))
         take.check_cards(resources, prepared.task.device)

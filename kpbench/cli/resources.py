@@ -2,9 +2,7 @@
 
 import math
 import re
-import signal
 from collections.abc import Mapping
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -148,15 +146,3 @@ def _whole(word: str, what: str) -> int:
     if number != int(number):
         raise UsageError(f"{what}, got '{word}'")
     return int(number)
-
-
-def end_by_sigterm() -> None:
-    """Lets a job that is stopped (SIGTERM) end as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, _interrupted)
-
-
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    # Ray's handler comes first. It is absl's for failures, which sets an alarm that aborts the process 3 s later.
-    if hasattr(signal, "alarm"):
-        signal.alarm(0)
-    signal.default_int_handler(number, frame)

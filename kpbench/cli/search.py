@@ -10,6 +10,7 @@ import typer
 from kpbench.cli import resources as take
 from kpbench.cli.dry_runs import search_lines
 from kpbench.cli.options import amount, images_asked, own_prints_aside, request_of
+from kpbench.cli.signals import end_by_sigterm
 
 
 def search(
@@ -105,7 +106,7 @@ def search(
         max_params=None if max_params is None else amount(max_params, option="--max-params"),
         max_flops=None if max_flops is None else amount(max_flops, option="--max-flops"),
     )
-    take.end_by_sigterm()
+    end_by_sigterm()
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_search(request_of(SearchRequest, options | take.joined(ray, resources, device)))
         take.check_cards(resources, prepared.task.device)

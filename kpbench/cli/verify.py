@@ -9,6 +9,7 @@ import typer
 from kpbench.cli import resources as take
 from kpbench.cli.lines import entries, paragraph, table
 from kpbench.cli.options import images_asked, named_levels, own_prints_aside, request_of
+from kpbench.cli.signals import end_by_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +102,7 @@ def faces(
         workers=resources.here,
         images=images_asked(images, epochs),
     )
-    take.end_by_sigterm()
+    end_by_sigterm()
     with own_prints_aside(), cluster(resources) as ray, View(quiet=quiet) as view:
         prepared = prepare_verify(request, factors=request.factors, seeds_as_found=seeds is None)
         if dry_run:

@@ -1,10 +1,8 @@
 """The words of the options that say what a study may take."""
 
-import signal
-
 import pytest
 
-from kpbench.cli.resources import end_by_sigterm, limits_of, resources_of, seconds_of
+from kpbench.cli.resources import limits_of, resources_of, seconds_of
 from kpbench.engine.resources import Resources
 from kpbench.errors import UsageError
 
@@ -43,15 +41,3 @@ def test_the_options_as_a_value():
 def test_words_that_are_none(words, said):
     with pytest.raises(UsageError, match=said):
         resources_of(words)
-
-
-def test_a_stopped_job_ends_as_ctrl_c_and_the_alarm_of_rays_handler_is_put_off():
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        end_by_sigterm()
-        signal.alarm(30)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGTERM)
-        assert signal.alarm(0) == 0
-    finally:
-        signal.signal(signal.SIGTERM, before)
