@@ -38,6 +38,11 @@ def network_id(params: Params) -> str:
     return cell_id({name: value for name, value in params.items() if not name.startswith("training.")})
 
 
+def epochs_of(budget: int, exposure: float) -> int:
+    """Epochs of a run that trains a share of a study's epochs: whole ones, at least one."""
+    return max(1, round(budget * exposure))
+
+
 class Value(BaseModel):
     """Base of the frozen values that cross the boundary to a file; unknown fields are refused."""
 

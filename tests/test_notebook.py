@@ -67,7 +67,7 @@ def test_a_notebook_trains_what_a_study_trains(splits, tmp_path):
 
 def _study_rows(task, splits, cell, models):
     told = []
-    job = Job(number=0, role="ablation", params=cell, seeds=(5,), epochs=2, models=str(models))
+    job = Job(number=0, role="ablation", params=cell, seeds=(5,), budget=2, models=str(models))
     facts: Facts = task.facts(splits)
     inline.run(Planned([job], facts, lambda event: None, lambda row: told.append(row) or row), task.stage(splits))
     return told

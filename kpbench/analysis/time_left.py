@@ -19,8 +19,9 @@ def seconds_left(
 ) -> float | None:
     """What is left at the pace so far: seconds of training to come over the runs that went on at once; None before any.
 
-    A trial to come takes what an ended one took on average, as some are stopped early; any other run all its epochs at
-    the mean seconds of one. Before the first row, epochs under way say how long one takes, from their second on.
+    A trial to come takes what an ended one took on average, as some are stopped early; any other run the
+    epochs that whole ones had so far, or the plan's, at the mean seconds of one. Before the first row, epochs under
+    way say how long one takes, from their second on.
 
     Args:
         trials_left, runs_left: trials of a search, which may be stopped early, and all other runs to come.
@@ -39,7 +40,9 @@ def seconds_left(
     trials = [row for row in rows if row.role == "trial"]
     ended = len({row.trial for row in trials})
     trial = sum(row.seconds for row in trials) / ended if ended else plan.epochs * plan.seeds * epoch
-    to_come = trials_left * trial + runs_left * plan.epochs * epoch
+    whole = [row.epochs for row in rows if row.state == "complete" and row.role != "trial"]
+    run = sum(whole) / len(whole) if whole else plan.epochs
+    to_come = trials_left * trial + runs_left * run * epoch
     for one in running:
         done = one.epoch * epoch * len(one.seeds)
         to_come -= min(done, trial) if one.role == "trial" else done

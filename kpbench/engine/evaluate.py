@@ -141,7 +141,7 @@ def as_cohort(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, .
         ready.train,
         ready.val,
         job.seeds,
-        epochs=job.epochs,
+        epochs=job.budget,
         device=ready.staged.device,
         **training_of(job.params),
     )
@@ -204,8 +204,9 @@ def _short(cell: Params, staged: Staged, n: int) -> list[EpochRecord | Failure]:
         val_images=staged.val_images[:8],
         val_keypoints=staged.val_keypoints[:8],
     )
-    own = {name: value for name, value in cell.items() if name != "training.pretrain"}  # which is no part of an epoch
-    job = Job(number=0, role="ablation", params=own, seeds=(0,), epochs=2)
+    apart = "training.pretrain", "training.exposure"  # no part of an epoch
+    own = {name: value for name, value in cell.items() if name not in apart}
+    job = Job(number=0, role="ablation", params=own, seeds=(0,), budget=2)
     return [seed for progress in work(job, prepare(small)) for seed in progress.seeds]
 
 
@@ -220,7 +221,7 @@ def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
     checkpoint = (
         None if folder is None or job.split is not None else Path(folder) / f"{model_name(job.params, seed)}.pt"
     )
-    setting = Setting(job.epochs, seed, ready.staged.device, network_id(job.params), checkpoint)
+    setting = Setting(job.budget, seed, ready.staged.device, network_id(job.params), checkpoint)
     for record in fit(network, ready.train, ready.val, setting, **training_of(job.params)):
         if record.epoch == job.epochs:
             _keep(job, seed, network, ready)

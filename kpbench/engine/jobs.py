@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from kpbench.cell import EpochRecord, Params, Reason, Role, Scalar, Value, cell_id
+from kpbench.cell import EpochRecord, Params, Reason, Role, Scalar, Value, cell_id, epochs_of
 
 
 class Job(Value):
@@ -11,6 +11,7 @@ class Job(Value):
 
     Attributes:
         number: the Optuna trial's, or the place in a plan.
+        budget: epochs of the study, of which `training.exposure` may be a share.
         split: seed with which train and val are drawn anew for it; None where the staged ones are kept.
         models: folder in which each seed's trained model is kept, seen by driver and worker; None keeps none.
     """
@@ -19,7 +20,7 @@ class Job(Value):
     role: Role
     params: dict[str, Scalar]
     seeds: tuple[int, ...]
-    epochs: int
+    budget: int
     models: str | None = None
     split: int | None = None
 
@@ -27,6 +28,11 @@ class Job(Value):
     def cell(self) -> str:
         """The cell's identity."""
         return cell_id(self.params)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that it trains."""
+        return job_epochs(self.params, self.budget)
 
     def is_over(self, progress: "Progress") -> bool:
         """Whether no epoch follows: the last is done, or every seed failed; of a trial, any, for it has one outcome."""
@@ -76,6 +82,11 @@ class Counted(Queue, Protocol):
 
     def left(self) -> int:
         """How many jobs are still to come."""
+
+
+def job_epochs(params: Params, budget: int) -> int:
+    """Epochs that a cell trains in a study of so many."""
+    return epochs_of(budget, float(params.get("training.exposure", 1.0)))
 
 
 def model_name(params: Params, seed: int) -> str:

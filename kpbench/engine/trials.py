@@ -181,4 +181,4 @@ class Trials:
 
     def _job(self, number: int, params: dict[str, Scalar]) -> Job:
         seeds = tuple(block_seed(self.seed, block) for block in range(self.seeds))
-        return Job(number=number, role="trial", params=params, seeds=seeds, epochs=self.epochs)
+        return Job(number=number, role="trial", params=params, seeds=seeds, budget=self.epochs)

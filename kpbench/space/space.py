@@ -21,7 +21,7 @@ LATER = frozenset(
     f"training.{name}"
     for name in (
         *("optimizer", "schedule", "loss", "spare_norms", "ema"),
-        *("blur", "sharpen", "gamma", "cutout", "strong_until", "pretrain", "mean_start"),
+        *("blur", "sharpen", "gamma", "cutout", "strong_until", "pretrain", "mean_start", "exposure"),
     )
 )
 """Parameters that came after the first studies. Their defaults change nothing, and stay so: a cell that does not name

@@ -133,7 +133,7 @@ def _training(name: str, cell: Mapping[str, Scalar], ready: Ready, *, plain: boo
 
 
 def _seeds(name: str, n: int, train: Callable[[Job, Ready], Epochs], ready: Ready) -> Side:
-    job = Job(number=0, role="ablation", params=_whole(CELL), seeds=tuple(range(n)), epochs=2)
+    job = Job(number=0, role="ablation", params=_whole(CELL), seeds=tuple(range(n)), budget=2)
     return Side(f"{n} seeds, {name}", lambda: train(job, ready), n * FACES)
 
 

@@ -66,7 +66,7 @@ def cohort_differences(
     staged = task.stage(task.read_faces(data, say))
     ready = prepare(_few(replace(staged, device=replace(staged.device, precision="fp32"))))
     for number, cell in enumerate(cells):
-        job = Job(number=number, role="ablation", params=cell, seeds=tuple(range(seeds)), epochs=epochs)
+        job = Job(number=number, role="ablation", params=cell, seeds=tuple(range(seeds)), budget=epochs)
         with threads():
             alone, together = (
                 [found for found, _ in zip(train(job, ready), range(epochs), strict=False)]

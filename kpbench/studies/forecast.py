@@ -7,6 +7,7 @@ from typing import Any
 
 from kpbench.cell import Params
 from kpbench.engine.evaluate import epoch_seconds
+from kpbench.engine.jobs import job_epochs
 from kpbench.engine.limits import Limits, check_room
 from kpbench.engine.resources import own_cpus
 from kpbench.faces.faces import Splits
@@ -55,9 +56,10 @@ def forecast(task: Task, splits: Splits, plan: Plan, folder: Path, workers: int,
 def minutes(task: Task, splits: Splits, cells: Sequence[Params], runs: int, workers: int) -> float:
     """Minutes that so many whole runs take, as a measured epoch of some of the cells on 128 faces tells it."""
     timed = cells[:: -(-len(cells) // TIMED)]
-    seconds = sum(epoch_seconds(cell, task.stage(splits)) for cell in timed) / len(timed)
+    staged = task.stage(splits)
+    seconds = sum(epoch_seconds(cell, staged) * job_epochs(cell, task.epochs) for cell in timed) / len(timed)
     room = max(1, own_cpus() // task.threads) if task.device.kind == "cpu" else workers
-    return round(seconds * task.epochs * runs / max(1, min(workers, room, runs)) / 60, 1)
+    return round(seconds * runs / max(1, min(workers, room, runs)) / 60, 1)
 
 
 def sampled(cells: Iterable[Params] | None, task: Task) -> list[Params]:

@@ -77,7 +77,7 @@ def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify
             role="tuning",
             params=cell,
             seeds=(one.seed,),
-            epochs=task.epochs,
+            budget=task.epochs,
             split=one.block if design.resplit else None,
         )
         for number, (run, (cell, one)) in enumerate(different.items())
@@ -143,7 +143,7 @@ def scored_runs(
             role=role,
             params=cells[cell],
             seeds=seeds,
-            epochs=task.epochs,
+            budget=task.epochs,
             models=models,
             split=seeds[0] if design.resplit else None,
         )

@@ -82,7 +82,7 @@ def rerun(prepared: Rerun, data: str | None, to: Path | None, notify: Notify, sa
             role=first.role,
             params=first.params,
             seeds=prepared.together,
-            epochs=plan.epochs,
+            budget=plan.epochs,
             models=scratch,
             split=split,
         )

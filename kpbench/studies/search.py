@@ -197,7 +197,7 @@ def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> P
     params = {row.cell: row.params for row in rows}
     models = str((study.folder / MODELS).absolute())
     jobs = [
-        Job(number=number, role="final", params=params[cell], seeds=seeds, epochs=task.epochs, models=models)
+        Job(number=number, role="final", params=params[cell], seeds=seeds, budget=task.epochs, models=models)
         for number, (cell, seeds) in enumerate(grouped(_unfinished(prepared, rows), task.device.cohort))
     ]
 

@@ -179,6 +179,11 @@ def prepare_search(request: SearchRequest) -> Search:
         max_parameters=request.max_parameters,
         max_megabytes=request.max_megabytes,
     )
+    if "training.exposure" in task.space.factors and SCHEDULERS[request.scheduler] is not schedulers.never:
+        raise UsageError(
+            f"'{task.space.name}' varies training.exposure, and --scheduler {request.scheduler} compares trials at one "
+            "epoch, where runs of other lengths are elsewhere in their schedules: leave out --scheduler"
+        )
     if sampler.ask is None and task.space.size is None:
         raise UsageError(
             f"sampler '{request.sampler}' needs a finite space and '{task.space.name}' has a continuous range; "

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from kpbench.cell import EpochRecord, Params
+from kpbench.cell import EpochRecord, Params, epochs_of
 from kpbench.faces.faces import SIZE
 from kpbench.networks.families import is_foreign
 from kpbench.networks.fused import run_plain
@@ -46,12 +46,15 @@ NORMS = frozenset({"none", "batch", "spatial_batch"})
 DROPOUTS = frozenset({"none", "standard", "spatial"})
 """Layers that tests hold to their runs alone; the masks of these dropouts are drawn here."""
 
+SHARED = frozenset({"training.mean_start", "training.exposure"})
+"""Of the recipe's later parameters those that are done here too."""
+
 Member = EpochRecord | DivergedError
 
 
 def can_be_cohort(params: Params) -> bool:
     """Whether a complete cell's seeds can be trained as one program: known layers, the recipe's first parameters."""
-    later = {name: value for name, value in training_defaults().items() if name in LATER - {"training.mean_start"}}
+    later = {name: value for name, value in training_defaults().items() if name in LATER - SHARED}
     plain = all(params.get(name, value) == value for name, value in later.items())
     layers = params.get("network.norm") in NORMS and params.get("network.dropout") in DROPOUTS
     return plain and layers and params["family"] in FAMILIES and not is_foreign(params)
@@ -89,6 +92,7 @@ def fit_cohort(
     parameters, buffers = stack_module_state(list(networks))
     plain = {"lr": recipe["lr"], "weight_decay": recipe["weight_decay"], "spare_norms": False}
     optimizer = make_optimizer("adamw", list(parameters.values()), **plain)
+    epochs = epochs_of(epochs, recipe["exposure"])
     schedule = SCHEDULES["one_cycle"](optimizer, recipe["lr"], epochs * steps)
     error, n = loss_for(train), len(train.images)
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kpbench.cell import EpochRecord, Params, Scalar
+from kpbench.cell import EpochRecord, Params, Scalar, epochs_of
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.networks.heads import HasOwnLoss
@@ -103,6 +103,7 @@ def fit(
     strong_until: float = 1.0,
     pretrain: str = "none",
     mean_start: bool = False,
+    exposure: float = 1.0,
 ) -> Iterator[EpochRecord]:
     """Trains `network` in place and yields a record after each epoch.
 
@@ -125,6 +126,8 @@ def fit(
             look is left as it is.
         pretrain: other faces on which the feature maps are trained first, of `pretrain.SOURCES`. The time is in the
             first record, the images are in none.
+        exposure: share of the setting's epochs that are trained, with a whole schedule: a run of its own length, which
+            a study can vary.
         mean_start: the network begins as the mean of the training faces (`start_at_mean`).
 
     Raises:
@@ -142,10 +145,10 @@ def fit(
     }
     looks = {"blur": blur, "sharpen": sharpen, "gamma": gamma, "cutout": cutout}
     named = {"optimizer": optimizer, "schedule": schedule, "loss": loss, "pretrain": pretrain}
-    numbers = {"lr": lr, "weight_decay": weight_decay, "batch_size": batch_size, "ema": ema}
+    numbers = {"lr": lr, "weight_decay": weight_decay, "batch_size": batch_size, "ema": ema, "exposure": exposure}
     check_training(**numbers, **moves, **looks, **named, strong_until=strong_until, spare_norms=spare_norms)
     n = len(train.images)
-    steps = steps_of(n, batch_size)
+    steps, epochs = steps_of(n, batch_size), epochs_of(setting.epochs, exposure)
     device = setting.device.torch
     if knows_layout(network):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -159,7 +162,7 @@ def fit(
     spent = time.perf_counter() - begun if pretrain != "none" else 0.0
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     stepper = make_optimizer(optimizer, weights, lr=lr, weight_decay=weight_decay, spare_norms=spare_norms)
-    rate = SCHEDULES[schedule](stepper, lr, setting.epochs * steps)
+    rate = SCHEDULES[schedule](stepper, lr, epochs * steps)
     average = Average(network, ema) if ema else None
     judged = network if average is None else average.network
     error, squared = loss_for(train, loss), loss_for(train)
@@ -168,15 +171,15 @@ def fit(
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
     parts = {"network": network, "optimizer": stepper, "schedule": rate}
     parts |= {} if average is None else {"average": average}
-    checkpoint = Checkpoint(setting.checkpoint, f"{there} {setting.seed} {setting.epochs}", parts)
+    checkpoint = Checkpoint(setting.checkpoint, f"{there} {setting.seed} {epochs}", parts)
     records = checkpoint.load()
     yield from records
 
-    for epoch in range(len(records) + 1, setting.epochs + 1):
+    for epoch in range(len(records) + 1, epochs + 1):
         start = time.perf_counter()
         network.train()
         total = torch.zeros((), device=device)
-        weak = epoch > strong_until * setting.epochs
+        weak = epoch > strong_until * epochs
         order, drawn = epoch_of(train, setting.seed, epoch, weakened(moves) if weak else moves)
         seen = None if weak else draw_looks(n, generator(setting.seed, "looks", epoch), device, **looks)
         target = train.target(drawn.keypoints)
@@ -199,11 +202,11 @@ def fit(
                     average.update(network)
                 total += (wrong if alone else squared(points, asked)).detach() * len(index)
         val_mse = batched_mse(judged, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
-        if average is not None and epoch == setting.epochs:
+        if average is not None and epoch == epochs:
             network.load_state_dict(judged.state_dict())
         seconds = time.perf_counter() - start + (spent if epoch == 1 else 0.0)
         records.append(record(epoch, total.item() / n, val_mse, seconds))
-        if epoch < setting.epochs:
+        if epoch < epochs:
             checkpoint.after(records)
         yield records[-1]
     checkpoint.remove()

@@ -22,6 +22,7 @@ LIMITS: Mapping[str, Limit] = {
     "scale": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
     **dict.fromkeys(("brightness", "contrast", "flip", "blur", "sharpen", "cutout", "strong_until"), SHARE),
     "gamma": (lambda value: value >= 0, "0 or more"),
+    "exposure": (lambda value: 0 < value <= 1, "above 0 and at most 1"),
     "ema": (lambda value: 0 <= value < 1, "at least 0 and below 1"),
 }
 """Training parameter -> whether a value is allowed, and what is, in words."""

@@ -50,7 +50,7 @@ SPACE = {"network.dropout": Choice(("none", "spatial"), {}),
 
 
 def job(role="trial", seeds=(0,), **params):
-    return Job(number=0, role=role, params={**CELL, **params}, seeds=seeds, epochs=2)
+    return Job(number=0, role=role, params={**CELL, **params}, seeds=seeds, budget=2)
 
 
 def test_in_a_pipe_each_run_has_its_place_its_seed_and_named_values(monkeypatch):

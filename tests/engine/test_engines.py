@@ -33,7 +33,7 @@ def staged(course):
 
 def job(number, *, epochs=2, seeds=(0,), **params):
     cell = complete({**SMALL, "network.depth": 2 + number % 3, **params}, DEFAULTS)
-    return Job(number=number, role="trial", params=cell, seeds=seeds, epochs=epochs)
+    return Job(number=number, role="trial", params=cell, seeds=seeds, budget=epochs)
 
 
 class Listed:

@@ -22,7 +22,7 @@ class Listed:
     """Jobs 0 to n-1; what is reported and told."""
 
     def __init__(self, n):
-        self.jobs = [Job(number=k, role="trial", params={"k": k}, seeds=(0,), epochs=2) for k in range(n)]
+        self.jobs = [Job(number=k, role="trial", params={"k": k}, seeds=(0,), budget=2) for k in range(n)]
         self.reported, self.told = [], []
 
     def ask(self):

@@ -11,7 +11,7 @@ from kpbench.store.study import Study
 
 
 def job(number):
-    return Job(number=number, role="trial", params={"family": "cnn", "network.depth": number}, seeds=(0,), epochs=3)
+    return Job(number=number, role="trial", params={"family": "cnn", "network.depth": number}, seeds=(0,), budget=3)
 
 
 def test_it_holds_what_is_under_way_and_how_the_driver_left(tmp_path):

@@ -205,6 +205,15 @@ def test_the_plan_is_written_before_the_first_run_and_the_order_is_random(asked,
         run({**asked, "name": folder.name}, sesoi=0.1)
 
 
+def test_how_long_to_train_is_a_factor(asked, tmp_path):
+    (tmp_path / "long.toml").write_text(SPACE + "exposure = [1.0, 0.5]\n")
+    folder = run({**asked, "space": str(tmp_path / "long.toml")}, factors=("exposure",), seeds=2, control=False)
+    seen = {(r.params["training.exposure"], r.epochs, len(r.curve), r.images, r.state) for r in rows(folder)}
+    faces = read_plan(folder).data_sizes["train"]
+    assert seen == {(1.0, 2, 2, 2 * faces, "complete"), (0.5, 1, 1, faces, "complete")}
+    assert "training.exposure" in (folder / "report.html").read_text()
+
+
 @pytest.mark.parametrize("split", ["test", "val"])
 def test_a_real_ablation_trains_and_scores_on_the_split_it_is_judged_on(asked, split):
     folder = run(asked, factors=("dropout",), seeds=2, epochs=1, split=split)

@@ -241,6 +241,7 @@ def test_a_study_in_which_everything_fails_ends_and_says_so(asked, tmp_path):
         ({"space": "cnn_smal"}, "did you mean 'cnn_small'"),
         ({"sampler": "tp"}, "did you mean 'tpe'"),
         ({"scheduler": "asa"}, "did you mean 'asha'"),
+        ({"space": "exposure", "scheduler": "asha"}, "varies training.exposure"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"space": "cnn_tune", "sampler": "grid"}, "needs a finite space"),
         ({"data": "nowhere/faces.zip"}, "nowhere"),

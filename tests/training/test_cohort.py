@@ -40,7 +40,7 @@ def ready(course):
 def job(family="cnn", seeds=(0, 1, 2), *, role="ablation", epochs=2, models=None, **params):
     small = SMALL if family == "cnn" else {"network.width": 16, "training.batch_size": 8}
     cell = complete({"family": family, **small, **params}, DEFAULTS)
-    return Job(number=0, role=role, params=cell, seeds=seeds, epochs=epochs, models=models)
+    return Job(number=0, role=role, params=cell, seeds=seeds, budget=epochs, models=models)
 
 
 def numbers(way, one, ready):
@@ -83,6 +83,13 @@ def test_models_are_those_of_the_members(ready, tmp_path):
         assert all(torch.allclose(mine[name], theirs[name], atol=1e-4) for name in mine)
         assert any((mine[name] != load_model(path)[0].state_dict()[name]).any() for name in mine) is False
     assert len(list((tmp_path / "together").glob("*.safetensors"))) == 2
+
+
+def test_a_share_of_the_epochs_is_the_same_share_together(ready):
+    half = job(epochs=4, **{"training.exposure": 0.5})
+    assert cohort.can_be_cohort(half.params)
+    assert len(list(as_cohort(half, ready))) == half.epochs == 2
+    assert numbers(as_cohort, half, ready) == pytest.approx(numbers(as_cohort, job(), ready))
 
 
 def test_a_member_that_diverges_stops_alone(ready):

@@ -48,7 +48,7 @@ def job(*, seeds=(0,), epochs=2, models=None, **params):
         "training.batch_size": 8,
     }
     cell = complete({**small, **params}, DEFAULTS)
-    return Job(number=0, role="trial", params=cell, seeds=seeds, epochs=epochs, models=models)
+    return Job(number=0, role="trial", params=cell, seeds=seeds, budget=epochs, models=models)
 
 
 def curves(job, ready):
@@ -191,6 +191,15 @@ def test_parameters_that_came_later_change_nothing_at_their_defaults(staged):
     assert curves(job(**later), ready) == curves(job(), ready)
 
 
+def test_a_share_of_the_epochs_is_a_run_of_its_own_length(staged):
+    """Not the first epochs of a longer one: its schedule and its weak end come within the share."""
+    recipe, ready = {"training.strong_until": 0.5, "training.cutout": 1.0}, prepare(staged)
+    half = job(epochs=8, **recipe, **{"training.exposure": 0.5})
+    assert half.epochs == 4
+    assert curves(half, ready) == curves(job(epochs=4, **recipe), ready) != curves(job(epochs=8, **recipe), ready)[:4]
+    assert len(curves(job(epochs=3, **{"training.exposure": 0.01}), ready)) == 1
+
+
 def test_the_average_is_what_is_validated_and_kept(staged, splits, tmp_path):
     ema = {"training.ema": 0.95, "training.schedule": "constant"}
     *_, last = work(job(epochs=3, models=str(tmp_path), **ema), prepare(staged))
@@ -215,7 +224,7 @@ def test_keypoint_nets_train_with_their_own_losses_and_members(staged, head):
     net = {"family": "keypoint_net", "network.head": head, "network.width": 4, "network.blocks": 1}
     more = {"network.head_width": 8, "network.members": 2, "network.own_loss": 1e-3}
     cell = complete({**net, **more, "training.batch_size": 8}, DEFAULTS)
-    one = Job(number=0, role="trial", params=cell, seeds=(0,), epochs=4)
+    one = Job(number=0, role="trial", params=cell, seeds=(0,), budget=4)
     found = curves(one, prepare(staged))
     assert found == curves(one, prepare(staged))
     assert found[-1][0][0] < found[0][0][0]

@@ -112,7 +112,7 @@ def test_a_broken_file_is_trained_again_and_a_full_disk_is_no_error(calls, tmp_p
 
 def job(epochs=2, **params):
     cell = complete({**NET, "training.batch_size": 8, **params}, known_parameters())
-    return Job(number=0, role="trial", params=cell, seeds=(0,), epochs=epochs)
+    return Job(number=0, role="trial", params=cell, seeds=(0,), budget=epochs)
 
 
 def test_a_pretrained_run_is_reproducible_and_another_one(calls, splits):
