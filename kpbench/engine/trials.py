@@ -13,7 +13,7 @@ from kpbench.engine.live import Facts, Live, ended, rows_of
 from kpbench.errors import UsageError
 from kpbench.sampling.journal import LOST, STOPPED, Journal, varying
 from kpbench.sampling.samplers import Sampler, propose
-from kpbench.sampling.schedulers import Scheduler, stops
+from kpbench.sampling.schedulers import Scheduler, never, stops
 from kpbench.seeds import block_seed
 from kpbench.space.space import SearchSpace
 from kpbench.statistics.words import plural
@@ -157,6 +157,8 @@ class Trials:
         score = live.score()
         self.journal.report(job.number, score, progress.epoch)
         self.notify(Advanced(job, progress.epoch, score))
+        if self.scheduler is never:
+            return False
         point, *others = self.journal.points_at(progress.epoch, first=job.number)
         return stops(self.scheduler, progress.epoch, job.epochs, point, others)
 

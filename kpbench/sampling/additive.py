@@ -74,14 +74,14 @@ def _told(
     known: Sequence[FrozenTrial], complete: Sequence[FrozenTrial]
 ) -> tuple[list[FrozenTrial], NDArray[np.float64]]:
     """The ended trials that are modelled, and the normal scores of their ranks, (N,)."""
-    values = {trial.number: value for trial, value in zip(complete, worth(complete), strict=True)}
-    worst = min(values.values())
-    ended = [(trial, values.get(trial.number, worst)) for trial in known if trial.state.is_finished()]
-    order = sorted(range(len(ended)), key=lambda at: -ended[at][1])
-    mine = sorted({*order[:KEPT], *range(len(ended))[-KEPT:]})
-    found = np.array([ended[at][1] for at in mine])
+    ended = [trial for trial in known if trial.state is not TrialState.RUNNING]
+    values = np.array(worth(complete))
+    found = np.full(len(ended), values.min())
+    found[[trial.state is TrialState.COMPLETE for trial in ended]] = values
+    mine = sorted({*np.argsort(-found, kind="stable")[:KEPT], *range(len(ended))[-KEPT:]})
+    found = found[mine]
     places = ((found[:, None] > found).sum(axis=1) + (found[:, None] >= found).sum(axis=1)) / (2 * len(found))
-    return [ended[at][0] for at in mine], np.asarray(ndtri(places), dtype=np.float64)
+    return [ended[at] for at in mine], np.asarray(ndtri(places), dtype=np.float64)
 
 
 def _improvement(

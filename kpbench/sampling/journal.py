@@ -57,7 +57,15 @@ class Journal:
             why = f"{where or path} is damaged: {_damage(path)}"
             raise UsageError(f"{why}; put it back from a copy, or move the study away and search again") from error
         self.objectives = tuple(objectives)
-        self._rowless: set[int] = set(self._study.user_attrs.get(ROWLESS, ()))
+        rowless = set(self._study.user_attrs.get(ROWLESS, ()))
+        trials = {trial.number: trial for trial in self._study.get_trials(deepcopy=False)}
+        # By number, as they last were: to ask the storage for all of them anew takes longer the longer a search is.
+        self._counted, self._void = dict[int, FrozenTrial](), dict[int, FrozenTrial]()
+        for number, trial in trials.items():
+            if trial.state is not TrialState.WAITING:  # earlier versions entered a trial in steps, and died between
+                void = INTERRUPTED in trial.user_attrs or number in rowless
+                (self._void if void else self._counted)[number] = trial
+        self._rowless: set[int] = rowless
         self._live: dict[int, Trial] = {}
         self._cells: dict[int, str] = {}
         self._known: dict[int, Mapping[str, float]] = {}
@@ -69,7 +77,7 @@ class Journal:
 
     def history(self) -> list[FrozenTrial]:
         """Every trial that counts: running, complete, pruned, failed; not those lost with their driver."""
-        return [trial for trial in self._trials() if not self._void(trial)]
+        return list(self._counted.values())
 
     def shown(self) -> list[FrozenTrial]:
         """The history as samplers see it: with several objectives each value as a gain, the better the larger."""
@@ -84,7 +92,7 @@ class Journal:
 
     def seen(self) -> Set[str]:
         """The identities of the varying parameters of every trial that counts."""
-        return {self._cell(trial) for trial in self.history()}
+        return set(map(self._cell, self._counted))
 
     def start(self, suggested: FixedTrial, known: Mapping[str, float] | None = None) -> int:
         """A new running trial with these suggestions, in one line of the journal; returns its number.
@@ -99,7 +107,8 @@ class Journal:
             user_attrs={KNOWN: dict(known)} if known else {},
         )
         self._study.add_trial(trial)
-        started = self._trials()[-1]
+        started = self._study.get_trials(deepcopy=False)[-1]
+        self._counted[started.number] = started
         self.adopt(started)
         return started.number
 
@@ -107,6 +116,7 @@ class Journal:
         """The score of a running trial after an epoch; an epoch that was reported before is left as it is."""
         if number not in self._scores[epoch]:
             self._storage.set_trial_intermediate_value(self._live[number]._trial_id, epoch, score)
+            self._counted[number] = self._stored(number)
             self._scores[epoch][number] = score
 
     def points_at(self, epoch: int, *, first: int) -> list[tuple[float, ...]]:
@@ -121,7 +131,7 @@ class Journal:
         if len(self.objectives) == 1:
             return (score,)
         if number not in self._known:
-            self._known[number] = self._study.get_trials(deepcopy=False)[number].user_attrs.get(KNOWN, {})
+            self._known[number] = self._counted[number].user_attrs.get(KNOWN, {})
         known = self._known[number]
         names = [name for name in self.objectives[1:] if name in known]
         return gains((score, *(known[name] for name in names)), (self.objectives[0], *names))
@@ -129,6 +139,7 @@ class Journal:
     def end(self, number: int, state: TrialState, values: float | Sequence[float] | None = None) -> None:
         """A running trial ended: COMPLETE with the value of each objective, PRUNED by the scheduler or FAIL."""
         self._study.tell(self._live.pop(number), values, state=state)
+        self._counted[number] = self._stored(number)
         if state is TrialState.FAIL:
             self._forget(number)
 
@@ -146,10 +157,13 @@ class Journal:
         In a row: no trial ended between. A study whose driver is killed from outside (a preempted machine) goes
         on as long as each life of a driver ends one trial; it is no fault of the cells under way.
         """
-        ends = [(end, t) for t in self._trials() if (end := t.datetime_complete)]
-        last = max((end for end, t in ends if not self._void(t)), default=datetime.min)
-        lost = [t for end, t in ends if t.user_attrs.get(INTERRUPTED) == LOST and end > last]
-        return sum(self._cell(t) == self._cell(trial) for t in lost) + 1 >= LIVES
+        last = max((end for t in self._counted.values() if (end := t.datetime_complete)), default=datetime.min)
+        lost = [
+            number
+            for number, t in self._void.items()
+            if t.user_attrs.get(INTERRUPTED) == LOST and (t.datetime_complete or last) > last
+        ]
+        return sum(self._cell(number) == self._cell(trial.number) for number in lost) + 1 >= LIVES
 
     def interrupt(self, trial: FrozenTrial, how: str = LOST) -> None:
         """Ends a running trial that nobody works on any more, as FAIL that does not count; its cell comes again."""
@@ -157,33 +171,35 @@ class Journal:
         live = Trial(self._study, trial._trial_id)
         live.set_user_attr(INTERRUPTED, how)
         self._study.tell(live, state=TrialState.FAIL)
-        self._forget(trial.number)
+        self._set_aside(trial.number)
 
     def void(self, numbers: Sequence[int]) -> None:
         """Trials that ended and whose rows were lost: they count no more, and their cells come again."""
         self._rowless |= set(numbers)
         self._study.set_user_attr(ROWLESS, sorted(self._rowless))
         for number in numbers:
-            self._forget(number)
-
-    def _void(self, trial: FrozenTrial) -> bool:
-        return INTERRUPTED in trial.user_attrs or trial.number in self._rowless
+            self._set_aside(number)
 
     def interrupted(self) -> list[dict[str, Scalar]]:
         """Varying parameters of cells that were interrupted and not tried again since, oldest first."""
-        cut = {self._cell(t): t for t in reversed(self._trials()) if self._void(t)}
+        cut = {self._cell(number): self._void[number] for number in sorted(self._void, reverse=True)}
         seen = self.seen() if cut else set()
         return [varying(trial) for cell, trial in reversed(cut.items()) if cell not in seen]
 
-    def _trials(self) -> list[FrozenTrial]:
-        trials = self._study.get_trials(deepcopy=False)
-        # Earlier versions entered a trial in several steps; one of which the driver died is no trial yet.
-        return [trial for trial in trials if trial.state is not TrialState.WAITING]
+    def _stored(self, number: int) -> FrozenTrial:
+        """A trial as the storage has it now."""
+        return self._storage.get_trial(self._counted[number]._trial_id)
 
-    def _cell(self, trial: FrozenTrial) -> str:
-        if trial.number not in self._cells:
-            self._cells[trial.number] = cell_id(varying(trial))
-        return self._cells[trial.number]
+    def _cell(self, number: int) -> str:
+        if number not in self._cells:
+            self._cells[number] = cell_id(varying(self._counted.get(number) or self._void[number]))
+        return self._cells[number]
+
+    def _set_aside(self, number: int) -> None:
+        """A trial counts no more."""
+        self._void[number] = self._stored(number)
+        del self._counted[number]
+        self._forget(number)
 
     def _forget(self, number: int) -> None:
         for scores in self._scores.values():

@@ -170,7 +170,7 @@ class SearchSpace:
         """`wanted` without the parameters whose conditions it does not meet."""
         chosen: dict[str, Scalar] = {}
         for name, parameter in self.parameters.items():
-            if name in wanted and applies(parameter, chosen):
+            if name in wanted and (not parameter.when or applies(parameter, chosen)):
                 chosen[name] = wanted[name]
         return chosen
 
