@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PIP_EXTRA ?=
 ARGS ?=
 JOBS ?= 2
+# Tests that start several Ray nodes or kill processes want the machine to themselves.
+ALONE := tests/cli tests/engine
 
 .PHONY: search test test-all check docs format clean
 
@@ -19,7 +21,8 @@ test: $(VENV)/test.stamp  ## the tests; under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-all: $(VENV)/test.stamp  ## what `make test` leaves out: slow and chaos tests
-	$(BIN)/python -m pytest -m "slow or chaos" $(ARGS)
+	$(BIN)/python -m pytest -m "slow or chaos" -n $(JOBS) --dist loadfile $(addprefix --ignore=,$(ALONE)) $(ARGS)
+	$(BIN)/python -m pytest -m "slow or chaos" --durations=15 $(ALONE) $(ARGS)
 
 check: $(VENV)/dev.stamp docs  ## format, lint, types and documentation, as CI runs them
 	$(BIN)/ruff format --check .
