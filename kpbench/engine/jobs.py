@@ -68,7 +68,7 @@ class Queue(Protocol):
     """Where an engine's work comes from and its results go; only the driver process touches it."""
 
     def ask(self) -> Job | None:
-        """The next job, or None when there is none left."""
+        """The next job, or None when there is none now; with none under way, when there is none left."""
 
     def report(self, job: Job, progress: Progress) -> bool:
         """Takes one epoch's progress; True asks the engine to stop the job early."""

@@ -28,9 +28,13 @@ class Planned:
         if not self.jobs:
             return None
         job = self.jobs.pop(0)
+        self.start(job)
+        return job
+
+    def start(self, job: Job) -> None:
+        """A job of the plan, taken out of `jobs`, is under way."""
         self.live[job.number] = Live(job)
         self.notify(Started(job))
-        return job
 
     def report(self, job: Job, progress: Progress) -> bool:
         """Keeps the epoch; a seed that fails stops no other."""

@@ -27,6 +27,7 @@ from ray.exceptions import OutOfMemoryError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from kpbench.cell import Role
 from kpbench.engine.again import Again
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.evaluate import Staged, own_versions, prepare, step_memory, work
@@ -122,8 +123,7 @@ class _Asks(Searcher):  # type: ignore[misc]
         self._cluster = cluster
         self._jobs: dict[str, Job] = {}
         self._lost: list[Job] = []
-        self._losses: Counter[int] = Counter()
-        self._exhausted = False
+        self._losses: Counter[tuple[Role, int]] = Counter()
         self.failures: dict[str, Failure] = {}
         self.error: Exception | None = None
 
@@ -136,11 +136,10 @@ class _Asks(Searcher):  # type: ignore[misc]
             raise
 
     def suggest(self, trial_id: str) -> Any:
-        """The next job as Tune's configuration; None while one under way may be lost, then the word that it is over."""
+        """The next job as Tune's configuration; None while those under way may bring more, then that it is over."""
         with self._keeping_errors():
-            job = self._lost.pop(0) if self._lost else None if self._exhausted else self._queue.ask()
+            job = self._lost.pop(0) if self._lost else self._queue.ask()
         if job is None:
-            self._exhausted = True
             return None if self._jobs else Searcher.FINISHED
         self._jobs[trial_id] = job
         return {"job": job.model_dump_json()}
@@ -167,8 +166,8 @@ class _Asks(Searcher):  # type: ignore[misc]
     def _died(self, job: Job, why: Failure | None) -> None:
         if self._cluster.broken():
             raise UsageError("Ray's own processes died; what was finished is kept, the same command continues")
-        self._losses[job.number] += 1
-        if why is None and self._losses[job.number] <= RETRIES:
+        self._losses[job.role, job.number] += 1
+        if why is None and self._losses[job.role, job.number] <= RETRIES:
             self._lost.append(job)
             return
         crash = Failure(reason="crash", detail=f"its worker process died {RETRIES + 1} times")

@@ -125,7 +125,7 @@ class Trials:
 
     def ask(self) -> Job | None:
         """The next cell that was never trained, or None once the study has its trials or the space is used up."""
-        if len(self.journal.history()) >= self.n_trials:
+        if not self.left():
             return None
         with threads():  # a sampler may think in torch
             params = next(iter(self.journal.interrupted()), None) or propose(

@@ -13,8 +13,7 @@ from kpbench.store.files import MODELS, READ_BEFORE, READINGS, ROWS, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.study import Study
 from kpbench.store.values import ReadBefore, Reading
-from kpbench.studies.official import confirm_row, model_file, score_floor
-from kpbench.studies.planned_runs import remove_model
+from kpbench.studies.official import confirm_row, model_file, remove_model, score_floor
 from kpbench.studies.preflight import Task
 
 
@@ -62,7 +61,7 @@ def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Noti
     notify(Stage("confirming on the sealed test", len(rows)))
     for row in rows:
         study.append(ROWS, confirm_row(study, task, splits, row, command))
-        remove_model(study, row)
+        remove_model(study, row.params, row.seed)
 
 
 def note_readings(study: Study, notify: Notify) -> None:

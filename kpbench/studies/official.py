@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.cell import RunResult
+from kpbench.cell import Params, RunResult
 from kpbench.engine.evaluate import Labelled, predict, threads
 from kpbench.engine.events import Notify, Stage
 from kpbench.engine.jobs import model_name
@@ -81,6 +81,13 @@ def confirm_row(study: Study, task: Task, splits: Splits, row: RunResult, comman
 def model_file(row: RunResult) -> Path:
     """Where a run's model is kept, within the study."""
     return Path(MODELS) / f"{model_name(row.params, row.seed)}.safetensors"
+
+
+def remove_model(study: Study, params: Params, seed: int) -> None:
+    """Removes the kept model of a run, if there is one."""
+    file = study.folder / MODELS / model_name(params, seed)
+    for suffix in (".safetensors", ".json"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
 
 
 def score_floor(

@@ -22,7 +22,7 @@ from kpbench.store.plan import Plan, read_plan
 from kpbench.store.study import Study, now
 from kpbench.store.values import Reused, Session
 from kpbench.studies.measures import Measure
-from kpbench.studies.official import model_file, score_row
+from kpbench.studies.official import remove_model, score_row
 from kpbench.studies.preflight import Task
 
 Cell = dict[str, Scalar]
@@ -161,16 +161,10 @@ def scored_runs(
         scored = score_row(study, task, own, row, command, judged=judged, measures=measures)
         study.append(ROWS, scored.model_copy(update={"model": None}))
         if judged == "test":
-            remove_model(study, row)
+            remove_model(study, row.params, row.seed)
         return scored
 
     return Planned(jobs, task.facts(splits), notify, settle)
-
-
-def remove_model(study: Study, row: RunResult) -> None:
-    """Removes the kept model of a run."""
-    for suffix in (".safetensors", ".json"):
-        (study.folder / model_file(row)).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Path) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from kpbench.analysis.ranking import ranked, trial_counts
 from kpbench.analysis.search import against_floor, best_of, finalists, pareto
 from kpbench.cell import RunResult, Scalar, cell_id, network_id
+from kpbench.engine.ahead import Ahead
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.engine.jobs import Job, grouped
@@ -30,7 +31,7 @@ from kpbench.studies.costs import Costing
 from kpbench.studies.followed import followed
 from kpbench.studies.forecast import forecast, minutes, sampled, slips
 from kpbench.studies.inference import measure_finalists
-from kpbench.studies.official import score_floor, score_row
+from kpbench.studies.official import remove_model, score_floor, score_row
 from kpbench.studies.preflight import Say
 from kpbench.studies.search_request import Search
 from kpbench.studies.shown_faces import keep_faces
@@ -86,18 +87,27 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         trials.recover()
         shown = tuple(task.space.factors), task.space.parameters
         ended: str | None = None
+        plan_finals = partial(_finals, study, prepared, splits, notify)
+
+        def begin(finals: Planned) -> None:
+            if finals.jobs:
+                notify(Stage("final runs, fresh seeds", len(finals.jobs), 0, None, *shown))
+
+        finals: Planned | None = None
         if trials.left():
             scores = [score for _, score in ranked(study.rows())]
             done, best_yet = len(trials.journal.history()), max(scores, default=None)
             notify(Stage("search", trials.total(), done, best_yet, *shown))
+            ahead = Ahead(trials, plan_finals, begin, partial(_drop, study))
             try:
-                ended = run_queue(trials, staged, cluster, request.limits, study.folder)
+                ended = run_queue(ahead, staged, cluster, request.limits, study.folder)
             except KeyboardInterrupt:
-                trials.abandon()
+                ahead.abandon()
                 raise
-        finals = _finals(study, prepared, splits, notify)
-        if finals.jobs and not ended:
-            notify(Stage("final runs, fresh seeds", len(finals.jobs), 0, None, *shown))
+            finals = ahead.finals
+        if finals is None and not ended:
+            begin(finals := plan_finals())
+        if finals is not None and finals.jobs and not ended:
             ended = run_queue(finals, staged, cluster, request.limits, study.folder)
         if cluster is not None:
             cluster.leave()
@@ -205,3 +215,9 @@ def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> P
         return study.append(ROWS, score_row(study, task, splits, row, request.command))
 
     return Planned(jobs, task.facts(splits), notify, settle)
+
+
+def _drop(study: Study, job: Job) -> None:
+    """Removes what a final run left that is not wanted any more."""
+    for seed in job.seeds:
+        remove_model(study, job.params, seed)

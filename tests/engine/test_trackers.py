@@ -17,7 +17,7 @@ from kpbench.errors import UsageError
 
 def job(number, **more):
     params = {"family": "cnn", "network.depth": 3, "training.lr": 0.01, "training.spare_norms": True}
-    return Job(**{"number": number, "role": "trial", "params": params, "seeds": (0,), "epochs": 2, **more})
+    return Job(**{"number": number, "role": "trial", "params": params, "seeds": (0,), "budget": 2, **more})
 
 
 DONE, LOST, FINAL, CUT = job(0), job(1), job(0, role="final", seeds=(5,)), job(1, role="final", seeds=(6,))
