@@ -327,9 +327,12 @@ def test_the_ladder_is_that_of_the_rows():
         assert said(name, "–", *(f"{analyse(LONG).floor[name][split]:.1f}" for split in ("val", "test")))
     trials = [row for row in rows if row.role == "trial"]
     complete = sorted(row.val_score for row in trials if row.state == "complete")
-    assert "{:.0f}, {:.0f} and {:.0f} on validation".format(*complete) in text
-    assert len(trials) == 6 and len(complete) == 3
-    assert all(row.params["network.head"] == "softargmax" for row in trials if row.state == "complete")
+    assert "The five trials have {:.0f}, {:.0f}, {:.0f}, {:.0f} and {:.0f} on validation".format(*complete) in text
+    assert len(trials) == len(complete) == 5
+    assert f"strong augmentation: {trials[1].val_score:.1f} on validation" in text and trials[1].trial == 0
+    assert f"that learning rate, {complete[-1]:.1f}" in text
+    others = [row.params["network.head"] for row in trials if row.trial != 0 and row.cell != best["cell_id"]]
+    assert sorted(others) == ["heatmap_offset", "simcc", "softargmax"]
 
 
 def test_the_best_cell_of_the_long_ablation_stands_in_the_ladder():
