@@ -1,6 +1,7 @@
 """Pictures that look alike: perceptual hashes to find candidates, correlation of the shifted pictures to confirm."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.cluster.hierarchy import DisjointSet
 from scipy.ndimage import gaussian_filter1d
 
 NEAR_BITS = 10
@@ -72,6 +74,14 @@ def flat(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         for at in (start + np.flatnonzero(unsure)).tolist():
             found[at] = images[at].std() < ALMOST_CONSTANT
     return found
+
+
+def equal_groups(things: Iterable[bytes], *, least: int = 1) -> list[list[int]]:
+    """Indices of equal things, groups of at least `least`, in order of first appearance."""
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for at, thing in enumerate(things):
+        found[thing].append(at)
+    return [group for group in found.values() if len(group) >= least]
 
 
 def hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -212,21 +222,14 @@ def groups_alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> N
 
     Pairs whose pictures are in one group already are not compared, and of the others at most `most` are.
     """
-    found, first = candidates(images), list(range(len(images)))
-
-    def root(at: int) -> int:
-        while first[at] != at:
-            first[at] = at = first[first[at]]
-        return at
-
-    compared = 0
+    found, groups, left = candidates(images), DisjointSet(range(len(images))), most
     for start in range(0, len(found), _AT_ONCE):
         block = range(start, min(start + _AT_ONCE, len(found)))
-        apart = [at for at in block if root(int(found.found[1, at])) != root(int(found.found[2, at]))][
-            : most - compared
-        ]
-        compared += len(apart)
+        apart = [at for at in block if not groups.connected(*found.found[1:, at].tolist())][:left]
+        left -= len(apart)
         for pair in found.confirmed(apart):
-            a, b = sorted((root(pair.a), root(pair.b)))
-            first[b] = a
-    return np.array([root(at) for at in range(len(images))], dtype=np.intp)
+            groups.merge(pair.a, pair.b)
+    first = np.empty(len(images), dtype=np.intp)
+    for group in groups.subsets():
+        first[list(group)] = min(group)
+    return first

@@ -4,6 +4,7 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from typing import NoReturn
 
@@ -41,9 +42,7 @@ def read_table(file: DataFile, faults: RowFaults | None = None) -> tuple[list[st
     _, header = next(rows, (0, []))
     if not header:
         raise UsageError(f"{file.where} is empty: expected a header and a row for each face")
-    return [name.strip() for name in header], _whole_rows(
-        file, rows, len(header), RowFaults(strict=True) if faults is None else faults
-    )
+    return [name.strip() for name in header], _whole_rows(file, rows, len(header), faults)
 
 
 def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
@@ -71,14 +70,14 @@ def _with_point(field: str) -> str:
 
 
 def _whole_rows(
-    file: DataFile, rows: Iterator[tuple[int, list[str]]], fields: int, faults: RowFaults
+    file: DataFile, rows: Iterator[tuple[int, list[str]]], fields: int, faults: RowFaults | None
 ) -> Iterator[tuple[int, list[str]]]:
     line = 0
     for line, row in rows:
         if len(row) == fields:
             yield line, row
             continue
-        with faults.kept():
+        with nullcontext() if faults is None else faults.kept():
             raise UsageError(
                 f"{file.where}, line {line}: {len(row)} fields where the header has {fields}; "
                 "the row may be cut short, correct or remove it"
