@@ -1,7 +1,5 @@
 """Many faces on one picture, their keypoints drawn in."""
 
-import io
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
@@ -55,13 +53,6 @@ def contact_sheet(
         corner = gap + at % across * step, gap + at // across * step
         sheet.paste(_face(image, points, pixels), corner)
     return sheet
-
-
-def png_bytes(sheet: Image.Image) -> bytes:
-    """A picture as the bytes of a small PNG file."""
-    stream = io.BytesIO()
-    sheet.save(stream, "PNG", optimize=True)
-    return stream.getvalue()
 
 
 def _columns(count: int) -> int:

@@ -1,9 +1,5 @@
 """The page of a study: one HTML file that needs nothing but a browser."""
 
-import os
-import tempfile
-from pathlib import Path
-
 from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
 from kpbench.plots.search.standings import standings
@@ -58,20 +54,3 @@ def render(study: ReportInput, beside: Beside | None = None) -> str:
         session_columns=columns(study.sessions),
         reading_columns=columns(study.readings),
     )
-
-
-def write(path: Path, html: str) -> None:
-    """Put the page at `path` in one step: a reader sees the old page or the new one, never half of one.
-
-    Raises:
-        OSError: the folder is missing or cannot be written; nothing is left behind.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(html)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
