@@ -22,7 +22,7 @@ IMAGE = "Image"
 LOWEST, HIGHEST = -float(SIZE), 2.0 * SIZE
 """Pixels a coordinate may have: up to one whole picture outside the picture, on either side."""
 
-_DECIMAL_COMMA = re.compile(r"\s*([+-]?\d*),(\d+)\s*")
+_DECIMAL_COMMA = re.compile(r"\A\s*([+-]?\d*),(\d+)\s*\Z")
 
 
 def read_table(file: DataFile, faults: RowFaults | None = None) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -57,16 +57,11 @@ def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row and semicolons:
-                yield reader.line_num, [_with_point(field) for field in row]
+                yield reader.line_num, [_DECIMAL_COMMA.sub(r"\1.\2", field) for field in row]
             elif row:
                 yield reader.line_num, row
     except csv.Error as error:
         raise UsageError(f"{file.where}, line {reader.line_num}: not a CSV row ({error}); correct it") from None
-
-
-def _with_point(field: str) -> str:
-    found = _DECIMAL_COMMA.fullmatch(field)
-    return f"{found[1]}.{found[2]}" if found else field
 
 
 def _whole_rows(

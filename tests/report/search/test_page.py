@@ -86,10 +86,15 @@ def hostile(count: int = 6, **more) -> ReportInput:
     """A study whose every name is markup, or far too long."""
     bad = "</script><script>alerted = 1</script><img src=x onerror='alerted = 1'>"
     rows = [
-        row({bad: f"{bad}{at}", "network." + "w" * 300: "v" * 300 + str(at), "a": at}, score=90.0 + at, detail=bad)
+        row(
+            {bad: f"{bad}{at}", "network." + "w" * 300: "v" * 300 + str(at), "a": at},
+            trial=at,
+            score=90.0 + at,
+            detail=bad,
+        )
         for at in range(count)
     ]
-    rows.append(row({"a": 99}, state="failed", score=None, reason="error", detail=bad * 4))
+    rows.append(row({"a": 99}, trial=count, state="failed", score=None, reason="error", detail=bad * 4))
     floor = {bad: {"val": 5.0, "test": 5.0}, "f" * 300: {"val": 91.0, "test": 92.0}}
     return replace(study(rows), name=bad, title="t" * 300, floor=floor, plan={bad: [bad], "k" * 300: "v" * 300}, **more)
 
