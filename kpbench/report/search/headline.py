@@ -159,11 +159,8 @@ def winners_curse(study: ReportInput) -> str:
             "Without runs on fresh seeds, how much of it is luck is not known."
         )
     fresh = geometric_mean(found.fresh)
-    seeds = plural(len(found.fresh), "fresh seed")
-    text = (
-        f"The best cell had validation score {show_score(best.val_score)} when it was chosen and {show_score(fresh)} "
-    )
-    text += f"with {seeds}"
+    text = f"The best cell had validation score {show_score(best.val_score)} when it was chosen and "
+    text += f"{show_score(fresh)} with {plural(len(found.fresh), 'fresh seed')}"
     if not (math.isfinite(fresh) and math.isfinite(best.val_score)):
         return f"{text}."
     change = 100 * (fresh / best.val_score - 1)

@@ -118,19 +118,13 @@ def _examples(path: Path) -> tuple[Examples | None, Apart | None]:
         return None, None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            examples = Examples(
-                images=arrays["images"],
-                truth=arrays["truth"],
-                predicted=arrays["predicted"],
-                error=arrays["error"],
-                label=[str(label) for label in arrays["label"]],
-            )
+            faces = ("images", "truth", "predicted")
+            label = [str(label) for label in arrays["label"]]
+            examples = Examples(**{name: arrays[name] for name in faces}, error=arrays["error"], label=label)
             if "apart_images" not in arrays:
                 return examples, None
             return examples, Apart(
-                images=arrays["apart_images"],
-                truth=arrays["apart_truth"],
-                predicted=arrays["apart_predicted"],
+                **{name: arrays[f"apart_{name}"] for name in faces},
                 cell=[str(cell) for cell in arrays["apart_cell"]],
                 seed=[int(seed) for seed in arrays["apart_seed"]],
             )
