@@ -6,6 +6,7 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import cell_name, contrast_name, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, score_rmse_px, show_score
+from kpbench.report.metrics import score_ends
 from kpbench.report.tables import Card
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.intervals import score_interval
@@ -63,9 +64,7 @@ def cards(found: Analysis) -> tuple[Card, ...]:
     if cells:
         at = min(cells)[1]
         score = score_interval(found.table.mse[at].tolist())
-        ends = (
-            "" if score.low is None or score.high is None else f", {show_score(score.low)} to {show_score(score.high)}"
-        )
+        ends = "" if score.low is None else f", {score_ends(score)}"
         name = cell_name(found, found.table.cells[at])
         made.append(Card("Best cell", show_score(score.score), f"{name}{ends}, {faces}"))
     known = [one for one in found.contrasts if one.ratio]
