@@ -88,9 +88,10 @@ def show(
     found = overview(shown, pool, notes)
     rows = sample(pool, faces, seed=seed)
     if sheet is not None:
-        from kpbench.report.data.contact_sheet import contact_sheet, png_bytes
+        from kpbench.report.data.contact_sheet import contact_sheet
+        from kpbench.report.face_pictures import png
 
-        write_file(sheet, png_bytes(contact_sheet(pool.images[rows], pool.keypoints[rows])))
+        write_file(sheet, png(contact_sheet(pool.images[rows], pool.keypoints[rows])))
     if to is not None:
         from kpbench.report.data.page import show_page
 

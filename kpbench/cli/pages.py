@@ -18,10 +18,11 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
     """
     from kpbench.errors import UsageError
     from kpbench.report.beside import Beside, progress_of
-    from kpbench.report.search.page import render, write
+    from kpbench.report.search.page import render
     from kpbench.report.search.reader import read_report_input, read_sessions_and_readings
     from kpbench.store.files import no_collection
     from kpbench.store.plan import read_plan
+    from kpbench.whole_file import write_whole
 
     with no_collection():
         if (design := read_plan(folder).design) is None:
@@ -37,7 +38,7 @@ def write_report(folder: Path, path: Path, *, faces: bool) -> Path:
             network = _layers(folder, next(of_baseline, None))
             page = render_ablation(found, *read_sessions_and_readings(folder), Beside(*progress_of(folder), network))
     try:
-        write(path, page)
+        write_whole(path, page)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}; choose another --to") from error
     return path

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from kpbench.errors import UsageError, nearest
@@ -51,18 +52,14 @@ def drawn(n: int, seed: int, progress: Progress = silent, *, version: int | None
     return cached(f"synthetic {version} n={n} seed={seed}", build)
 
 
-def _built_in(version: int | None = None) -> Callable[[Progress], Parts]:
-    return lambda progress: drawn(SYNTHETIC_FACES, 0, progress, version=version)
-
-
 DATASETS: dict[str, DataSet] = {
     "synthetic": DataSet(
         f"{SYNTHETIC_FACES:,} drawn faces, version {synthetic.VERSION}, built in, no download",
-        _built_in(),
+        partial(drawn, SYNTHETIC_FACES, 0),
     ),
     "synthetic@2": DataSet(
         f"{SYNTHETIC_FACES:,} drawn faces, version 2: easier, exact labels; `synthetic` of earlier studies",
-        _built_in(2),
+        partial(drawn, SYNTHETIC_FACES, 0, version=2),
     ),
 }
 

@@ -86,12 +86,14 @@ class Faces:
         )
 
     def joined(self, other: "Faces") -> "Faces":
-        """These faces, then the other's; people where both sides know theirs, numbered alike."""
+        """These faces, then the other's, with the conditions of both; people where both know theirs, numbered alike."""
         known = [one.subjects for one in (self, other) if one.subjects is not None]
+        shared = [name for name in self.conditions if name in other.conditions]
         return Faces(
             np.concatenate([self.images, other.images]),
             np.concatenate([self.keypoints, other.keypoints]),
             np.concatenate(known) if len(known) == 2 else None,
+            {name: np.concatenate([self.conditions[name], other.conditions[name]]) for name in shared},
         )
 
     def also_in(self, other: "Faces", *, people: bool = True) -> NDArray[np.bool_]:

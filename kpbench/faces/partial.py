@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
-from kpbench.faces.faces import Faces, Splits
+from kpbench.faces.faces import Splits
 from kpbench.faces.parts import Parts
 
 LABELS = ("complete", "partial")
@@ -42,18 +42,4 @@ def with_partial_faces(splits: Splits, parts: Parts, *, copies: NDArray[np.intp]
     because = f"; {left_out:,} more show a picture or a person of val or test" if left_out else ""
     note = f"{len(extra):,} faces with missing labels added to train for a masked loss{because}"
     notes = tuple(text for text in splits.notes if " train rows dropped: a keypoint is missing" not in text)
-    return replace(splits, train=_joined(splits.train, extra), notes=(*notes, note))
-
-
-def _joined(first: Faces, second: Faces) -> Faces:
-    both = first.subjects is not None and second.subjects is not None
-    return Faces(
-        np.concatenate([first.images, second.images]),
-        np.concatenate([first.keypoints, second.keypoints]),
-        np.concatenate([first.subjects, second.subjects]) if both else None,
-        {
-            name: np.concatenate([values, second.conditions[name]])
-            for name, values in first.conditions.items()
-            if name in second.conditions
-        },
-    )
+    return replace(splits, train=splits.train.joined(extra), notes=(*notes, note))

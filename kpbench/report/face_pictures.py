@@ -45,16 +45,16 @@ class FacePicture:
     radial_px: float
 
 
-def png(grey: NDArray[np.uint8]) -> bytes:
-    """A grey picture (H, W) uint8 as the bytes of a PNG file."""
+def png(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a small PNG file."""
     file = io.BytesIO()
-    Image.fromarray(grey).save(file, "PNG", optimize=True)
+    picture.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def data_uri(grey: NDArray[np.uint8]) -> str:
     """A grey picture (H, W) uint8 as a data URI."""
-    return f"data:image/png;base64,{base64.b64encode(png(grey)).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(png(Image.fromarray(grey))).decode()}"
 
 
 def face_pictures(examples: Examples) -> tuple[FacePicture, ...]:

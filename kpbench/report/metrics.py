@@ -1,10 +1,12 @@
-"""Metrics beside the score as cells of a table: headings, units, a mean with its range over runs."""
+"""Metrics and intervals of scores as cells of a table: headings, units, a mean with its range over runs."""
 
 from collections.abc import Mapping, Sequence
 
 from kpbench.analysis.metrics import MetricMean
+from kpbench.plots.scores import show_score
 from kpbench.report.tables import Cell, Kind
-from kpbench.statistics.words import MINUS
+from kpbench.statistics.intervals import ScoreInterval
+from kpbench.statistics.words import MINUS, ends_text
 
 HEADINGS = {
     "rmse_px": "RMSE, px",
@@ -35,6 +37,13 @@ def metric_columns(names: Sequence[str] = tuple(HEADINGS)) -> dict[str, Kind]:
 def metric_cells(means: Mapping[str, MetricMean], names: Sequence[str] = tuple(HEADINGS)) -> tuple[Cell, ...]:
     """The mean of each of these metrics, below it the lowest to the highest run; a dash where none has it."""
     return tuple(_cell(name, means.get(name)) for name in names)
+
+
+def score_ends(found: ScoreInterval | None) -> str:
+    """The ends of a score's interval, `150 to 160`; a dash where there is none."""
+    if found is None or found.low is None or found.high is None:
+        return "–"
+    return ends_text((found.low, found.high), show_score)
 
 
 def _cell(name: str, one: MetricMean | None) -> Cell:

@@ -26,6 +26,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.globals |= {"colours": COLOURS, "kpbench_version": __version__}
 TEMPLATES.filters |= {"show": show, "heading": heading, "score": show_score, "plural": plural}
 
 
@@ -44,8 +45,6 @@ def whole_page(template: str, drawings: Mapping[str, Drawing], **context: object
     figures, figures_bytes = packed(safe_json(_figures(drawings)))
     return TEMPLATES.get_template(template).render(
         drawings=drawings,
-        colours=COLOURS,
-        kpbench_version=__version__,
         library=library,
         library_bytes=library_bytes,
         program=program,

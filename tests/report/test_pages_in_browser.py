@@ -13,8 +13,9 @@ import pytest
 from kpbench.analysis.verify import read_verification
 from kpbench.cli.report_index import write_index
 from kpbench.report.beside import Beside, layer_table
-from kpbench.report.search.page import render, write
+from kpbench.report.search.page import render
 from kpbench.report.verify.page import render_verify
+from kpbench.whole_file import write_whole
 from tests.ablation_rows import CROSSED, study_folder
 from tests.report.ablation.test_page import page_of
 from tests.report.search.test_page import HOSTILE_STUDIES
@@ -50,7 +51,7 @@ def page(tmp_path_factory):
     @cache
     def made(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
-        write(folder / "report.html", PAGES[name](folder))
+        write_whole(folder / "report.html", PAGES[name](folder))
         return folder / "report.html"
 
     return made
@@ -189,12 +190,12 @@ def test_the_keyboard_reaches_the_evidence_first(browser, page):
 
 def test_a_running_study_asks_for_its_own_file_and_a_finished_one_does_not(browser, tmp_path):
     path = tmp_path / "report.html"
-    write(path, render(study(grid_rows()), Beside("Running: 1 of 3 trials.", True)))
+    write_whole(path, render(study(grid_rows()), Beside("Running: 1 of 3 trials.", True)))
     show_page(browser, path)
     assert "Running: 1 of 3 trials." in browser.execute_script("return document.body.innerText")
     count = "return document.querySelectorAll('meta[http-equiv=refresh]').length"
     assert browser.execute_script(count) == 1
-    write(path, render(study(grid_rows())))
+    write_whole(path, render(study(grid_rows())))
     show_page(browser, path)
     assert browser.execute_script(count) == 0
 
@@ -202,7 +203,7 @@ def test_a_running_study_asks_for_its_own_file_and_a_finished_one_does_not(brows
 @pytest.mark.parametrize("name", HOSTILE_STUDIES)
 def test_a_hostile_study_gives_a_sound_page(browser, tmp_path, name):
     path = tmp_path / "report.html"
-    write(path, render(HOSTILE_STUDIES[name]()))
+    write_whole(path, render(HOSTILE_STUDIES[name]()))
     for width, dark in ((390, False), (1280, True)):
         open_page(browser, path, width=width, dark=dark)
         assert_sound(browser, width)

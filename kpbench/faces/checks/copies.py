@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.errors import plural
-from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike, flat
+from kpbench.faces.checks.hashes import LEAST_CORRELATION, Pair, alike, equal_groups, flat
 from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import PARTS
@@ -19,7 +19,7 @@ _LABELS_DIFFER = 0.01
 
 def same_picture(pool: Pool) -> Iterator[Finding]:
     """Pictures that are there more than once, byte for byte: an error where splits share one."""
-    for group in _groups([image.tobytes() for image in pool.images]):
+    for group in equal_groups((image.tobytes() for image in pool.images), least=2):
         if flat(pool.images[group]).any():
             continue  # two black pictures are no copies of a face
         leak, worst = _splits_of(pool, group), _labels_apart(pool.keypoints[group])
@@ -42,7 +42,7 @@ def near_copy(pool: Pool) -> Iterator[Finding]:
 
     Across splits that kpbench made they lie where all pictures are so much alike that no split keeps them together.
     """
-    first = np.array([group[0] for group in _groups([image.tobytes() for image in pool.images], least=1)])
+    first = np.array([group[0] for group in equal_groups(image.tobytes() for image in pool.images)])
     first = np.sort(first[~flat(pool.images[first])])
     pairs, left = alike(pool.images[first])
     inside: dict[str, list[Pair]] = defaultdict(list)
@@ -84,7 +84,7 @@ def near_copy(pool: Pool) -> Iterator[Finding]:
 def same_labels(pool: Pool) -> Iterator[Finding]:
     """Different pictures with all 15 labels the same: rows whose labels slipped or were copied."""
     complete = np.flatnonzero(pool.complete())
-    for group in _groups([pool.keypoints[at].tobytes() for at in complete]):
+    for group in equal_groups((pool.keypoints[at].tobytes() for at in complete), least=2):
         rows = complete[group].tolist()
         if len({pool.images[at].tobytes() for at in rows}) == len(rows):
             text = f"{_named(pool, rows)} are different pictures with the same labels"
@@ -108,14 +108,6 @@ def shared_people(pool: Pool) -> Iterator[Finding]:
             rows,
             {"people": float(len(people)), "faces": float(len(rows))},
         )
-
-
-def _groups(things: Sequence[bytes], *, least: int = 2) -> list[list[int]]:
-    """Indices of equal things, groups of at least `least`, in order of first appearance."""
-    found: dict[bytes, list[int]] = defaultdict(list)
-    for at, thing in enumerate(things):
-        found[thing].append(at)
-    return [group for group in found.values() if len(group) >= least]
 
 
 def _splits_of(pool: Pool, rows: Sequence[int]) -> list[str]:

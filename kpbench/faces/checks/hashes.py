@@ -1,6 +1,7 @@
 """Pictures that look alike: perceptual hashes to find candidates, correlation of the shifted pictures to confirm."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.cluster.hierarchy import DisjointSet
 from scipy.ndimage import gaussian_filter1d
 
 NEAR_BITS = 10
@@ -74,6 +76,14 @@ def flat(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return found
 
 
+def equal_groups(things: Iterable[bytes], *, least: int = 1) -> list[list[int]]:
+    """Indices of equal things, groups of at least `least`, in order of first appearance."""
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for at, thing in enumerate(things):
+        found[thing].append(at)
+    return [group for group in found.values() if len(group) >= least]
+
+
 def hashes(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """The 64-bit perceptual hash (`imagehash.phash`) of each picture (N, H, W), as (N,) whole numbers."""
     bits = [imagehash.phash(Image.fromarray(image)).hash.ravel() for image in images]
@@ -103,15 +113,11 @@ def _signs(hashed: NDArray[np.uint64]) -> NDArray[np.float32]:
     return 1 - 2 * np.unpackbits(hashed.view(np.uint8).reshape(-1, 8), axis=1).astype(np.float32)
 
 
-def band(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A picture (N, N) without its fine noise and without its light: differences of Gaussians of sd 1 and 8 px."""
-    return np.asarray(_bands(image[None], 1)[0])
+def bands(images: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
+    """Pictures (M, N, N) as (M, N / step, N / step) without their fine noise and without their light.
 
-
-def _bands(images: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
-    """The bands of pictures (M, N, N), each mean of `step` by `step` pixels one: (M, N / step, N / step).
-
-    A filter is a product with a matrix, and one of all pictures at once: many times faster than one by one.
+    These are differences of Gaussians of sd 1 and 8 px, each mean of `step` by `step` pixels one. A filter is a
+    product with a matrix, and one of all pictures at once: many times faster than one by one.
     """
     size = images.shape[1] // step
     found = np.zeros((len(images), size, size), np.float32)
@@ -162,21 +168,18 @@ class Candidates:
 
     def confirmed(self, places: Sequence[int]) -> Iterator[Pair]:
         """Of the candidates at some places the pairs whose pixels agree; looked at in half the resolution first."""
-        likely = [(at, *self._pair(at)) for at in places]
-        likely = [one for one in likely if self._roughly(*one[1:]) >= LEAST_CORRELATION - _ROUGHLY]
+        likely = []
+        for at in places:
+            (one, other), turn = self.found[1:, at].tolist(), slice(None, None, -1 if self.mirrored[at] else 1)
+            roughly, _ = match(self.half[one], self.half[other][:, turn], reach=(REACH + 1) // 2)
+            if roughly >= LEAST_CORRELATION - _ROUGHLY:
+                likely.append((at, one, other, turn))
         pictures = np.unique([(one, other) for _, one, other, _ in likely])
-        fine = dict(zip(pictures.tolist(), _bands(self.images[pictures], 1), strict=True)) if likely else {}
+        fine = dict(zip(pictures.tolist(), bands(self.images[pictures], 1), strict=True)) if likely else {}
         for at, one, other, turn in likely:
             correlation, shift = match(fine[one], fine[other][:, turn])
             if correlation >= LEAST_CORRELATION:
                 yield Pair(one, other, int(self.found[0, at]), correlation, shift, bool(self.mirrored[at]))
-
-    def _pair(self, at: int) -> tuple[int, int, slice]:
-        """`a`, `b` and how the columns of `b` are taken."""
-        return int(self.found[1, at]), int(self.found[2, at]), slice(None, None, -1 if self.mirrored[at] else 1)
-
-    def _roughly(self, one: int, other: int, turn: slice) -> float:
-        return match(self.half[one], self.half[other][:, turn], reach=(REACH + 1) // 2)[0]
 
 
 def candidates(images: NDArray[np.uint8]) -> Candidates:
@@ -189,7 +192,7 @@ def candidates(images: NDArray[np.uint8]) -> Candidates:
     paired = np.unique(found[1:])
     for start in range(0, len(paired), _BLOCK):
         block = paired[start : start + _BLOCK]
-        half[block] = _bands(images[block], 2)
+        half[block] = bands(images[block], 2)
     return Candidates(images, found[:, order], order >= straight.shape[1], half)
 
 
@@ -207,26 +210,19 @@ def alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> tuple[li
     return list(pairs.values()), max(len(found) - most, 0)
 
 
-def groups_alike(images: NDArray[np.uint8], *, most: int = MOST_CANDIDATES) -> NDArray[np.intp]:
+def groups_alike(images: NDArray[np.uint8]) -> NDArray[np.intp]:
     """(N,): of each picture the first that shows the same, itself or over others between them.
 
-    Pairs whose pictures are in one group already are not compared, and of the others at most `most` are.
+    Pairs whose pictures are in one group already are not compared, and of the others at most `MOST_CANDIDATES` are.
     """
-    found, first = candidates(images), list(range(len(images)))
-
-    def root(at: int) -> int:
-        while first[at] != at:
-            first[at] = at = first[first[at]]
-        return at
-
-    compared = 0
+    found, groups, left = candidates(images), DisjointSet(range(len(images))), MOST_CANDIDATES
     for start in range(0, len(found), _AT_ONCE):
         block = range(start, min(start + _AT_ONCE, len(found)))
-        apart = [at for at in block if root(int(found.found[1, at])) != root(int(found.found[2, at]))][
-            : most - compared
-        ]
-        compared += len(apart)
+        apart = [at for at in block if not groups.connected(*found.found[1:, at].tolist())][:left]
+        left -= len(apart)
         for pair in found.confirmed(apart):
-            a, b = sorted((root(pair.a), root(pair.b)))
-            first[b] = a
-    return np.array([root(at) for at in range(len(images))], dtype=np.intp)
+            groups.merge(pair.a, pair.b)
+    first = np.empty(len(images), dtype=np.intp)
+    for group in groups.subsets():
+        first[list(group)] = min(group)
+    return first

@@ -1,12 +1,11 @@
 """Which faces show the same picture, byte for byte or nearly so, found once for each set of pictures."""
 
 import hashlib
-from collections import defaultdict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.faces.checks.hashes import flat, groups_alike
+from kpbench.faces.checks.hashes import equal_groups, flat, groups_alike
 from kpbench.faces.library.cache import cached_numbers
 from kpbench.faces.parts import Parts, Progress, silent
 from kpbench.faces.split import linked
@@ -39,13 +38,11 @@ def copies_in(parts: Parts, progress: Progress = silent) -> NDArray[np.intp]:
 
 def _copies(images: NDArray[np.uint8]) -> NDArray[np.intp]:
     """(N,): of each picture (N, H, W) the first that shows the same; pictures of one grey are not like each other."""
-    same: dict[bytes, list[int]] = defaultdict(list)
-    for at, image in enumerate(images):
-        same[image.tobytes()].append(at)
-    first = np.array([group[0] for group in same.values()])
+    same = equal_groups(image.tobytes() for image in images)
+    first = np.array([group[0] for group in same])
     lively = first[~flat(images[first])]
     found = np.arange(len(images))
     found[lively] = lively[groups_alike(images[lively])]
-    for group in same.values():
+    for group in same:
         found[group] = found[group[0]]
     return found

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from kpbench.errors import UsageError
 from kpbench.faces.checks.near_copies import copies_in
-from kpbench.faces.faces import Faces
 from kpbench.faces.parts import PARTS, Parts, complete_only
 from kpbench.faces.split import split
 
-_ROW = "row in the source"
-
+_AT = "place in the pool"
 
 Severity = Literal["error", "warning", "note"]
 """error: scores on this data mislead or labels are certainly wrong; warning: look at it; note: good to know."""
@@ -146,20 +144,19 @@ def pool_of(name: str, parts: Parts, *, val_share: float, test_share: float, see
         val_share, test_share, seed: how a split that is missing is made, as in `split.split`.
     """
     named = parts.items()
-    part = np.repeat([part for part, _ in named], [len(faces) for _, faces in named])
-    split_of, problem = part, ""
+    plain = replace(plain_pool(parts), made=frozenset(PARTS) - {part for part, _ in named})
+    placed = {part: replace(faces, conditions={_AT: np.flatnonzero(plain.part == part)}) for part, faces in named}
     try:
-        numbered = {part: replace(faces, conditions={_ROW: np.arange(len(faces))}) for part, faces in named}
-        kept = complete_only(name, Parts(numbered["train"], numbered.get("val"), numbered.get("test")))
+        kept = complete_only(name, Parts(placed["train"], placed.get("val"), placed.get("test")))
         copies = copies_in(kept) if len(named) < len(PARTS) else None
         made = split(name, kept, val_share=val_share, test_share=test_share, seed=seed, copies=copies)
     except UsageError as error:
-        problem = str(error)
-    else:
-        split_of = _splits(kept, {"train": made.train, "val": made.val}, part)
-    return replace(
-        plain_pool(parts), split=split_of, made=frozenset(PARTS) - {part for part, _ in named}, problem=problem
-    )
+        return replace(plain, problem=str(error))
+    found = np.full(len(plain), "", dtype="<U5")
+    # What is complete and in neither train nor val must be in the test.
+    for where, faces in (*(("test", faces) for _, faces in kept.items()), ("train", made.train), ("val", made.val)):
+        found[faces.conditions[_AT]] = where
+    return replace(plain, split=found)
 
 
 def plain_pool(parts: Parts) -> Pool:
@@ -182,17 +179,3 @@ def plain_pool(parts: Parts) -> Pool:
         },
         origins=np.concatenate(origins) if len(origins) == len(named) else None,
     )
-
-
-def _splits(kept: Parts, open_splits: Mapping[str, Faces], part: NDArray[np.str_]) -> NDArray[np.str_]:
-    """(N,) the split of each face; what is complete and in neither train nor val must be in the test."""
-    found = np.full(len(part), "", dtype="<U5")
-
-    def put(name: str, source: str, faces: Faces) -> None:
-        found[np.flatnonzero(part == source)[faces.conditions[_ROW].astype(np.intp)]] = name
-
-    for source, faces in kept.items():
-        put("test" if kept.test is None else source, source, faces)
-    for name, faces in open_splits.items():
-        put(name, "train" if name == "val" and kept.val is None else name, faces)
-    return found

@@ -126,10 +126,8 @@ def drawn_shape(rng: np.random.Generator, around: Floats, even: float, odd: floa
     """Random 68 points (68, 2) about given ones, with shares of the model's symmetric and one-sided variation."""
     model = shape_model()
     weights = rng.standard_normal((2, len(model.even))).clip(-2.2, 2.2) * [[even], [odd]]
-    varied: Floats = around + (weights[0, :, None, None] * model.even + weights[1, :, None, None] * model.odd).sum(
-        axis=0
-    )
-    return varied
+    change = weights[0, :, None, None] * model.even + weights[1, :, None, None] * model.odd
+    return np.asarray(around + change.sum(axis=0))
 
 
 def expressed(points: Floats, factors: dict[str, NDArray[np.generic]]) -> Floats:

@@ -100,11 +100,8 @@ def _put_hand(canvas: Canvas, lit: Pixels, texture: Pixels) -> Pixels:
 def _put_microphone(canvas: Canvas, lit: Pixels, texture: Pixels) -> Pixels:
     """A microphone's ball and stick before the chin."""
     x, y = canvas.plane(0.5)
-    grey, cx, cy = (
-        canvas.factor("occluder_grey"),
-        canvas.factor("occluder_x") * 0.9,
-        1.35 + 0.5 * canvas.factor("occluder_y"),
-    )
+    grey, cx = canvas.factor("occluder_grey"), canvas.factor("occluder_x") * 0.9
+    cy = 1.35 + 0.5 * canvas.factor("occluder_y")
     stick = segment_distance(x, y, (cx, cy), (cx + 1.5 * canvas.factor("occluder_tilt"), cy + 2.0))
     lit = mix(lit, grey * 0.3, inside(stick - 0.09, 0.04))
     dx, dy = x - cx, y - cy

@@ -77,13 +77,9 @@ def write_parts(stream: IO[bytes], parts: Parts) -> None:
     """Writes each part's arrays and the notes as an .npz; OSError as of files."""
     arrays: dict[str, NDArray[np.generic]] = {"notes": np.array(parts.notes, dtype=np.str_)}
     for part, faces in parts.items():
-        arrays[f"{part}/images"] = faces.images
-        arrays[f"{part}/keypoints"] = faces.keypoints
-        if faces.subjects is not None:
-            arrays[f"{part}/subjects"] = faces.subjects
-        if faces.origins is not None:
-            arrays[f"{part}/origins"] = faces.origins
-        arrays.update({f"{part}/conditions/{name}": values for name, values in faces.conditions.items()})
+        own = {name: getattr(faces, name) for name in ("images", "keypoints", "subjects", "origins")}
+        own |= {f"conditions/{name}": values for name, values in faces.conditions.items()}
+        arrays |= {f"{part}/{name}": array for name, array in own.items() if array is not None}
     np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 

@@ -73,25 +73,17 @@ def library_folder() -> Path:
     return (Path(chosen) if chosen else Path(platformdirs.user_data_dir("kpbench"))) / "faces"
 
 
-def check_name(name: str) -> None:
-    """Refuses what is no plain name.
+def check_free(name: str, *, replace: bool) -> None:
+    """Refuses what is no plain name or is taken and not to be replaced.
 
     Raises:
-        UsageError: other than lowercase letters, digits, `_` and `-`, longer than `LONGEST_NAME`, or begins with `-`.
+        UsageError: other than lowercase letters, digits, `_` and `-`, longer than `LONGEST_NAME`, begins with `-`, or
+            there is an added data set of that name.
     """
     if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]*", name) or len(name) > LONGEST_NAME:
         raise UsageError(
             f"{shown(name)!r} is no name for a data set: use lowercase letters, digits, _ and -, at most {LONGEST_NAME}"
         )
-
-
-def check_free(name: str, *, replace: bool) -> None:
-    """Refuses what is no plain name or is taken and not to be replaced.
-
-    Raises:
-        UsageError: as `check_name`, or there is an added data set of that name.
-    """
-    check_name(name)
     if has(name) and not replace:
         raise UsageError(f"a data set {name!r} is there already; choose another name, or give --replace")
 
@@ -177,9 +169,9 @@ def write(
         UsageError: the name is no name or is taken, another process writes for too long, or the library cannot be
             written.
     """
-    check_name(name)
+    check_free(name, replace=replace)  # before a folder is made for it
     with _locked() as folder:
-        check_free(name, replace=replace)
+        check_free(name, replace=replace)  # another process may have written it meanwhile
         draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder))
         try:
             with (draft / "faces.npz").open("wb") as stream:

@@ -4,6 +4,7 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from typing import NoReturn
 
@@ -21,7 +22,7 @@ IMAGE = "Image"
 LOWEST, HIGHEST = -float(SIZE), 2.0 * SIZE
 """Pixels a coordinate may have: up to one whole picture outside the picture, on either side."""
 
-_DECIMAL_COMMA = re.compile(r"\s*([+-]?\d*),(\d+)\s*")
+_DECIMAL_COMMA = re.compile(r"\A\s*([+-]?\d*),(\d+)\s*\Z")
 
 
 def read_table(file: DataFile, faults: RowFaults | None = None) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -41,9 +42,7 @@ def read_table(file: DataFile, faults: RowFaults | None = None) -> tuple[list[st
     _, header = next(rows, (0, []))
     if not header:
         raise UsageError(f"{file.where} is empty: expected a header and a row for each face")
-    return [name.strip() for name in header], _whole_rows(
-        file, rows, len(header), RowFaults(strict=True) if faults is None else faults
-    )
+    return [name.strip() for name in header], _whole_rows(file, rows, len(header), faults)
 
 
 def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
@@ -58,27 +57,22 @@ def _csv_rows(file: DataFile) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row and semicolons:
-                yield reader.line_num, [_with_point(field) for field in row]
+                yield reader.line_num, [_DECIMAL_COMMA.sub(r"\1.\2", field) for field in row]
             elif row:
                 yield reader.line_num, row
     except csv.Error as error:
         raise UsageError(f"{file.where}, line {reader.line_num}: not a CSV row ({error}); correct it") from None
 
 
-def _with_point(field: str) -> str:
-    found = _DECIMAL_COMMA.fullmatch(field)
-    return f"{found[1]}.{found[2]}" if found else field
-
-
 def _whole_rows(
-    file: DataFile, rows: Iterator[tuple[int, list[str]]], fields: int, faults: RowFaults
+    file: DataFile, rows: Iterator[tuple[int, list[str]]], fields: int, faults: RowFaults | None
 ) -> Iterator[tuple[int, list[str]]]:
     line = 0
     for line, row in rows:
         if len(row) == fields:
             yield line, row
             continue
-        with faults.kept():
+        with nullcontext() if faults is None else faults.kept():
             raise UsageError(
                 f"{file.where}, line {line}: {len(row)} fields where the header has {fields}; "
                 "the row may be cut short, correct or remove it"

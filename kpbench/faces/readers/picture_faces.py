@@ -14,7 +14,7 @@ from kpbench.faces.faces import KEYPOINTS, SIZE, Faces
 from kpbench.faces.parts import Progress
 from kpbench.faces.readers.crop import Box, Points, crop, sway_of
 from kpbench.faces.readers.files import Content, DataFile, contents, shown
-from kpbench.faces.readers.pictures import LARGEST_PICTURE, SUFFIXES, Grey, conversion_notes, read_picture
+from kpbench.faces.readers.pictures import CONVERSIONS, LARGEST_PICTURE, SUFFIXES, Grey, read_picture
 from kpbench.faces.readers.row_faults import RowFaults
 
 FOLDERS = {"train": ("training", "train"), "val": ("validation", "valid", "val"), "test": ("test", "testing")}
@@ -148,7 +148,7 @@ def _count_repeats(labelled: Mapping[str, Sequence[Labelled]], done: Counter[str
 def picture_notes(done: Mapping[str, int]) -> list[str]:
     """What was done to the pictures, one sentence a thing."""
     total = done.get("pictures", 0)
-    notes = conversion_notes(done, total)
+    notes = [f"{done[kind]:,} of {total:,} pictures {words}" for kind, words in CONVERSIONS.items() if done.get(kind)]
     if cut := done.get("cut by keypoints"):
         notes.append(
             f"{cut:,} of {total:,} faces cut out around their keypoints and resized to 96x96; place and size vary "

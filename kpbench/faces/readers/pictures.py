@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -30,11 +30,6 @@ CONVERSIONS = {
 """What may be done to a picture, in words that follow `12 pictures`."""
 
 Grey = NDArray[np.uint8]
-
-
-def conversion_notes(done: Mapping[str, int], total: int) -> list[str]:
-    """One sentence for each kind of conversion, with the number of pictures it was done to."""
-    return [f"{done[kind]:,} of {total:,} pictures {words}" for kind, words in CONVERSIONS.items() if done.get(kind)]
 
 
 def read_picture(content: bytes, where: str, done: Counter[str]) -> Grey:

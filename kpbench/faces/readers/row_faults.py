@@ -13,15 +13,10 @@ REMEDY = "; correct or remove the row"
 
 
 class RowFaults:
-    """Faults that were met while rows were read; `refuse` raises them as one.
+    """Faults that were met while rows were read; `refuse` raises them as one."""
 
-    Args:
-        strict: whether the first is raised at once.
-    """
-
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(self) -> None:
         self._found: list[str] = []
-        self._strict = strict
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -29,8 +24,6 @@ class RowFaults:
         try:
             yield
         except UsageError as error:
-            if self._strict:
-                raise
             self._found.append(str(error))
 
     def __len__(self) -> int:

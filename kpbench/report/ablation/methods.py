@@ -79,10 +79,8 @@ def _analysis(found: Analysis) -> str:
     needed = needed_seeds(found.terms.corrected_for(m), at_look(found.terms, design.looks or (), look).alpha)
     text = "Contrasts are paired t tests on log MSE over blocks. "
     if design.looks:
-        text += (
-            f"Looks were planned at {', '.join(map(str, design.looks))} seeds; each spends alpha in proportion to the "
-        )
-        text += "seeds it adds, and what it decides stays decided. "
+        text += f"Looks were planned at {', '.join(map(str, design.looks))} seeds; each spends alpha in proportion to "
+        text += "the seeds it adds, and what it decides stays decided. "
     if m > 1 and correction != "none":
         text += f"The {m} planned contrasts are one family, corrected by {correction.capitalize()}"
         text += "; interactions are a family of their own. " if design.crossed else ". "

@@ -9,9 +9,8 @@ from kpbench.cell import Scalar
 from kpbench.plots.ablation.names import cell_name, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
-from kpbench.report.metrics import COMPACT, metric_cells, metric_columns
+from kpbench.report.metrics import COMPACT, metric_cells, metric_columns, score_ends
 from kpbench.report.tables import REASONS, Cell, Kind, Table
-from kpbench.statistics.intervals import ScoreInterval
 from kpbench.statistics.words import MINUS, interval_text, number, p_text, short_count, short_names
 
 COSTS = {
@@ -37,7 +36,7 @@ def costs(found: Analysis) -> Table:
         (
             _level(found, level),
             "–" if level.interval is None else show_score(level.interval.score),
-            _score_interval(level.interval),
+            score_ends(level.interval),
             f"{level.runs:,}",
             f"{level.failed:,}" if level.failed else "",
             *(_cost(level.cost, None if level.baseline else bases.get(level.factor), name) for name in COSTS),
@@ -104,14 +103,8 @@ def _measured(one: Measured | None) -> Cell:
     ratio = "" if one.ratio is None else f"× {number(one.ratio)}"
     if one.ci is not None:
         ratio += f" ({interval_text(one.ci)})"
-    interval = "" if one.interval.low is None else _score_interval(one.interval)
+    interval = "" if one.interval.low is None else score_ends(one.interval)
     return Cell(show_score(one.interval.score), detail=", ".join(part for part in (interval, ratio) if part))
-
-
-def _score_interval(found: ScoreInterval | None) -> str:
-    if found is None or found.low is None or found.high is None:
-        return "–"
-    return f"{show_score(found.low)} to {show_score(found.high)}"
 
 
 def tuning(found: Analysis) -> Table:

@@ -11,6 +11,7 @@ from kpbench.plots.ablation.names import cell_name, contrast_name, effect_words,
 from kpbench.plots.ablation.variance_shares import shares
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
+from kpbench.report.metrics import score_ends
 from kpbench.report.tables import Kind, Table
 from kpbench.statistics.blocks import BlockTable
 from kpbench.statistics.collapse import collapse_bound, iqm
@@ -142,7 +143,7 @@ def _mean(name: str, table: BlockTable, cells: Sequence[int]) -> tuple[str, ...]
     return (
         name,
         show_score(score.score),
-        "–" if score.low is None or score.high is None else f"{show_score(score.low)} to {show_score(score.high)}",
+        score_ends(score),
         f"{failed} of {runs.size}",
         f"{100 * collapse_bound(failed, runs.size):.0f} %",
         show_score(iqm(1.0 / (2.0 * runs))),

@@ -6,6 +6,7 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.plots.ablation.names import cell_name, contrast_name, factor_names
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import drawable, score_rmse_px, show_score
+from kpbench.report.metrics import score_ends
 from kpbench.report.tables import Card
 from kpbench.statistics.contrasts import Contrast
 from kpbench.statistics.intervals import score_interval
@@ -63,9 +64,7 @@ def cards(found: Analysis) -> tuple[Card, ...]:
     if cells:
         at = min(cells)[1]
         score = score_interval(found.table.mse[at].tolist())
-        ends = (
-            "" if score.low is None or score.high is None else f", {show_score(score.low)} to {show_score(score.high)}"
-        )
+        ends = "" if score.low is None else f", {score_ends(score)}"
         name = cell_name(found, found.table.cells[at])
         made.append(Card("Best cell", show_score(score.score), f"{name}{ends}, {faces}"))
     known = [one for one in found.contrasts if one.ratio]
@@ -74,8 +73,7 @@ def cards(found: Analysis) -> tuple[Card, ...]:
         made.append(
             Card("Largest effect", f"{percent(one.ratio or 1.0)} MSE", f"{contrast_name(found, one)}, {one.word}")
         )
-    floors = {name: on.get(found.split) or 0.0 for name, on in found.floor.items() if drawable(on.get(found.split))}
-    if floors:
+    if floors := _floors(found):
         name = max(floors, key=lambda name: floors[name])
         rest = "".join(f"; {other} {show_score(floors[other])}" for other in floors if other != name)
         made.append(Card("Floor", show_score(floors[name]), f"{name}{rest}"))
@@ -131,25 +129,26 @@ def caveats(found: Analysis) -> tuple[str, ...]:
 
 def floor_sentence(found: Analysis) -> str:
     """What is reached without a network on the faces that judge; says so where it was not measured."""
-    scores = {name: split.get(found.split) for name, split in found.floor.items()}
-    named = [
-        f"{name} {show_score(score)} (RMSE {score_rmse_px(score):.2f} px)"
-        for name, score in scores.items()
-        if score is not None and drawable(score)
-    ]
-    if not named:
+    known = _floors(found)
+    if not known:
         return "No floor is stored with this study, so what a method without a network reaches is not known."
-    known = [score for score in scores.values() if score is not None and drawable(score)]
+    named = (f"{name} {show_score(score)} (RMSE {score_rmse_px(score):.2f} px)" for name, score in known.items())
     text = f"Without a network, on {SPLITS[found.split]}: {', '.join(named)}."
     names = factor_names(found.design)
     below = [
         f"{names[level.factor]} {show_level(level.level)}"
         for level in found.levels
-        if level.interval is not None and level.interval.score <= max(known)
+        if level.interval is not None and level.interval.score <= max(known.values())
     ]
     if below:
         text += f" Not above the higher of them, on average: {', '.join(below)}."
     return text
+
+
+def _floors(found: Analysis) -> dict[str, float]:
+    """Name of a method without a network -> its score on the faces that judge, where it has a usable one."""
+    scores = {name: on.get(found.split) for name, on in found.floor.items()}
+    return {name: score for name, score in scores.items() if score is not None and drawable(score)}
 
 
 def without_faces(found: Analysis) -> str:

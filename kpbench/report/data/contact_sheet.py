@@ -1,7 +1,5 @@
 """Many faces on one picture, their keypoints drawn in."""
 
-import io
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
@@ -50,18 +48,12 @@ def contact_sheet(
     down = -(-len(images) // across)
     step = pixels + gap
     sheet = Image.new("P", (across * step + gap, down * step + gap), _PAPER)
-    sheet.putpalette(_palette())
+    greys = [(round(level * 255 / (LEVELS - 1)),) * 3 for level in range(LEVELS)]
+    sheet.putpalette([value for colour in (*greys, *SIDES.values(), (0, 0, 0), BACKGROUND) for value in colour])
     for at, (image, points) in enumerate(zip(images, places, strict=True)):
         corner = gap + at % across * step, gap + at // across * step
         sheet.paste(_face(image, points, pixels), corner)
     return sheet
-
-
-def png_bytes(sheet: Image.Image) -> bytes:
-    """A picture as the bytes of a small PNG file."""
-    stream = io.BytesIO()
-    sheet.save(stream, "PNG", optimize=True)
-    return stream.getvalue()
 
 
 def _columns(count: int) -> int:
@@ -85,8 +77,3 @@ def _face(image: NDArray[np.uint8], points: NDArray[np.float64], pixels: int) ->
             for reach, colour in ((size + 1, _EDGE), (size, LEVELS + list(SIDES).index(side_of(name)))):
                 draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=colour)
     return face
-
-
-def _palette() -> list[int]:
-    greys = [(round(level * 255 / (LEVELS - 1)),) * 3 for level in range(LEVELS)]
-    return [value for colour in (*greys, *SIDES.values(), (0, 0, 0), BACKGROUND) for value in colour]

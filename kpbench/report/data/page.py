@@ -10,12 +10,10 @@ from kpbench.faces.checks.checks import CHECKS
 from kpbench.faces.checks.overview import Overview
 from kpbench.faces.checks.pool import Finding, Pool
 from kpbench.faces.faces import KEYPOINTS
-from kpbench.plots.colours import COLOURS
 from kpbench.report.data import words
 from kpbench.report.data.contact_sheet import side_of
 from kpbench.report.face_pictures import data_uri
 from kpbench.report.shell import TEMPLATES
-from kpbench.version import __version__
 
 FINDINGS = 40
 """Findings of a check reported on the page; the others are counted."""
@@ -73,8 +71,7 @@ def check_page(name: str, findings: Sequence[Finding], pool: Pool, notes: Sequen
     """The page of `data check` as text; it draws no face of the sealed test."""
     sections = _sections(findings, pool)
     reported = {finding.check for finding in findings}
-    return _page(
-        "data_check.html",
+    return TEMPLATES.get_template("data_check.html").render(
         name=name,
         sections=sections,
         errors=any(finding.severity == "error" for finding in findings),
@@ -90,8 +87,7 @@ def show_page(found: Overview, pool: Pool, rows: NDArray[np.intp], *, seed: int)
     """The page of `data show` as text, with the faces at `rows` of the pool; ValueError if one is sealed."""
     if not pool.open_rows()[rows].all():
         raise ValueError("a face of the sealed test must not be drawn")
-    return _page(
-        "data_show.html",
+    return TEMPLATES.get_template("data_show.html").render(
         found=found,
         seed=seed,
         pictures=[picture(pool, int(at)) for at in rows],
@@ -135,7 +131,3 @@ def _sections(findings: Sequence[Finding], pool: Pool) -> list[CheckSection]:
             CheckSection(check, CHECKS[check].title, severity, len(here), words.faces_of(here), tuple(lines), more)
         )
     return sections
-
-
-def _page(template: str, **context: object) -> str:
-    return TEMPLATES.get_template(template).render(colours=COLOURS, kpbench_version=__version__, **context)

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 from kpbench.analysis.leaderboard.entries import Entry
 from kpbench.analysis.leaderboard.leaderboard import Leaderboard, Table
-from kpbench.plots.colours import COLOURS
 from kpbench.report.leaderboard import words
 from kpbench.report.shell import TEMPLATES
-from kpbench.version import __version__
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,6 @@ def leaderboard_page(found: Leaderboard) -> str:
         tables=[(one, [(line, bar(line, most(one))) for line in one.lines], most(one)) for one in found.tables],
         left_out=list(words.left_out(found)),
         words=words,
-        colours=COLOURS,
-        kpbench_version=__version__,
     )
 
 

@@ -191,12 +191,12 @@ def _record(table: Table, line: Entry) -> dict[str, object]:
         "varies": cell_words(line),
         "marks": "; ".join(line.marks),
         "notes": "; ".join(line.notes),
-        **{f"{one.name} {what}": value for one in line.elsewhere for what, value in _columns(one)},
+        **{
+            f"{one.name} {what}": value
+            for one in line.elsewhere
+            for what, value in (("score", one.score), ("change of MSE in %", one.change), ("against", one.on))
+        },
     }
-
-
-def _columns(one: Elsewhere) -> tuple[tuple[str, object], ...]:
-    return (("score", one.score), ("change of MSE in %", one.change), ("against", one.on))
 
 
 def _plain_cell(value: object) -> object:

@@ -13,16 +13,12 @@ MOST = 10
 def agreement_lines(rows: Sequence[RunResult]) -> list[tuple[str, str]]:
     """Epoch and Spearman's correlation of its scores with the last."""
     found = agreement_by_epoch(rows)
-    return [(str(epoch), f"{rho:.2f}") for epoch, rho in (found[place] for place in _spaced(len(found)))]
+    steps = min(MOST, len(found))
+    spaced = (found[(step + 1) * len(found) // steps - 1] for step in range(steps))  # the last one is in it
+    return [(str(epoch), f"{rho:.2f}") for epoch, rho in spaced]
 
 
 def chance_lines(rows: Sequence[RunResult]) -> list[tuple[str, str, str]]:
     """Complete trials, the best score among the first so many, and the mean best of so many drawn at random."""
     found = best_so_far(rows, most=MOST)
     return [(str(k), show_score(best), show_score(mean)) for k, best, mean in found] if len(found) > 1 else []
-
-
-def _spaced(n: int) -> list[int]:
-    """At most `MOST` places among n, evenly spaced, the last one in it."""
-    steps = min(MOST, n)
-    return [(step + 1) * n // steps - 1 for step in range(steps)]

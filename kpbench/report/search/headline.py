@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from kpbench.analysis.ranking import trial_counts
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.scores import counts, geometric_mean, score_rmse_px, show_score
 from kpbench.plots.search.names import cell_names, cut
@@ -29,17 +30,9 @@ class Headline:
     more: tuple[str, ...] = ()
 
 
-def tally(study: ReportInput) -> dict[str, int]:
-    """Trials by state, counted from the rows where the study does not say."""
-    states = ("complete", "pruned", "failed")
-    if study.trials:
-        return {state: int(study.trials.get(state, 0)) for state in states}
-    return {state: sum(row.role == "trial" and row.state == state for row in study.rows) for state in states}
-
-
 def headline(study: ReportInput) -> Headline:
     """What can be said: nothing yet, a tuning score, or a sealed-test score against pass mark and floors."""
-    found = tally(study)
+    found = trial_counts(study.rows)
     ended = f"{found['complete']:,} complete, {found['pruned']:,} stopped early, {found['failed']:,} failed"
     if not any(found.values()) and not study.rows:
         return Headline("open", "No run has ended yet.", ("The page fills as the study goes on.",))
@@ -109,7 +102,7 @@ def _with_finals(study: ReportInput, best: Best, score: float) -> Headline:
     passed = not shortfalls(score, study.pass_mark, floors)
     cell, what = cell_words(study, best)
     low_high = f" ({' to '.join(map(show_score, best.test_interval))})" if best.test_interval else ""
-    text = f"{_capital(cell)}: {show_score(score)}{low_high} on the sealed test{times}"
+    text = f"{cell[:1].upper()}{cell[1:]}: {show_score(score)}{low_high} on the sealed test{times}"
     if beaten:
         text += ", no better than a method without a network."
     elif passed:
@@ -166,11 +159,8 @@ def winners_curse(study: ReportInput) -> str:
             "Without runs on fresh seeds, how much of it is luck is not known."
         )
     fresh = geometric_mean(found.fresh)
-    seeds = plural(len(found.fresh), "fresh seed")
-    text = (
-        f"The best cell had validation score {show_score(best.val_score)} when it was chosen and {show_score(fresh)} "
-    )
-    text += f"with {seeds}"
+    text = f"The best cell had validation score {show_score(best.val_score)} when it was chosen and "
+    text += f"{show_score(fresh)} with {plural(len(found.fresh), 'fresh seed')}"
     if not (math.isfinite(fresh) and math.isfinite(best.val_score)):
         return f"{text}."
     change = 100 * (fresh / best.val_score - 1)
@@ -187,7 +177,3 @@ def _scores(floor: Mapping[str, Mapping[str, float]], split: str) -> dict[str, f
 
 def _and(words: list[str], *, word: str = "and") -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {word} {words[-1]}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -1,9 +1,6 @@
 """The page of a study: one HTML file that needs nothing but a browser."""
 
-import os
-import tempfile
-from pathlib import Path
-
+from kpbench.analysis.ranking import trial_counts
 from kpbench.plots.factors import trials_of
 from kpbench.plots.search.plots import PLOTS
 from kpbench.plots.search.standings import standings
@@ -12,7 +9,7 @@ from kpbench.report.face_pictures import face_groups
 from kpbench.report.search import tables
 from kpbench.report.search.apart import apart_faces, network_names
 from kpbench.report.search.early import agreement_lines, chance_lines
-from kpbench.report.search.headline import cards, headline, tally, winners_curse
+from kpbench.report.search.headline import cards, headline, winners_curse
 from kpbench.report.search.importance import importance
 from kpbench.report.search.quote import paragraph
 from kpbench.report.search.study_input import ReportInput
@@ -37,7 +34,7 @@ def render(study: ReportInput, beside: Beside | None = None) -> str:
         importance=importance(study.rows),
         **vars(beside or Beside()),
         curse=winners_curse(study),
-        tally=tally(study),
+        tally=trial_counts(study.rows),
         finals=sum(row.role == "final" for row in study.rows),
         lines=lines,
         unlisted=tables.unlisted(study.rows, lines),
@@ -58,20 +55,3 @@ def render(study: ReportInput, beside: Beside | None = None) -> str:
         session_columns=columns(study.sessions),
         reading_columns=columns(study.readings),
     )
-
-
-def write(path: Path, html: str) -> None:
-    """Put the page at `path` in one step: a reader sees the old page or the new one, never half of one.
-
-    Raises:
-        OSError: the folder is missing or cannot be written; nothing is left behind.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(html)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kpbench.report.search.headline import headline, tally
+from kpbench.analysis.ranking import trial_counts
+from kpbench.report.search.headline import headline
 from kpbench.report.search.study_input import ReportInput
 from kpbench.report.setting import faces_words, training_words
 from kpbench.space.space import Parameter, SearchSpace
@@ -16,7 +17,7 @@ def paragraph(study: ReportInput) -> str:
     """The setting of the search, how the cell was found, and the headline; empty before a final run is scored."""
     if study.best is None or study.best.test_mean is None or math.isnan(study.best.test_mean):
         return ""
-    found, ended = headline(study), tally(study)
+    found, ended = headline(study), trial_counts(study.rows)
     trials = f"{plural(sum(ended.values()), 'trial')} ({ended['pruned']:,} stopped early, {ended['failed']:,} failed)"
     what = f"A search of {trials} chose the cell by its validation score; it was trained again with "
     what += f"{plural(study.best.seeds, 'fresh seed')}, whose models alone were scored on the sealed test."

@@ -59,8 +59,7 @@ def read_report_input(folder: Path, *, faces: bool = True) -> ReportInput:
         floor=read_json(folder / FLOOR) or {},
         ranges={name: one.log for name, one in parameters.items() if isinstance(one, Range)},
         best=_best(best_of(rows)),
-        trials=(ended := trial_counts(rows)),
-        setting=setting(plan, parameters, sessions, sum(ended.values())),
+        setting=setting(plan, parameters, sessions, sum(trial_counts(rows).values())),
         plan=shown,
         train_faces=plan.data_sizes["train"],
         sessions=sessions,
@@ -119,19 +118,13 @@ def _examples(path: Path) -> tuple[Examples | None, Apart | None]:
         return None, None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            examples = Examples(
-                images=arrays["images"],
-                truth=arrays["truth"],
-                predicted=arrays["predicted"],
-                error=arrays["error"],
-                label=[str(label) for label in arrays["label"]],
-            )
+            faces = ("images", "truth", "predicted")
+            label = [str(label) for label in arrays["label"]]
+            examples = Examples(**{name: arrays[name] for name in faces}, error=arrays["error"], label=label)
             if "apart_images" not in arrays:
                 return examples, None
             return examples, Apart(
-                images=arrays["apart_images"],
-                truth=arrays["apart_truth"],
-                predicted=arrays["apart_predicted"],
+                **{name: arrays[f"apart_{name}"] for name in faces},
                 cell=[str(cell) for cell in arrays["apart_cell"]],
                 seed=[int(seed) for seed in arrays["apart_seed"]],
             )

@@ -107,7 +107,6 @@ class ReportInput:
         title: heading of the page; the name when empty.
         floor: what methods without a network reach: name -> split (`val`, `test`) -> score.
         best: None while no cell has a score.
-        trials: number of trials by state (`complete`, `pruned`, `failed`); counted from the rows when empty.
         train_faces: images that one epoch of training shows; 0 where that is not known.
         plan: what was asked, in the order to show it; a value may be a text, a number, a list or a mapping.
         sessions: one mapping a session, by column (`when`, `command`, `versions`, `device`, ...).
@@ -129,7 +128,6 @@ class ReportInput:
     title: str = ""
     floor: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     best: Best | None = None
-    trials: Mapping[str, int] = field(default_factory=dict)
     train_faces: int = 0
     plan: Mapping[str, object] = field(default_factory=dict)
     sessions: Sequence[Mapping[str, object]] = ()

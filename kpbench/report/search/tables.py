@@ -216,16 +216,11 @@ def pruned_sentence(rows: Sequence[RunResult]) -> str:
     )
     if not epochs:
         return ""
-    when = (
-        f"after {plural(epochs[0], 'epoch')}"
-        if epochs[0] == epochs[-1]
-        else f"after {epochs[0]} to {epochs[-1]} epochs"
-    )
-    middle = "" if epochs[0] == epochs[-1] else f" (median {epochs[len(epochs) // 2]})"
+    when = plural(epochs[0], "epoch")
+    if epochs[0] != epochs[-1]:
+        when = f"{epochs[0]} to {epochs[-1]} epochs (median {epochs[len(epochs) // 2]})"
     were = "trial was" if len(epochs) == 1 else "trials were"
-    return (
-        f"{len(epochs):,} {were} stopped early {when}{middle}; their last scores are in no mean and on no leaderboard."
-    )
+    return f"{len(epochs):,} {were} stopped early after {when}; their last scores are in no mean and on no leaderboard."
 
 
 def parameter_names(rows: Sequence[RunResult]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from kpbench.analysis.ablation.analysis import Analysis
 from kpbench.analysis.verify import StudyAgreement, Verification
 from kpbench.plots.factors import show_level
 from kpbench.plots.scores import show_score
+from kpbench.report.metrics import score_ends
 from kpbench.statistics.agreement import Ends, RankAgreement
 from kpbench.statistics.intervals import ScoreInterval
 from kpbench.statistics.words import number, plural
@@ -115,5 +116,5 @@ def ratio_text(ratio: float, ends: Ends) -> str:
 
 def score_text(found: ScoreInterval) -> str:
     """A score with its interval over seeds."""
-    ends = "" if found.low is None else f" ({show_score(found.low)} to {show_score(found.high)})"
+    ends = "" if found.low is None else f" ({score_ends(found)})"
     return show_score(found.score) + ends

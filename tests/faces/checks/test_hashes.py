@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpbench.faces.checks.hashes import LEAST_CORRELATION, REACH, alike, band, hashes, match, near
+from kpbench.faces.checks.hashes import LEAST_CORRELATION, REACH, alike, bands, hashes, match, near
 from tests.faces.checks.drawn import drawn_faces
 
 WORDS = st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 3, 7, 2**63, 2**64 - 1]), min_size=1, max_size=20)
@@ -36,16 +36,16 @@ def test_near_across_blocks(monkeypatch):
 def test_match_finds_every_shift(x):
     """On every drawn face; the correlation is what `LEAST_CORRELATION` says of copies, and more."""
     for image in drawn_faces().images[:61, 0]:
-        big, own = np.pad(image, 8, mode="edge"), band(image)
+        big, own = np.pad(image, 8, mode="edge"), bands(image[None], 1)[0]
         for y in range(-REACH, REACH + 1):
-            correlation, shift = match(own, band(big[8 - y : 104 - y, 8 - x : 104 - x]))
+            correlation, shift = match(own, bands(big[None, 8 - y : 104 - y, 8 - x : 104 - x], 1)[0])
             assert shift == (x, y)
             assert correlation >= 0.95
 
 
 def test_match_of_a_constant_picture_is_zero():
-    blank, face = np.full((96, 96), 70, np.uint8), drawn_faces().images[0, 0]
-    assert match(band(blank), band(face))[0] < 0.2
+    blank, face = bands(np.stack([np.full((96, 96), 70, np.uint8), drawn_faces().images[0, 0]]), 1)
+    assert match(blank, face)[0] < 0.2
     assert match(np.zeros((96, 96), np.float32), np.zeros((96, 96), np.float32))[0] == 0
 
 

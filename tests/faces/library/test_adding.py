@@ -235,7 +235,7 @@ def test_without_kagglehub_the_way_to_it_is_said(monkeypatch):
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_each_source_is_https_and_has_a_free_plain_name_and_a_title(name):
     source = SOURCES[name]
-    library.check_name(name)
+    library.check_free(name, replace=True)
     assert name not in DATASETS
     assert source.url.startswith("https://")
     assert source.title

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from kpbench.errors import UsageError
+from kpbench.faces.readers.picture_faces import picture_notes
 from kpbench.faces.readers.pictures import (
-    conversion_notes,
     read_picture,
     read_upright,
     stack_conversion,
@@ -132,7 +132,7 @@ def test_damaged_bytes_give_a_picture_or_a_usage_error(data, form):
 
 
 def test_notes_count_each_conversion():
-    notes = conversion_notes({"colour": 3, "16 bit": 1, "pictures": 9}, 1_200)
+    notes = picture_notes({"colour": 3, "16 bit": 1, "pictures": 1_200})
     assert len(notes) == 2
     assert notes[0].startswith("3 of 1,200 pictures in colour")
     assert "257" in notes[1]

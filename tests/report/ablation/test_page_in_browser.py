@@ -2,7 +2,7 @@
 
 import pytest
 
-from kpbench.report.search.page import write
+from kpbench.whole_file import write_whole
 from tests.ablation_rows import CROSSED
 from tests.report.ablation.test_page import page_of
 from tests.report.search.test_page_in_browser import PLOT_SIZES, WIDTHS, browser, errors, open_page, requests
@@ -21,7 +21,7 @@ STUDIES = {
 @pytest.mark.parametrize(("options", "plots"), STUDIES.values(), ids=STUDIES)
 def test_the_page_from_disk(browser, tmp_path, options, plots):
     path = tmp_path / "report ü.html"
-    write(path, page_of(tmp_path / "study", **options))
+    write_whole(path, page_of(tmp_path / "study", **options))
     for width in WIDTHS:
         open_page(browser, path, width=width, dark=width == 800)
         assert not errors(browser)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kpbench.faces.faces import KEYPOINTS, mirrored_order
-from kpbench.report.data.contact_sheet import SIDES, _columns, contact_sheet, png_bytes, side_of
+from kpbench.report.data.contact_sheet import SIDES, _columns, contact_sheet, side_of
+from kpbench.report.face_pictures import png
 from kpbench.whole_file import write_whole
 from tests.course_files import blob_faces
 
@@ -54,7 +55,7 @@ def test_no_face_is_an_error():
 
 def test_a_file_is_whole_or_not_there(tmp_path):
     faces = blob_faces(2)
-    content = png_bytes(contact_sheet(faces.images[:, 0], faces.keypoints))
+    content = png(contact_sheet(faces.images[:, 0], faces.keypoints))
     write_whole(tmp_path / "sheet.png", content)
     assert Image.open(io.BytesIO((tmp_path / "sheet.png").read_bytes())).mode == "P"
     with pytest.raises(OSError, match="No such file"):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kpbench.faces.checks.checks import findings_of
 from kpbench.faces.checks.overview import overview, sample
@@ -34,23 +35,23 @@ def spoilt():
 
 def test_no_face_of_the_sealed_test_is_on_a_page(spoilt):
     found, findings = spoilt
-    sealed = {png(found.images[at]) for at in np.flatnonzero(found.split == "test")}
+    sealed = {png(Image.fromarray(found.images[at])) for at in np.flatnonzero(found.split == "test")}
     findings = [*findings, Finding("same_labels", "warning", "two", (Row("train", 1), Row("test", 2)))]
     page = check_page("blobs", findings[::-1], found, ())
-    assert png(found.images[1]) in drawn(page)
+    assert png(Image.fromarray(found.images[1])) in drawn(page)
     assert not drawn(page) & sealed
     assert "1 face of the sealed test is not drawn" in page
     assert "at_one_place" in page
     rows = sample(found, 20, seed=0)
     shown = show_page(overview("blobs", found), found, rows, seed=0)
-    assert drawn(shown) == {png(found.images[at]) for at in rows}
+    assert drawn(shown) == {png(Image.fromarray(found.images[at])) for at in rows}
     with pytest.raises(ValueError, match="sealed test"):
         show_page(overview("blobs", found), found, np.flatnonzero(found.split == "test")[:1], seed=0)
 
 
 def test_a_split_off_test_is_sealed_too():
     found = pool(Parts(changed(blob_faces(60), lambda images, labels: labels[:, 10].fill(0))))
-    sealed = {png(found.images[at]) for at in np.flatnonzero(found.split == "test")}
+    sealed = {png(Image.fromarray(found.images[at])) for at in np.flatnonzero(found.split == "test")}
     findings = tuple(findings_of("placeholder", found))
     assert sealed
     assert len(findings) == 60

@@ -1,9 +1,8 @@
 import math
-from dataclasses import replace
 
 import pytest
 
-from kpbench.report.search.headline import cards, headline, tally, winners_curse
+from kpbench.report.search.headline import cards, headline, winners_curse
 from kpbench.report.search.study_input import Best, ReportInput
 from tests.study_rows import FLOOR, bare, grid_rows, row, study
 
@@ -24,7 +23,7 @@ def test_a_study_without_rows_says_so():
 
 
 def test_nothing_complete_gives_the_counts():
-    rows = [row({"a": 1}, state="pruned"), row({"a": 2}, state="failed", score=None, reason="oom")]
+    rows = [row({"a": 1}, state="pruned"), row({"a": 2}, trial=1, state="failed", score=None, reason="oom")]
     found = headline(ReportInput(name="s", rows=rows, pass_mark=100.0))
     assert found.text == "No run is complete with a score yet."
     assert "0 complete, 1 stopped early, 1 failed" in text(found)
@@ -118,9 +117,3 @@ def test_the_winners_curse_compares_tuning_and_fresh_validation_scores():
     assert "luck is not known" in winners_curse(study(rows[:2]))
     assert winners_curse(study(rows[:1])) == ""
     assert winners_curse(bare(study(rows))) == ""
-
-
-def test_trials_are_counted_from_the_rows_unless_given():
-    found = study(grid_rows())
-    assert tally(found) == {"complete": 36, "pruned": 0, "failed": 0}
-    assert tally(replace(found, trials={"complete": 40, "failed": 2})) == {"complete": 40, "pruned": 0, "failed": 2}

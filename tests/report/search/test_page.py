@@ -13,10 +13,11 @@ import pytest
 
 from kpbench.analysis.search import pareto
 from kpbench.plots.search.plots import PLOTS
-from kpbench.report.search.page import render, write
+from kpbench.report.search.page import render
 from kpbench.report.search.study_input import Best, ReportInput
 from kpbench.report.search.tables import front_note
 from kpbench.report.shell import safe_json
+from kpbench.whole_file import write_whole
 from tests.study_rows import bare, examples, grid_rows, row, study, tuned_rows
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u2028{{ 7*7 }}"
@@ -85,10 +86,15 @@ def hostile(count: int = 6, **more) -> ReportInput:
     """A study whose every name is markup, or far too long."""
     bad = "</script><script>alerted = 1</script><img src=x onerror='alerted = 1'>"
     rows = [
-        row({bad: f"{bad}{at}", "network." + "w" * 300: "v" * 300 + str(at), "a": at}, score=90.0 + at, detail=bad)
+        row(
+            {bad: f"{bad}{at}", "network." + "w" * 300: "v" * 300 + str(at), "a": at},
+            trial=at,
+            score=90.0 + at,
+            detail=bad,
+        )
         for at in range(count)
     ]
-    rows.append(row({"a": 99}, state="failed", score=None, reason="error", detail=bad * 4))
+    rows.append(row({"a": 99}, trial=count, state="failed", score=None, reason="error", detail=bad * 4))
     floor = {bad: {"val": 5.0, "test": 5.0}, "f" * 300: {"val": 91.0, "test": 92.0}}
     return replace(study(rows), name=bad, title="t" * 300, floor=floor, plan={bad: [bad], "k" * 300: "v" * 300}, **more)
 
@@ -231,21 +237,21 @@ def test_five_thousand_trials_stay_under_three_megabytes():
 
 def test_writing_replaces_the_page_in_one_step(tmp_path):
     path = tmp_path / "report.html"
-    write(path, "old")
-    write(path, "neu ü")
+    write_whole(path, "old")
+    write_whole(path, "neu ü")
     assert path.read_text(encoding="utf-8") == "neu ü"
     assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_path):
     path = tmp_path / "report.html"
-    write(path, "old")
+    write_whole(path, "old")
     with pytest.raises(UnicodeEncodeError):
-        write(path, "half \ud800")
+        write_whole(path, "half \ud800")
     assert path.read_text(encoding="utf-8") == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(OSError, match="missing"):
-        write(tmp_path / "missing" / "report.html", "x")
+        write_whole(tmp_path / "missing" / "report.html", "x")
 
 
 def test_the_page_needs_neither_torch_nor_optuna_nor_ray():

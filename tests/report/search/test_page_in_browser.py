@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kpbench.report.search.page import render, write
+from kpbench.report.search.page import render
+from kpbench.whole_file import write_whole
 from tests.study_rows import examples, study, tuned_rows
 
 pytestmark = pytest.mark.browser
@@ -98,7 +99,7 @@ def test_the_page_from_disk(browser, tmp_path, count, widths):
     if count > 1:
         found = replace(found, examples=examples(each=4), title=HOSTILE, floor={HOSTILE: {"val": 90.0, "test": 91.0}})
     path = tmp_path / "report ü.html"
-    write(path, render(found))
+    write_whole(path, render(found))
     for width in widths:
         open_page(browser, path, width=width, dark=width == 800)
         assert not errors(browser)
@@ -116,7 +117,7 @@ def test_a_request_would_be_seen_and_is_blocked(browser, tmp_path):
     """The two checks above can fail: a picture from elsewhere shows up as a request or as an error."""
     path = tmp_path / "report.html"
     html = render(study([]))
-    write(path, html.replace("</main>", '<img src="http://127.0.0.1:9/x.png"></main>'))
+    write_whole(path, html.replace("</main>", '<img src="http://127.0.0.1:9/x.png"></main>'))
     open_page(browser, path, width=800)
     assert errors(browser)
 
@@ -126,7 +127,7 @@ NO_PLOTS = "return document.getElementById('no-plots').checkVisibility()"
 
 def test_a_browser_that_cannot_unpack_shows_the_tables_and_says_why_there_is_no_plot(browser, tmp_path):
     path = tmp_path / "report.html"
-    write(path, render(study(tuned_rows(20))))
+    write_whole(path, render(study(tuned_rows(20))))
     source = {"source": "delete window.DecompressionStream"}
     script = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
     try:
@@ -145,7 +146,7 @@ def test_a_browser_that_cannot_unpack_shows_the_tables_and_says_why_there_is_no_
 def test_the_browser_runs_no_library_but_the_one_that_the_policy_names(browser, tmp_path):
     path = tmp_path / "report.html"
     html = render(study(tuned_rows(20)))
-    write(path, html.replace("script-src &#39;sha256-", "script-src &#39;sha256-0", 1))
+    write_whole(path, html.replace("script-src &#39;sha256-", "script-src &#39;sha256-0", 1))
     show_page(browser, path)
     wait_for(browser, NO_PLOTS)
     assert any("Content Security Policy" in message for message in errors(browser))
@@ -154,7 +155,7 @@ def test_the_browser_runs_no_library_but_the_one_that_the_policy_names(browser, 
 
 def test_the_page_prints_on_paper(browser, tmp_path):
     path = tmp_path / "report.html"
-    write(path, render(study(tuned_rows(20))))
+    write_whole(path, render(study(tuned_rows(20))))
     open_page(browser, path, width=1600, dark=True)
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True, "printBackground": True})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")

@@ -3,8 +3,8 @@
 import pytest
 
 from kpbench.analysis.verify import read_verification
-from kpbench.report.search.page import write
 from kpbench.report.verify.page import render_verify
+from kpbench.whole_file import write_whole
 from tests.report.search.test_page_in_browser import PLOT_SIZES, WIDTHS, browser, errors, open_page, requests
 from tests.report.verify.test_page import STATES
 from tests.verify_rows import verify_folder
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize(("state", "plots"), [("turned", 3), ("partial", 0)])
 def test_the_page_from_disk(browser, tmp_path, state, plots):
     path = tmp_path / "report.html"
-    write(path, render_verify(read_verification(verify_folder(tmp_path / "v", **STATES[state]))))
+    write_whole(path, render_verify(read_verification(verify_folder(tmp_path / "v", **STATES[state]))))
     for width in WIDTHS:
         open_page(browser, path, width=width, dark=width == 800)
         assert not errors(browser)
