@@ -2,6 +2,7 @@
 
 import pytest
 
+from kpbench.analysis.ranking import trial_counts
 from kpbench.analysis.search import finalists, pareto
 from tests.study_rows import row
 
@@ -43,3 +44,12 @@ def test_a_cell_with_a_stopped_seed_is_in_no_set():
     rows = [*ROWS, row({"a": 0}, seed=1, trial=0, score=90.0, state="pruned")]
     assert 0 not in [one["cell"]["a"] for one in pareto(rows, ("score", "params"))]
     assert pareto([], ("score", "params")) == [] == finalists([], ("score", "params"))
+
+
+def test_a_trial_is_counted_once_by_the_worst_of_its_seeds():
+    seeds = [
+        row({"a": 6}, trial=6, seed=0, score=9.0), row({"a": 6}, trial=6, seed=1, state="failed"),
+        row({"a": 7}, trial=7, seed=0, score=9.0), row({"a": 7}, trial=7, seed=1, score=8.0, state="pruned"),
+        row({"a": 0}, seed=2, trial=None, score=7.0),
+    ]  # fmt: skip
+    assert trial_counts([*ROWS, *seeds]) == {"complete": 5, "pruned": 2, "failed": 1}
