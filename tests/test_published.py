@@ -31,9 +31,9 @@ FAMILY_LONG = ROOT / "reports" / "family-norm-60"
 SEARCH = ROOT / "reports" / "keypoint"
 PARTS = [ROOT / "reports" / "dropout-norm", ROOT / "reports" / "norm-depth"]
 HEADS, LEVERS = ROOT / "reports" / "heads", ROOT / "reports" / "levers"
-HEADS_LONG = ROOT / "reports" / "heads-60"
+HEADS_LONG, EXPOSURE = ROOT / "reports" / "heads-60", ROOT / "reports" / "exposure"
 SPLITS = ("val", "test")
-STUDIES = [HEADS, HEADS_LONG, LEVERS, LONG, FAMILY_LONG, START, PLANNED, FACTORIAL, FAMILY, *PARTS]
+STUDIES = [HEADS, HEADS_LONG, LEVERS, EXPOSURE, LONG, FAMILY_LONG, START, PLANNED, FACTORIAL, FAMILY, *PARTS]
 
 
 @pytest.fixture(scope="module", params=STUDIES, ids=lambda folder: folder.name)
@@ -72,7 +72,7 @@ def test_every_planned_run_has_an_outcome_and_none_diverged(study):
     assert study.missing == 0 and study.failures == ()
     assert all(row.state == "complete" for row in study.rows)
     assert f"{study.design.runs} runs" in FINDINGS.replace("\n", " ")
-    assert len(study.design.blocks) == (8 if study.split == "val" else 6) and study.plan.epochs in (8, 20, 60)
+    assert len(study.design.blocks) == (8 if study.split == "val" else 6) and study.plan.epochs in (8, 20, 40, 60)
     assert f"{study.plan.epochs} epochs, {study.images:,} images" in FINDINGS.replace("\n", " ")
 
 
@@ -92,14 +92,25 @@ def test_only_what_was_planned_has_a_verdict():
     assert why == {
         "norm-dropout-60": {"", "collapse"}, "norm-dropout": {""}, "facial_keypoints": {"seeds"}, "family-norm": {""},
         "family-norm-60": {""}, "norm-start": {""}, "heads": {"", "collapse"}, "heads-60": {""},
-        "levers": {"", "collapse"}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
+        "levers": {"", "collapse"}, "exposure": {""}, "dropout-norm": {"post hoc"}, "norm-depth": {"post hoc"},
     }  # fmt: skip
     assert {analyse(folder).terms.inherited for folder in PARTS} == {5}
-    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1), (START, 2), (HEADS, 4), (LEVERS, 5)):
+    for folder, contrasts in ((PLANNED, 6), (LONG, 6), (FAMILY_LONG, 1), (START, 2), (HEADS, 4), (LEVERS, 5),
+                              (EXPOSURE, 2)):  # fmt: skip
         planned = analyse(folder)
         assert planned.split == "val" and len(planned.confirmed) == len(planned.contrasts) == contrasts
         readings = (folder / "test_readings.jsonl").read_text(encoding="utf-8").splitlines()
         assert len(readings) == planned.design.runs + 2  # once for each model, and for the floor's two
+
+
+def test_what_a_share_of_the_images_brings_is_that_of_the_rows():
+    study, text = analyse(EXPOSURE), " ".join(FINDINGS.split())
+    one, half, quarter = (score(mse) for mse in study.table.mse)
+    assert study.table.cells == ((1.0,), (0.5,), (0.25,)) and f"{one}, {half} and {quarter}: twice the images" in text
+    assert {row.images for row in study.rows} == {study.images, study.images // 2, study.images // 4}
+    gains = {name_of(found): found.ratio for found in analyse(LEVERS).contrasts}
+    best = min(gains["members 2 against 1"], gains["pretrain synthetic against none"])
+    assert 1 / study.contrasts[0].ratio < best  # worth more than either
 
 
 def test_what_more_images_bring_is_compared_from_the_rows():
@@ -353,7 +364,7 @@ def test_the_noise_that_a_dry_run_assumes_is_that_of_the_published_contrasts():
     found = {"short": [], "long": []}
     for study in map(analyse, folders):
         found["long" if study.plan.epochs >= MANY_EPOCHS else "short"] += [one.estimate.sd for one in study.contrasts]
-    assert {name: len(sds) for name, sds in found.items()} == {"short": 23, "long": 17}
+    assert {name: len(sds) for name, sds in found.items()} == {"short": 23, "long": 19}
     for name, sds in found.items():
         low, high, most = TYPICAL_NOISE[name]
         assert [*np.quantile(sds, [0.1, 0.9]).round(2), round(max(sds), 2)] == [low, high, most]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kpbench.cli.pages import refuse_place, write_file
+from kpbench.errors import UsageError
 
 if TYPE_CHECKING:
     from kpbench.faces.checks.pool import Pool
@@ -81,6 +82,8 @@ def show(
     from kpbench.faces.checks.overview import overview, sample
     from kpbench.report.data.words import SHOWN, show_lines
 
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {sheet} is no picture that is written; write {sheet.with_suffix('.png')}")
     refuse_place(sheet)
     refuse_place(to)
     with View(quiet=quiet) as view:

@@ -27,7 +27,9 @@ def search_lines(said: Mapping[str, Any]) -> Iterator[str]:
     runs = said["runs"]
     yield from _lines("runs", f"{runs['trials']:,} of at most {_each(said)}, then {runs['finals']} with fresh seeds")
     yield from _common(said)
-    yield from _lines("minutes", f"{said['minutes']:,}, less what stops early")
+    yield from _lines(
+        "minutes", f"{said['minutes']:,}" + (", less what stops early" if said["scheduler"] != "none" else "")
+    )
     yield from _lines("plan", said["plan"])
 
 

@@ -50,7 +50,7 @@ def predict(
 ) -> int:
     """Find the keypoints on your own pictures; without a box a whole picture is one face."""
     from kpbench.cli.progress import View
-    from kpbench.errors import UsageError
+    from kpbench.errors import UsageError, plural
     from kpbench.faces.pictures.listing import list_pictures, overlay_files
     from kpbench.studies.models import open_model
     from kpbench.studies.predict import PictureFaces, network_of, notes_on, predict_pictures, table
@@ -89,7 +89,7 @@ def predict(
         typer.echo(json.dumps({**listing, "skipped": skipped, "notes": notes}, allow_nan=False))
     elif to is None:
         typer.echo(table(found), nl=False)
-    for path, what in ((to, f"{faces:,} faces"), (overlay, f"{len(found):,} pictures")):
+    for path, what in ((to, plural(faces, "face")), (overlay, plural(len(found), "picture"))):
         if path is not None:
             typer.echo(f"{path}: {what}", err=as_json or to is None)
     return SOME_FAILED if skipped else 0

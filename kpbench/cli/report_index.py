@@ -21,6 +21,8 @@ def write_index(names: Sequence[str], folder: Path | None, out: Path, to: Path |
         if not folder.is_dir():
             raise UsageError(f"--index {folder}: there is no such folder")
         found = sorted({asked.parent for asked in folder.glob(f"*/{ASKED}")} | set(every_study(folder)))
+        if not found:
+            raise UsageError(f"--index {folder}: there is no study in it")
         title = f"Studies in {folder.resolve().name}"
         return _write(found, folder, to or folder / "index.html", title, faces=faces)
     found = []

@@ -104,6 +104,8 @@ def lines(prepared: "Rerun", found: Sequence["Compared"]) -> Iterator[str]:
 
 def _numbers(one: "Compared") -> Iterator[str]:
     """Stored, new and difference of a run's scores, and the first epoch that differs."""
+    from kpbench.statistics.words import plural
+
     if one.failure is not None:
         yield f"result     the new run failed ({one.failure}), the stored one did not"
         return
@@ -115,7 +117,7 @@ def _numbers(one: "Compared") -> Iterator[str]:
             difference = "equal" if stored == again else f"{again - stored:+.3g} ({100 * (again / stored - 1):+.2g} %)"
             yield f"{name:10} {stored:.9g} stored, {again:.9g} again: {difference}"
     if one.first is None:
-        yield f"curve      {len(one.stored.curve)} epochs: {EQUAL}"
+        yield f"curve      {plural(len(one.stored.curve), 'epoch')}: {EQUAL}"
         return
     a, b = one.first.stored, one.first.again
     sizes = [

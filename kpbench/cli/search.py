@@ -146,7 +146,8 @@ def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
     trials, best, passed = result["trials"], result["best"], result.get("passed")
     beside = [f"pass mark {result['pass_mark']:g}"] if "pass_mark" in result else []
-    beside += [f"{name} {score:.1f}" for name, score in result["floor"].items()]
+    where = " on validation" if result.get("floor_split") == "val" else ""
+    beside += [", ".join(f"{name} {score:.1f}" for name, score in result["floor"].items()) + where]
     word = "open" if passed is None else "PASS" if passed else "no pass"
     if best is None:
         yield "none", "; ".join(["no trial was completed", ", ".join(beside)])

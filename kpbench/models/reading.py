@@ -108,7 +108,7 @@ def read_own_weights(
         takes = "hparams" in inspect.signature(make).parameters
         network = make(hparams={**(stored or {}), **(hparams or {})}) if takes else make()
     if not isinstance(network, nn.Module):
-        raise UsageError(f"{name} made a {type(network).__name__}, not a torch.nn.Module")
+        raise UsageError(f"{name} made {type(network).__name__}, not a torch.nn.Module")
     state = _unwrapped(state, network)
     try:
         network.load_state_dict(state)

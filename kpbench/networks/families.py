@@ -86,7 +86,7 @@ def build(params: Params) -> nn.Module:
     with told(str(params["family"])):
         network = family(**chosen)
     if not isinstance(network, nn.Module):
-        raise UsageError(f"{params['family']} made a {type(network).__name__}, not a torch.nn.Module")
+        raise UsageError(f"{params['family']} made {type(network).__name__}, not a torch.nn.Module")
     return network
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from kpbench.errors import UsageError
+from kpbench.errors import UsageError, plural
 from kpbench.plots.colours import light
 from kpbench.plots.drawing import Drawing, Key, Mark
 
@@ -42,7 +42,7 @@ def standalone(drawing: Drawing, panel: int = 1) -> go.Figure:
     if not drawing.panels:
         raise UsageError(f"there is nothing to draw: {' '.join(drawing.notes) or 'the study has no such runs'}")
     if not 1 <= panel <= len(drawing.panels):
-        raise UsageError(f"the figure has {len(drawing.panels)} panel(s), not {panel}")
+        raise UsageError(f"the figure has {plural(len(drawing.panels), 'panel')}, not {panel}")
     chosen = drawing.panels[panel - 1]
     figure = go.Figure(chosen.figure)
     keys = (*drawing.key, *chosen.key)

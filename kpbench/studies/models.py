@@ -13,7 +13,7 @@ from kpbench.models.reading import Model, read_model, read_own_weights
 from kpbench.networks.families import PREFIX, build, family_defaults
 from kpbench.networks.own import WRITTEN, OwnFile, admit, read_own, resolve, takes_hparams
 from kpbench.space.space import complete
-from kpbench.store.files import RESULT, ROWS, read_json, read_lines
+from kpbench.store.files import MODELS, RESULT, ROWS, read_json, read_lines
 from kpbench.store.finding import every_study, find_study, studies_named
 from kpbench.studies.spaces import open_space
 
@@ -66,12 +66,18 @@ def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
     rows = read_lines(folder / ROWS, RunResult)
     kept = [row for row in rows if row.state == "complete" and _file(folder, row)]
     if not kept:
-        raise UsageError(f"{folder} keeps no models; they come with its final runs")
+        raise UsageError(
+            f"{folder} keeps no models: of a search they come with its final runs (--final-cells), of an ablation "
+            f"`kpbench rerun {folder.name} best --to model.safetensors` makes one"
+        )
     if cell is None:
         best = ((read_json(folder / RESULT) or {}).get("best") or {}).get("model")
         chosen = [row for row in kept if row.model == best]
         if not chosen:
-            raise UsageError(f"{folder} names no best model; name a cell: {', '.join(_cells(kept))}")
+            raise UsageError(
+                f"{folder} names no best model, for its command did not end: give the command again, or name one of "
+                f"the files in {folder / MODELS}"
+            )
     else:
         found = find_cell(folder.name, rows, cell)
         chosen = [row for row in kept if row.cell == found]

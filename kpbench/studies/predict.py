@@ -163,7 +163,7 @@ def notes_on(found: Sequence[PictureFaces], *, whole: bool) -> list[str]:
     notes = []
     if whole and wide:
         notes.append(
-            f"{_some(wide, len(found))} far from square and taken as one face each, the short side filled up by its "
+            f"{_some(wide, len(found))}: far from square, so taken as a face with the short side filled up by its "
             "edge; say where the face is by --box, --boxes or --detect"
         )
     if bare := [one for one in found if not one.boxes]:

@@ -111,9 +111,10 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             ended = run_queue(finals, staged, cluster, request.limits, study.folder)
         if cluster is not None:
             cluster.leave()
-        floor = score_floor(study, task, splits, request.command, notify)
         rows = study.rows()
         best = best_of(rows)
+        judged = "val" if best is None or best["test_score"] is None else "test"
+        floor = score_floor(study, task, splits, request.command, notify, test=judged == "test")
         if best and best["model"]:
             keep_faces(study, splits.val, task.benchmark.coordinates, rows, best["model"])
 
@@ -125,7 +126,8 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
             "epochs": task.epochs,
             "images": task.epochs * len(splits.train),
             "best": best and named(best),
-            "floor": {name: scores["test"] for name, scores in floor.items()},
+            "floor": {name: scores[judged] for name, scores in floor.items()},
+            "floor_split": judged,
             "trials": trial_counts(rows),
             "finals_failed": 0 if ended else len(_unfinished(prepared, rows)),
             "stopped": ended and f"{ended}: {trials.total() - trials.left()} of {trials.total()} trials are done",
@@ -164,6 +166,7 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
         "trials": trials,
         "every_cell": size is not None and size <= prepared.n_trials,
         "sampler": request.sampler,
+        "scheduler": request.scheduler,
         "warm_start": None if prepared.warm is None else {"study": str(prepared.warm), "cells": len(known)},
         "runs": {"trials": trials * request.seeds, "finals": finals},
         "minutes": minutes(task, splits, sampled(kept, task), trials * request.seeds + finals, request.workers),

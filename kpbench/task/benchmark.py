@@ -106,7 +106,8 @@ def with_rules(
     for key, value in (("max_parameters", max_parameters), ("max_model_megabytes", max_megabytes)):
         if value is not None:
             if not value > 0 or value == float("inf"):
-                raise UsageError(f"{key} must be a positive number, got {value}")
+                option = "--" + key.replace("model_", "").replace("_", "-")
+                raise UsageError(f"{option} must be a positive number, got {value}")
             text = re.sub(rf"(?m)^{key}\s*=.*$", f"{key} = {value}", text)
     found = parse_benchmark(text, benchmark.name)
     wanted = {"max_parameters": max_parameters, "max_model_megabytes": max_megabytes}

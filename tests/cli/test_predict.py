@@ -98,7 +98,7 @@ def test_a_whole_picture_is_a_face_and_one_far_from_square_is_told_once(kpbench,
     code, out, err = kpbench("predict", good, "frames", "-q")
     assert code == 0 and len(rows(out)) == 6
     assert err.count("\n") == 1 and err.startswith(
-        "note     6 of 6 pictures, the first frames/frame1.png far from square"
+        "note     6 of 6 pictures, the first frames/frame1.png: far from square"
     )
     Image.fromarray(np.zeros((100, 120), np.uint8)).save("about.png")
     assert kpbench("predict", good, "about.png", "-q")[2] == ""

@@ -206,7 +206,7 @@ def test_parameters_without_a_plain_default_are_refused_by_name(named, parameter
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("def make():\n    return 3", "made a int, not a torch.nn.Module"),
+        ("def make():\n    return 3", "made int, not a torch.nn.Module"),
         ("def make():\n    x = 0\n    return 1 / x", "my_nets.py:3: ZeroDivisionError: division by zero"),
         ("from torch import nn\ndef make():\n    return nn.LazyLinear(30)", "uninitialized"),
         ("from torch import nn\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(9216, 651))",
