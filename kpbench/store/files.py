@@ -42,8 +42,14 @@ def read_lines(path: Path, kind: type[V]) -> list[V]:
             try:
                 values.append(kind.model_validate_json(line))
             except ValidationError as error:
-                where, why = f"{path}: line {number}", error.errors()[0]["msg"]
-                raise newer_version(where, path.parent, error) or UsageError(f"{where} is damaged: {why}") from error
+                where, why = (
+                    f"{path}: line {number}",
+                    error.errors()[0]["msg"].replace(" at line 1 column", " at column"),
+                )
+                remedy = "remove it, its run is trained again" if path.name == ROWS else "put it back from a copy"
+                raise newer_version(where, path.parent, error) or UsageError(
+                    f"{where} is damaged: {why}; {remedy}"
+                ) from error
     return values
 
 

@@ -106,7 +106,9 @@ def read_plan(folder: Path) -> Plan:
     except ValidationError as error:
         if newer := newer_version(str(path), folder, error):
             raise newer from error
-        raise UsageError(f"{path}: not a plan of this version of kpbench: {error.errors()[0]['msg']}") from error
+        raise UsageError(
+            f"{path} is damaged: {error.errors()[0]['msg']}; put it back from a copy, or move the study away"
+        ) from error
 
 
 def bare(data_name: str) -> str:
