@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+FEW = 6
+"""Seeds below which the noise of a study is hardly known; no contrast gets a verdict with fewer."""
+
 
 def power(
     study: Annotated[str, typer.Argument(help="An ablation: its folder, or its name in --out.")],
@@ -21,7 +24,7 @@ def power(
     from kpbench.analysis.ablation.needed import seeds_for_effect
     from kpbench.cli.lines import paragraph, table
     from kpbench.cli.options import share
-    from kpbench.statistics.words import short_name, value_text
+    from kpbench.statistics.words import plural, short_name, value_text
     from kpbench.store.finding import find_study
 
     folder = find_study(study, out)
@@ -52,5 +55,8 @@ def power(
             "mean face's MSE, and so many seeds without one show that collapses could not hide more than "
         )
         lines += ["", *paragraph(f"{note}{effect_text}.")]
+    if (fewest := min(one["n"] for one in found)) < FEW:
+        note = f"{plural(fewest, 'seed')} say little of the sd itself: go by the larger numbers, or run {FEW} first."
+        lines += ["", *paragraph(note)]
     typer.echo("\n".join(lines))
     return 0

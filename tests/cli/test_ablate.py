@@ -43,7 +43,8 @@ def test_ablate_report_and_power(kpbench, options, tmp_path):
     code, out, _ = kpbench("power", result["study"], "--effect", "10%", "--json")
     assert code == 0
     assert json.loads(out)["contrasts"][0]["seeds"] >= 5
-    assert "seeds needed" in kpbench("power", result["study"])[1]
+    out = kpbench("power", result["study"])[1]
+    assert "seeds needed" in out and "2 seeds say little of the sd itself" in out
     assert result["study"] in kpbench("ls", "studies")[1]
 
 

@@ -18,7 +18,7 @@ def test_effect_power_and_the_seeds_for_equivalence_are_printed(kpbench, norm):
     assert "Seeds to find a change of MSE by 5 % with 90 % power" in out
     head, batch, _ = out.partition("\n\nequivalent is set")[0].splitlines()[-3:]
     assert head.split()[-2:] == ["cautious", "equivalent"]
-    assert max(map(len, out.splitlines())) <= 80
+    assert max(map(len, out.splitlines())) <= 80 and "say little" not in out
     result = json.loads(kpbench("power", "norm", "--power", "0.9", "--json")[1])
     (one, _) = result["contrasts"]
     assert (one["effect"], one["power"]) == (0.05, 0.9)

@@ -160,15 +160,15 @@ def _survivors(found: Analysis) -> list[str]:
             continue
         left = "no seed is left" if rest.ratio is None else f"MSE ratio {number(rest.ratio)}"
         change = ", where the interval says something else of 1" if rest.agrees is False else ""
-        seeds = f", {rest.n} of {seeds_text(one.n)} left" if rest.n else ""
-        notes.append(f"{contrast_name(found, one)} ({one.failed}{seeds}) {left}{change}")
+        seeds = f" over {rest.n} of {seeds_text(one.n)}" if rest.n else ""
+        notes.append(f"{contrast_name(found, one)} ({plural(one.failed, 'such run')}) {left}{seeds}{change}")
         if 2 * rest.n < one.n:
             few.append(contrast_name(found, one))
     if not notes:
         return []
     text = (
-        "Runs that diverged or collapsed count with the error of the constant predictor; without their seeds, number "
-        f"of such runs in brackets: {'; '.join(notes)}."
+        "Runs that diverged or collapsed count with the error of the constant predictor. Without their seeds: "
+        f"{'; '.join(notes)}."
     )
     if not few:
         return [text]

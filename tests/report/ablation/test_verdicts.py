@@ -119,9 +119,9 @@ def test_the_paragraph_begins_with_networks_faces_epochs_and_seeds(study):
 @pytest.mark.parametrize(
     ("lost", "left"),
     [
-        (2, ", 6 of 8 seeds left) MSE ratio 0.741, where the interval says something else of 1"),
-        (5, ", 3 of 8 seeds left) MSE ratio 0.741, where the interval says something else of 1"),
-        (8, ") no seed is left"),
+        (2, "MSE ratio 0.741 over 6 of 8 seeds, where the interval says something else of 1"),
+        (5, "MSE ratio 0.741 over 3 of 8 seeds, where the interval says something else of 1"),
+        (8, "no seed is left"),
     ],
 )
 def test_diverged_runs_are_named(study, lost, left):
@@ -129,7 +129,7 @@ def test_diverged_runs_are_named(study, lost, left):
     rows.loc[(rows[NORM] == "batch") & (rows.block < lost), "mse"] = math.nan
     rows.loc[(rows[NORM] == "batch") & (rows.block >= lost), "mse"] = math.exp(-0.3)
     text = conclusion(told(study, rows, failed=4.0))
-    assert f"norm batch against none ({lost}{left}." in text
+    assert f"norm batch against none ({lost} such runs) {left}." in text
     few = "Fewer than half of the seeds are left for norm batch against none: what is told apart there is whether"
     assert (few in text) == (lost > 4)
 
