@@ -104,9 +104,15 @@ def read_own_weights(
             raise UsageError(f"{path}: torn, or no safetensors: {first_line(error)}") from error
     else:
         state, stored = state_of(read_pickle(path), path)
-    with told(name):
-        takes = "hparams" in inspect.signature(make).parameters
-        network = make(hparams={**(stored or {}), **(hparams or {})}) if takes else make()
+    takes = False
+    try:
+        with told(name):
+            takes = "hparams" in inspect.signature(make).parameters
+            network = make(hparams={**(stored or {}), **(hparams or {})}) if takes else make()
+    except UsageError as error:
+        if takes and not stored:
+            raise UsageError(f"{path} holds no hparams; give them as --param NAME=VALUE: {error}") from error
+        raise
     if not isinstance(network, nn.Module):
         raise UsageError(f"{name} made {type(network).__name__}, not a torch.nn.Module")
     state = _unwrapped(state, network)

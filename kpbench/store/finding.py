@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kpbench.errors import UsageError, nearest
-from kpbench.store.files import ASKED, PLAN
+from kpbench.store.files import ASKED, PLAN, ROWS
 from kpbench.store.plan import Plan, read_plan
 
 
@@ -30,6 +30,9 @@ def find_studies(name: str, out: Path) -> list[Path]:
     """
     if found := studies_named(name, out):
         return found
+    for folder in (Path(name), out / name):
+        if (folder / ROWS).is_file():
+            raise UsageError(f"{folder} has lost its {PLAN}, which says what its rows are of; put it back from a copy")
     names = [folder.relative_to(out).as_posix() for folder in every_study(out)]
     last = {one.rpartition("/")[2]: one for one in names}
     close = difflib.get_close_matches(name, last, n=1)  # a nested study goes by the last part of its name too

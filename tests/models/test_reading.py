@@ -190,6 +190,17 @@ def test_code_with_weights_in_each_form(content, tmp_path):
     assert torch.equal(model.network(faces), network(faces))
 
 
+def test_weights_without_the_hparams_that_a_network_needs_are_refused_with_the_way_out(tmp_path):
+    class Model(Linear):
+        def __init__(self, hparams):
+            super().__init__(hparams["outputs"])
+
+    torch.save(Linear().state_dict(), tmp_path / "bare.pt")
+    with pytest.raises(UsageError, match=r"bare\.pt holds no hparams; give them as --param NAME=VALUE: .*outputs"):
+        read_own_weights("KeypointModel", Model, tmp_path / "bare.pt")
+    assert read_own_weights("KeypointModel", Model, tmp_path / "bare.pt", hparams={"outputs": 30}).network
+
+
 ABSURD = [
     {**CNN, "network.width": 2_000_000},
     {**CNN, "network.head_width": 10**10},

@@ -221,6 +221,14 @@ def test_studies_inside_a_verification_are_found(tmp_path):
         find_studies("empty", tmp_path)
 
 
+def test_a_folder_that_lost_its_plan_is_told_from_none(tmp_path):
+    with open_study(tmp_path / "cut", PLAN) as study:
+        (study.folder / ROWS).write_text("")
+    (tmp_path / "cut" / "plan.json").unlink()
+    with pytest.raises(UsageError, match=r"cut has lost its plan\.json"):
+        find_study("cut", tmp_path)
+
+
 def test_a_nested_study_is_suggested_by_the_last_part_of_its_name(tmp_path):
     with open_study(tmp_path / "verify-x" / "synthetic", PLAN), open_study(tmp_path / "norm", PLAN):
         pass
