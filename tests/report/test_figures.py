@@ -54,7 +54,7 @@ def test_a_study_by_name_and_a_verification():
     [
         (ABLATION, "forst", {}, "unknown figure 'forst'; did you mean 'forest'. Known: .*variance_shares"),
         (SEARCH, "forest", {}, "unknown figure 'forest'; known: best_so_far, leaderboard, learning_curves"),
-        (SEARCH, "learning_curves", {"panel": 3}, "the figure has 2 panel.s., not 3"),
+        (SEARCH, "learning_curves", {"panel": 3}, "the figure has 2 panels, not 3"),
         ("no-such", "forest", {}, "no study 'no-such'"),
     ],
 )
@@ -79,8 +79,8 @@ def test_every_table_of_a_report_has_a_cell_under_each_heading(study, make):
 def test_one_table_and_those_that_are_not_there():
     assert list(tables_of(ABLATION, "contrasts")) == ["contrasts"]
     board = tables_of(SEARCH, "leaderboard")["leaderboard"].records()
-    assert [line["State"] for line in board] == ["complete"] * 3 + ["ridge on pixels", "pass mark", "mean face"]
-    assert (board[0]["Sealed test"], board[0]["Cell"]) == ("680", "00b4e562eb65")
+    assert [line["State"] for line in board] == ["complete"] * 5 + ["ridge on pixels", "pass mark", "mean face"]
+    assert (board[0]["Sealed test"], board[0]["Cell"]) == ("661", "a4ae35a015fe")
     with pytest.raises(UsageError, match="unknown table 'contrast'; known: contrasts, means"):
         tables_of(ABLATION, "contrast")
     with pytest.raises(UsageError, match="table 'failures' of keypoint has no row"):
