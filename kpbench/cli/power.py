@@ -6,9 +6,6 @@ from typing import Annotated
 
 import typer
 
-FEW = 6
-"""Seeds below which the noise of a study is hardly known; no contrast gets a verdict with fewer."""
-
 
 def power(
     study: Annotated[str, typer.Argument(help="An ablation: its folder, or its name in --out.")],
@@ -24,11 +21,13 @@ def power(
     from kpbench.analysis.ablation.needed import seeds_for_effect
     from kpbench.cli.lines import paragraph, table
     from kpbench.cli.options import share
+    from kpbench.statistics.verdicts import needed_seeds
     from kpbench.statistics.words import plural, short_name, value_text
     from kpbench.store.finding import find_study
 
     folder = find_study(study, out)
-    found = seeds_for_effect(analyse(folder), sesoi=share(effect, option="--effect") if effect else None, power=wanted)
+    analysis = analyse(folder)
+    found = seeds_for_effect(analysis, sesoi=share(effect, option="--effect") if effect else None, power=wanted)
     if as_json:
         typer.echo(json.dumps({"study": folder.name, "contrasts": found}))
         return 0
@@ -55,8 +54,9 @@ def power(
             "mean face's MSE, and so many seeds without one show that collapses could not hide more than "
         )
         lines += ["", *paragraph(f"{note}{effect_text}.")]
-    if (fewest := min(one["n"] for one in found)) < FEW:
-        note = f"{plural(fewest, 'seed')} say little of the sd itself: go by the larger numbers, or run {FEW} first."
+    few = needed_seeds(len(found), analysis.design.alpha)  # no contrast gets a verdict with fewer
+    if (fewest := min(one["n"] for one in found)) < few:
+        note = f"{plural(fewest, 'seed')} say little of the sd itself: go by the larger numbers, or run {few} first."
         lines += ["", *paragraph(note)]
     typer.echo("\n".join(lines))
     return 0

@@ -6,6 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from kpbench.analysis.comparison.study import read_study
+from kpbench.analysis.leaderboard.studies import study_entries
 from kpbench.analysis.ranking import trial_counts
 from kpbench.cell import cell_id, network_id
 from kpbench.cli.dry_runs import search_lines
@@ -177,6 +179,7 @@ def test_the_test_split_is_opened_only_after_the_last_trial(asked, monkeypatch):
     assert opened == []
     assert read_json(folder / RESULT)["floor_split"] == "val"
     assert read_json(folder / RESULT)["best"]["test_score"] is None
+    assert list(read_study(folder).mean_face) == ["val"] and study_entries(folder, "s", 1)[1] == []
     run(asked)
     assert opened[:2] == [1, 2] and len(opened) == 4  # the final models as each ends, then the floor's two
 
