@@ -17,13 +17,21 @@ from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.faces.split import redrawn
-from kpbench.networks.families import FAMILIES, build, family_defaults
+from kpbench.networks.families import FAMILIES, build, family_defaults, is_foreign
 from kpbench.networks.own import OwnFile, admit, place
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
-from kpbench.training.cohort import can_be_cohort, fit_cohort
 from kpbench.training.device import Device, keep_freed_memory
-from kpbench.training.fit import RECIPE, DeviceFaces, DivergedError, Setting, fit, training_defaults, training_of
+from kpbench.training.faces import DeviceFaces
+from kpbench.training.fit import (
+    RECIPE,
+    DivergedError,
+    Setting,
+    fit,
+    fit_together,
+    training_defaults,
+    training_of,
+)
 from kpbench.training.model_files import ModelCard, save_model
 from kpbench.training.seeds import global_seed
 from kpbench.version import __version__
@@ -116,7 +124,7 @@ def work(job: Job, ready: Ready) -> Iterator[Progress]:
     with threads(ready.staged.threads):
         ready = ready if job.split is None else _resplit(ready, job.split)
         fits = 1 < len(job.seeds) <= ready.staged.device.cohort
-        together = fits and can_be_cohort(job.params)
+        together = fits and not is_foreign(job.params)
         for epoch, seeds in enumerate((as_cohort if together else side_by_side)(job, ready), start=1):
             progress = Progress(epoch=epoch, seeds=seeds)
             yield progress
@@ -136,15 +144,8 @@ def side_by_side(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure
 def as_cohort(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, ...]]:
     """The seeds of a job as one program; side by side from the first epoch where memory does not hold them all."""
     networks = [_built(job, seed, ready) for seed in job.seeds]
-    fits = fit_cohort(
-        networks,
-        ready.train,
-        ready.val,
-        job.seeds,
-        epochs=job.budget,
-        device=ready.staged.device,
-        **training_of(job.params),
-    )
+    setting = Setting(job.budget, job.seeds[0], ready.staged.device, network_id(job.params))
+    fits = fit_together(networks, ready.train, ready.val, setting, job.seeds, **training_of(job.params))
     for epoch in range(1, job.epochs + 1):
         members = _next(fits)
         if isinstance(members, Failure):

@@ -1,4 +1,4 @@
-"""The fused block: norm, 2x2 max pooling and activation of a training step in one autograd step on the CPU.
+"""The fused block: norm, 2x2 max pooling and activation of a training step in one autograd step.
 
 The same function as the layers one by one, in fewer passes over the activation map. A monotone activation and an
 affine map by channel commute with the maximum, up to a flip where gamma is negative, so that statistics and pooling
@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from kpbench.networks.layers import PerActivationBatchNorm
 
-AVAILABLE = importlib.util.find_spec("numba") is not None
-"""Whether the compiled passes can be used; without numba the layers run one by one."""
+COMPILERS = {"cpu": "numba", "cuda": "triton"}
+
+AVAILABLE = {kind: importlib.util.find_spec(name) is not None for kind, name in COMPILERS.items()}
+"""Whether the compiled passes can be used on a kind of device; without numba or Triton the layers run one by one."""
 
 BITS = {torch.bfloat16: torch.uint16}
 """numpy knows no bfloat16."""
@@ -27,21 +29,25 @@ BITS = {torch.bfloat16: torch.uint16}
 class Block(nn.Sequential):
     """conv - norm - pool - activation - dropout, in this order; trains in fused form where that is possible.
 
-    That is on a CPU with numba, where the norm is none, per-activation or spatial batch norm, and the activation is
-    ReLU or leaky ReLU. Elsewhere, in eval mode always, its layers run one by one. `fused = False` does so everywhere.
+    That is on a CPU with numba or a CUDA card with Triton, where the norm is none, per-activation or spatial batch
+    norm, and the activation is ReLU or leaky ReLU; on a card where the map's sides are even. Elsewhere, in eval mode
+    always, its layers run one by one. `fused = False` does so everywhere.
     """
 
-    fused = AVAILABLE
+    fused = True
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H // 2, W // 2)."""
         conv, norm, pool, act, dropout = self
-        fits = conv.weight.device.type == "cpu" and conv.weight.dtype == torch.float32  # bfloat16 comes from autocast
-        fits = fits and _known(norm)
+        there, dtype = str(conv.weight.device.type), conv.weight.dtype
+        fits = AVAILABLE.get(there, False) and dtype == torch.float32 and _known(norm)  # bfloat16 comes from autocast
         if not (self.fused and self.training and fits and isinstance(pool, nn.MaxPool2d)):
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
-        return cast(Tensor, dropout(norm_pool_act(conv(x), norm, slope)))
+        y = conv(x)
+        if there == "cuda" and not _card().takes(y, each=isinstance(norm, PerActivationBatchNorm)):
+            return cast(Tensor, dropout(act(pool(norm(y)))))
+        return cast(Tensor, dropout(norm_pool_act(y, norm, slope)))
 
 
 def _known(norm: nn.Module) -> bool:
@@ -68,22 +74,37 @@ def norm_pool_act(y: Tensor, norm: nn.Module, slope: float) -> Tensor:
         ValueError: fewer than two values to take statistics over, as torch's batch norm does.
     """
     y = y.contiguous(memory_format=torch.channels_last)
+    pool_act, spatial_step, each_step = _steps(y.device.type)
     if isinstance(norm, nn.Identity):
-        return cast(Tensor, _PoolAct.apply(y, slope))  # type: ignore[no-untyped-call]
+        return cast(Tensor, pool_act.apply(y, slope))
     spatial = isinstance(norm, nn.BatchNorm2d)
     own = norm if spatial else cast(PerActivationBatchNorm, norm).norm
     assert isinstance(own, nn.BatchNorm1d | nn.BatchNorm2d)
     count = y.numel() // y.shape[1] if spatial else len(y)
     if count < 2:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(y.shape)}")
-    step = _SpatialNormPoolAct if spatial else _EachNormPoolAct
-    z, mean, var = step.apply(y, own.weight, own.bias, own.eps, slope)  # type: ignore[no-untyped-call]
+    step = spatial_step if spatial else each_step
+    z, mean, var = step.apply(y, own.weight, own.bias, own.eps, slope)
     assert own.running_mean is not None and own.running_var is not None and own.num_batches_tracked is not None
     with torch.no_grad():
         own.running_mean.lerp_(mean, own.momentum or 0.0)
         own.running_var.lerp_(var * (count / (count - 1)), own.momentum or 0.0)
         own.num_batches_tracked.add_(1)
     return cast(Tensor, z)
+
+
+def _steps(kind: str) -> tuple[Any, Any, Any]:
+    """The autograd steps of a kind of device: without a norm, with a spatial one, with one of single activations."""
+    if kind == "cuda":
+        steps: tuple[Any, Any, Any] = _card().steps()
+        return steps
+    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct
+
+
+def _card() -> Any:
+    from kpbench.networks import card  # noqa: PLC0415  # Triton is there where torch is built for a card
+
+    return card
 
 
 def _flat(x: Tensor) -> NDArray[Any]:

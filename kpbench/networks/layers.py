@@ -46,7 +46,7 @@ class PerActivationBatchNorm(nn.Module):
 class UnitDropout(nn.Dropout):
     """Torch's dropout with its mask from uniform numbers: on a CPU half the time of Bernoulli draws.
 
-    They are drawn from the global generator of x's device in the order of x's memory, as a seed cohort draws them too.
+    They are drawn from the global generator of x's device.
     """
 
     def forward(self, x: Tensor) -> Tensor:

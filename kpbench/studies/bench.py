@@ -15,7 +15,7 @@ from kpbench.engine.jobs import Job
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
 from kpbench.networks.families import build
-from kpbench.networks.fused import run_plain
+from kpbench.networks.fused import AVAILABLE, run_plain
 from kpbench.space.space import complete
 from kpbench.studies.course_loop import course_epochs
 from kpbench.task.benchmark import read_benchmark
@@ -27,7 +27,12 @@ FACES = 256
 
 CELL: Mapping[str, Scalar] = {"family": "cnn", "network.depth": 4, "network.norm": "spatial_batch"}
 
-COHORTS = {"cpu": (4,), "cuda": (4, 16), "mps": (4,)}
+CARD_FACES = 1024
+"""On a card, where an epoch of fewer is over before it can be timed."""
+
+COHORTS = {"cpu": (), "cuda": (4, 16), "mps": ()}
+"""How many seeds are trained together; elsewhere a cohort is its members in turn."""
+
 BATCHES = (16, 64, 128)
 
 Epochs = Iterator[object]
@@ -56,7 +61,7 @@ class Side:
 
     name: str
     begin: Callable[[], Epochs]
-    images: int = FACES
+    images: int
 
     def rate(self, clock: Callable[[], float]) -> float:
         """Images a second of the second epoch: the first pays for what is compiled and allocated."""
@@ -94,13 +99,16 @@ def compared(one: Side, other: Side, rounds: int, clock: Callable[[], float] = t
 def _pairs(where: Device) -> Iterator[tuple[Side, Side]]:
     ready = _ready(where)
     fp32 = replace(ready, staged=replace(ready.staged, device=replace(where, precision="fp32")))
-    course = Side("a course's loop", lambda: course_epochs(FACES, where.torch))
+    n = len(ready.train.images)
+    course = Side("a course's loop", lambda: course_epochs(n, where.torch), n)
     step = _training("training", CELL, ready)
     yield replace(step, name=f"training, {where.precision}"), course
     if where.precision != "fp32":
         yield _training("training, fp32", CELL, fp32), course
-    yield step, Side("its convolutions alone", lambda: _convolutions(where))
-    if where.kind == "cpu":
+    yield step, Side("its convolutions alone", lambda: _convolutions(where, n), n)
+    if where.kind == "cuda":
+        yield step, _training("its kernels started one by one", CELL, ready, record=False)
+    if AVAILABLE.get(where.kind, False):
         for norm in ("none", "batch", "spatial_batch"):
             cell = {**CELL, "network.norm": norm}
             yield (
@@ -120,32 +128,32 @@ def _whole(cell: Mapping[str, Scalar]) -> dict[str, Scalar]:
     return complete(cell, known_parameters())
 
 
-def _training(name: str, cell: Mapping[str, Scalar], ready: Ready, *, plain: bool = False) -> Side:
+def _training(name: str, cell: Mapping[str, Scalar], ready: Ready, *, plain: bool = False, record: bool = True) -> Side:
     """Epochs of `fit`: augmentation, steps, and a validation of two faces."""
     whole, device = _whole(cell), ready.staged.device
 
     def begin() -> Epochs:
         network = build(whole).to(device.torch)
         network = run_plain(network) if plain else network
-        return fit(network, ready.train, ready.val, Setting(2, 0, device), **training_of(whole))
+        return fit(network, ready.train, ready.val, Setting(2, 0, device, record=record), **training_of(whole))
 
-    return Side(name, begin)
+    return Side(name, begin, len(ready.train.images))
 
 
 def _seeds(name: str, n: int, train: Callable[[Job, Ready], Epochs], ready: Ready) -> Side:
     job = Job(number=0, role="ablation", params=_whole(CELL), seeds=tuple(range(n)), budget=2)
-    return Side(f"{n} seeds, {name}", lambda: train(job, ready), n * FACES)
+    return Side(f"{n} seeds, {name}", lambda: train(job, ready), n * len(ready.train.images))
 
 
 def _ready(where: Device) -> Ready:
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (FACES + 2, 1, SIZE, SIZE), dtype=np.uint8)
-    points = rng.uniform(0, SIZE, (FACES + 2, len(KEYPOINTS), 2)).astype(np.float32)
-    arrays = images[:FACES], points[:FACES], images[FACES:], points[FACES:]
+    rng, n = np.random.default_rng(0), CARD_FACES if where.kind == "cuda" else FACES
+    images = rng.integers(0, 256, (n + 2, 1, SIZE, SIZE), dtype=np.uint8)
+    points = rng.uniform(0, SIZE, (n + 2, len(KEYPOINTS), 2)).astype(np.float32)
+    arrays = images[:n], points[:n], images[n:], points[n:]
     return prepare(Staged(*arrays, read_benchmark().coordinates, "", "", where))
 
 
-def _convolutions(where: Device) -> Epochs:
+def _convolutions(where: Device, n: int) -> Epochs:
     """The convolutions of the cell, forward and backward, on maps of their size: what no other layer can take away."""
     network = build(_whole(CELL))
     convolutions = [m.to(where.torch) for m in network.modules() if isinstance(m, nn.Conv2d)]
@@ -158,7 +166,7 @@ def _convolutions(where: Device) -> Epochs:
         maps.append((x, torch.ones_like(one(x))))
         size //= 2
     while True:
-        for _ in range(FACES // batch):
+        for _ in range(n // batch):
             for one, (x, gradient) in zip(convolutions, maps, strict=True):
                 one(x).backward(gradient)
         if where.kind == "cuda":

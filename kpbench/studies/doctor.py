@@ -224,7 +224,7 @@ def _training(asked: Asked) -> Iterator[Finding]:
             "training",
             "ok",
             f"{name}: {n / seconds:,.0f} images/s of one worker; `{command}` on the built-in faces, {runs} runs of "
-            f"{task.epochs} epochs with {plural(workers, 'worker')}, takes at most {_long(minutes)}",
+            f"{task.epochs} epochs with {plural(workers, 'worker')}, trains for at most {_long(minutes)}",
         )
 
 
@@ -242,7 +242,7 @@ def _noise() -> Splits:
 
 def _long(minutes: float) -> str:
     if minutes < 1.5:
-        return f"{60 * minutes:.0f} s"
+        return f"{max(1.0, 60 * minutes):.0f} s"
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 

@@ -10,7 +10,7 @@ import torch
 from kpbench.errors import UsageError
 
 COHORT = {"cuda": 16}
-"""On a CPU a cohort of 4 trains fewer images a second than its members one by one (`benchmarks/speed`)."""
+"""On a CPU a cohort would be its members in turn."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Device:
 
     @property
     def cohort(self) -> int:
-        """How many seeds of one cell are best trained as one program here: 1 where each is faster alone."""
+        """How many seeds of one cell are best trained together here: 1 where that gains nothing."""
         return COHORT.get(self.kind, 1)
 
     @property

@@ -3,61 +3,35 @@
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from kpbench.cell import EpochRecord, Params, Scalar, epochs_of
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
-from kpbench.networks.heads import HasOwnLoss
 from kpbench.networks.own import knows_layout
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import batched_mse
-from kpbench.training.augment import Moves, draw_moves, move
 from kpbench.training.checkpoint import Checkpoint
 from kpbench.training.device import Device
+from kpbench.training.faces import DeviceFaces
 from kpbench.training.limits import check_training
-from kpbench.training.looks import draw_looks, look
 from kpbench.training.mean_start import start_at_mean
+from kpbench.training.member import Member
 from kpbench.training.pretrain import pretrain as pretrained
-from kpbench.training.recipe import LOSSES, SCHEDULES, Average, make_optimizer, masked_mean
-from kpbench.training.seeds import generator, global_seed
+from kpbench.training.recipe import SCHEDULES, Average, make_optimizer
+from kpbench.training.recorded import step_of
+from kpbench.training.seeds import global_seed
 
 
 class DivergedError(Exception):
     """The loss is no longer a finite number."""
-
-
-@dataclass(frozen=True, eq=False)
-class DeviceFaces:
-    """A data set on the device as training uses it.
-
-    Attributes:
-        images: uint8 (N, 1, 96, 96).
-        keypoints: float32 (N, 15, 2) in pixels; NaN, both coordinates, where a label is missing.
-        image_divisor, centre, scale: the benchmark's coordinates.
-    """
-
-    images: Tensor
-    keypoints: Tensor
-    image_divisor: float
-    centre: float
-    scale: float
-
-    def pictures(self, index: Tensor | slice) -> Tensor:
-        """The pictures at `index` as float32 in 0..1, a copy."""
-        return self.images[index].float().div_(self.image_divisor)
-
-    def target(self, keypoints: Tensor) -> Tensor:
-        """Pixels to what a network predicts, (k - centre) / scale."""
-        return (keypoints - self.centre) / self.scale
 
 
 @dataclass(frozen=True)
@@ -66,6 +40,7 @@ class Setting:
 
     Attributes:
         checkpoint: file of a run that goes on where it was cut, if it is long; None begins again.
+        record: replay recorded steps on a card; without, the same kernels are started one by one.
     """
 
     epochs: int
@@ -73,6 +48,7 @@ class Setting:
     device: Device
     network: str | None = None
     checkpoint: Path | None = None
+    record: bool = True
 
 
 def fit(
@@ -135,80 +111,109 @@ def fit(
             a layer.
         DivergedError: the training or validation loss is not finite; the message names the epoch.
     """
-    moves = {
-        "shift": shift,
-        "rotate": rotate,
-        "scale": scale,
-        "brightness": brightness,
-        "contrast": contrast,
-        "flip": flip,
-    }
-    looks = {"blur": blur, "sharpen": sharpen, "gamma": gamma, "cutout": cutout}
-    named = {"optimizer": optimizer, "schedule": schedule, "loss": loss, "pretrain": pretrain}
-    numbers = {"lr": lr, "weight_decay": weight_decay, "batch_size": batch_size, "ema": ema, "exposure": exposure}
-    check_training(**numbers, **moves, **looks, **named, strong_until=strong_until, spare_norms=spare_norms)
-    n = len(train.images)
-    steps, epochs = steps_of(n, batch_size), epochs_of(setting.epochs, exposure)
-    device = setting.device.torch
-    if knows_layout(network):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    given = locals()
+    recipe = {name: given[name] for name in training_of(training_defaults())}
+    check_training(**recipe)  # before anything is asked of the faces
+    for (found,) in fit_together([network], train, val, setting, (setting.seed,), **recipe):
+        if isinstance(found, DivergedError):
+            raise found
+        yield found
+
+
+def fit_together(
+    networks: Sequence[nn.Module],
+    train: DeviceFaces,
+    val: DeviceFaces,
+    setting: Setting,
+    seeds: Sequence[int],
+    /,
+    **recipe: Any,
+) -> Iterator[tuple[EpochRecord | DivergedError, ...]]:
+    """Trains networks of one cell, each by its own seed; yields a record of each an epoch, or why it has none.
+
+    A seed cohort. Each member has the order of faces, moves, initial weights and dropout masks of its run alone, and
+    the same kernels, so that it is that run. On a card the members' steps run beside each other. One that diverges
+    stays so and harms no other; the cohort ends when its last member has.
+
+    Args:
+        networks: one for each seed, on the device.
+        setting: its seed is not used.
+        recipe: the keyword arguments of `fit`.
+
+    Raises:
+        UsageError: as `fit`.
+    """
+    recipe = {**training_of(training_defaults()), **recipe}
+    check_training(**recipe)
+    n, device, place = len(train.images), setting.device, setting.device.torch
+    steps, epochs = steps_of(n, recipe["batch_size"]), epochs_of(setting.epochs, recipe["exposure"])
     begun = time.perf_counter()
-    there = f"{setting.device.kind} {setting.device.precision} {torch.__version__} {RECIPE}"
+    there = f"{device.kind} {device.precision} {torch.__version__} {RECIPE}"
     like = f"{torch.get_num_threads()} {train.image_divisor} {train.centre} {train.scale}"
     identity = setting.network and f"{setting.network} {there} {like}"
-    pretrained(pretrain, network, identity, setting.seed, partial(_on_other_faces, train, setting.device))
-    if mean_start:
-        start_at_mean(network, train.target(train.keypoints))
-    spent = time.perf_counter() - begun if pretrain != "none" else 0.0
-    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    stepper = make_optimizer(optimizer, weights, lr=lr, weight_decay=weight_decay, spare_norms=spare_norms)
-    rate = SCHEDULES[schedule](stepper, lr, epochs * steps)
-    average = Average(network, ema) if ema else None
-    judged = network if average is None else average.network
-    error, squared = loss_for(train, loss), loss_for(train)
-    terms = [module for module in network.modules() if isinstance(module, HasOwnLoss)]
-    alone = loss == "mse" and not terms
+    for network, seed in zip(networks, seeds, strict=True):
+        if knows_layout(network):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pretrained(recipe["pretrain"], network, identity, seed, partial(_on_other_faces, train, device))
+        if recipe["mean_start"]:
+            start_at_mean(network, train.target(train.keypoints))
+    spent = time.perf_counter() - begun if recipe["pretrain"] != "none" else 0.0
+    weights = [one for network in networks for one in network.parameters() if one.requires_grad]
+    stepper = make_optimizer(
+        recipe["optimizer"],
+        weights,
+        lr=recipe["lr"],
+        weight_decay=recipe["weight_decay"],
+        spare_norms=recipe["spare_norms"],
+    )
+    rate = SCHEDULES[recipe["schedule"]](stepper, recipe["lr"], epochs * steps)
+    average = Average(networks, recipe["ema"]) if recipe["ema"] else None
+    judged = networks if average is None else average.networks
     val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
-    parts = {"network": network, "optimizer": stepper, "schedule": rate}
-    parts |= {} if average is None else {"average": average}
-    checkpoint = Checkpoint(setting.checkpoint, f"{there} {setting.seed} {epochs}", parts)
+    parts: dict[str, Any] = {f"network {seed}": network for network, seed in zip(networks, seeds, strict=True)}
+    parts |= {"optimizer": stepper, "schedule": rate} | ({} if average is None else {"average": average})
+    checkpoint = Checkpoint(setting.checkpoint, f"{there} {seeds} {epochs}", parts)
     records = checkpoint.load()
-    yield from records
+    yield from ((one,) for one in records)
 
+    members = [Member(network, seed, train, device, recipe) for network, seed in zip(networks, seeds, strict=True)]
+    begin_steps = partial(step_of, members, weights, device, record=setting.record)
+    step, weak = begin_steps(), False
+    diverged: dict[int, DivergedError] = {}
     for epoch in range(len(records) + 1, epochs + 1):
         start = time.perf_counter()
-        network.train()
-        total = torch.zeros((), device=device)
-        weak = epoch > strong_until * epochs
-        order, drawn = epoch_of(train, setting.seed, epoch, weakened(moves) if weak else moves)
-        seen = None if weak else draw_looks(n, generator(setting.seed, "looks", epoch), device, **looks)
-        target = train.target(drawn.keypoints)
-        with global_seed(setting.seed, "dropout", epoch):
-            for index in order.tensor_split(steps):
-                pictures, wanted = move(train.pictures(index), drawn, index), target[index]
-                pictures = pictures if seen is None else look(pictures, seen, index)
-                with torch.autocast(device.type, torch.bfloat16, enabled=setting.device.precision == "bf16"):
-                    predicted = network(pictures)
-                points = predicted.float().reshape(-1, *wanted.shape)  # of each member, where a network has several
-                asked = wanted.expand_as(points)
-                wrong = error(points, asked)
-                for term in terms:
-                    wrong = wrong + term.own_loss(wanted) / len(points)  # the mean over members, as that of the points
-                stepper.zero_grad(set_to_none=True)
-                wrong.backward()
+        if (epoch > recipe["strong_until"] * epochs) != weak:
+            step, weak = begin_steps(), not weak  # another step, where looks end
+        for network in networks:
+            network.train()
+        order = torch.stack([member.begin(epoch, weak=weak) for member in members])
+        with global_seed(seeds[0], "dropout", epoch):
+            for batches in order.tensor_split(steps, dim=1):
+                step(batches)
                 stepper.step()
                 rate.step()
                 if average is not None:
-                    average.update(network)
-                total += (wrong if alone else squared(points, asked)).detach() * len(index)
-        val_mse = batched_mse(judged, val_pictures, val_target, batch_size=VAL_BATCH[device.type])
+                    average.update()
         if average is not None and epoch == epochs:
-            network.load_state_dict(judged.state_dict())
-        seconds = time.perf_counter() - start + (spent if epoch == 1 else 0.0)
-        records.append(record(epoch, total.item() / n, val_mse, seconds))
-        if epoch < epochs:
-            checkpoint.after(records)
-        yield records[-1]
+            for network, averaged in zip(networks, judged, strict=True):
+                network.load_state_dict(averaged.state_dict())
+        found: list[EpochRecord | DivergedError] = []
+        for member, network in zip(members, judged, strict=True):
+            try:
+                if member.seed in diverged:
+                    raise diverged[member.seed]
+                val_mse = batched_mse(network, val_pictures, val_target, batch_size=VAL_BATCH[place.type])
+                seconds = (time.perf_counter() - start) / len(members) + (spent if epoch == 1 else 0.0)
+                found.append(record(epoch, member.total.item() / n, val_mse, seconds))
+            except DivergedError as failure:
+                found.append(diverged.setdefault(member.seed, failure))
+        if len(members) == 1 and isinstance(found[0], EpochRecord):
+            records.append(found[0])
+            if epoch < epochs:
+                checkpoint.after(records)
+        yield tuple(found)
+        if len(diverged) == len(members):
+            return
     checkpoint.remove()
 
 
@@ -225,15 +230,6 @@ def _on_other_faces(
     return fit(network, there(train), there(val), Setting(epochs, seed, device), **recipe)
 
 
-WEAK = {"shift": 4.0, "rotate": 8.0, "scale": 0.08}
-"""Greatest moves after `strong_until`."""
-
-
-def weakened(moves: Mapping[str, float]) -> dict[str, float]:
-    """Moves no greater than `WEAK`."""
-    return {name: min(value, WEAK.get(name, value)) for name, value in moves.items()}
-
-
 def steps_of(n: int, batch_size: int) -> int:
     """Steps of an epoch over n faces: even batches, none of one face, for a batch norm needs two.
 
@@ -243,22 +239,6 @@ def steps_of(n: int, batch_size: int) -> int:
     if n < 2:
         raise UsageError("training needs at least two faces")
     return min(math.ceil(n / batch_size), n // 2)
-
-
-def loss_for(train: DeviceFaces, name: str = "mse") -> Callable[[Tensor, Tensor], Tensor]:
-    """The mean of a loss over the coordinates, or over those that are labelled where some are not."""
-    each = LOSSES[name]
-    if not bool(torch.isfinite(train.keypoints).all()):
-        return partial(masked_mean, each)
-    if name == "mse":
-        return F.mse_loss  # what the scorer computes, and one pass
-    return lambda predicted, target: each(predicted, target).mean()
-
-
-def epoch_of(train: DeviceFaces, seed: int, epoch: int, moves: Mapping[str, float]) -> tuple[Tensor, Moves]:
-    """The order of the faces in an epoch, (N,), and how each is moved, derived from seed and epoch alone."""
-    order = torch.randperm(len(train.images), generator=generator(seed, "order", epoch)).to(train.images.device)
-    return order, draw_moves(train.keypoints, generator(seed, "augment", epoch), **moves)
 
 
 def record(epoch: int, train_mse: float, val_mse: float, seconds: float) -> EpochRecord:
@@ -272,9 +252,6 @@ def record(epoch: int, train_mse: float, val_mse: float, seconds: float) -> Epoc
     score = score_from_mse(val_mse)
     return EpochRecord(epoch=epoch, train_mse=train_mse, val_mse=val_mse, val_score=score, seconds=seconds)
 
-
-MOVES = ("shift", "rotate", "scale", "brightness", "contrast", "flip")
-"""The training parameters that are `draw_moves`'."""
 
 VAL_BATCH = {"cpu": 32, "cuda": 256, "mps": 256}
 """Faces of a validation batch: on a CPU so few that their activation maps stay in cache."""

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
-from torch.optim.swa_utils import AveragedModel
 
 from kpbench.errors import lookup
 from kpbench.faces.faces import SIZE
@@ -24,7 +24,6 @@ FLAT = 0.5
 """Share of the steps after which `flat_cosine` begins to come down."""
 
 Groups = list[dict[str, object]]
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def _adamw(groups: Groups, lr: float, fused: bool) -> torch.optim.Optimizer:
@@ -121,35 +120,39 @@ def masked_mean(each: Callable[[Tensor, Tensor], Tensor], predicted: Tensor, tar
 
 
 class Average:
-    """The exponential moving average of a network's weights and statistics, which stands in for it where it is judged.
+    """The exponential moving average of networks' weights and statistics, which is judged in their place.
 
     In step t the decay is min(decay, (1 + t) / (10 + t)), so that the first steps do not linger.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        def average(averaged: Tensors, current: Tensors, taken: Tensor | int) -> None:
-            if averaged[0].is_floating_point():
-                keep = min(decay, (1 + int(taken)) / (10 + int(taken)))
-                torch._foreach_lerp_(averaged, current, 1 - keep)
-            else:
-                torch._foreach_copy_(averaged, current)
+    def __init__(self, networks: Sequence[nn.Module], decay: float) -> None:
+        self.networks = deepcopy(list(networks))
+        self._decay, self._taken = decay, 0
+        pairs = list(zip(_state(self.networks), _state(networks), strict=True))
+        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
-        self._model = AveragedModel(network, multi_avg_fn=torch.no_grad()(average), use_buffers=True)
-
-    def update(self, network: nn.Module) -> None:
-        """Takes the network's weights in after a step."""
-        self._model.update_parameters(network)
+    @torch.no_grad()
+    def update(self) -> None:
+        """Takes the networks' weights in after a step; the first step's as they are."""
+        keep = min(self._decay, (1 + self._taken) / (10 + self._taken)) if self._taken else 0.0
+        mine, theirs = map(list, zip(*self._averaged, strict=True))
+        torch._foreach_lerp_(mine, theirs, 1 - keep)
+        for count, other in self._copied:
+            count.copy_(other)
+        self._taken += 1
 
     def state_dict(self) -> dict[str, Any]:
         """The average and how many steps are in it."""
-        return self._model.state_dict()
+        return {"taken": self._taken, "networks": [network.state_dict() for network in self.networks]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes up an average where it was."""
-        self._model.load_state_dict(state)
+        self._taken = state["taken"]
+        for network, own in zip(self.networks, state["networks"], strict=True):
+            network.load_state_dict(own)
 
-    @property
-    def network(self) -> nn.Module:
-        """A network of the same kind with the average."""
-        module: nn.Module = self._model.module
-        return module
+
+def _state(networks: Sequence[nn.Module]) -> list[Tensor]:
+    """All parameters and buffers, in their order."""
+    return [value for network in networks for value in (*network.parameters(), *network.buffers())]

@@ -26,7 +26,6 @@ from kpbench.networks.families import (
 )  # fmt: skip
 from kpbench.networks.own import OwnFile, admit, is_own, keyword_defaults, knows_layout, read_own, resolve
 from kpbench.task.benchmark import read_benchmark
-from kpbench.training.cohort import can_be_cohort
 from tests.own_files import GOOD, RETURNS, install_package
 
 RULES = read_benchmark().rules
@@ -104,7 +103,7 @@ def test_own_layers_stand_where_the_tables_entries_do(named, family):
     layers = {"norm": "Scale", "dropout": "Leave", "activation": "Swish"}
     cell = {"family": family, **{f"network.{kind}": named(GOOD, one) for kind, one in layers.items()}}
     cell |= {"network.width": 8, "network.depth": 2} | ({"network.head_width": 8} if family == "cnn" else {})
-    assert is_foreign(cell) and not can_be_cohort(cell) and not is_foreign({"family": "cnn"})
+    assert is_foreign(cell) and not is_foreign({"family": "cnn"})
     check_rules(cell, RULES)
     kinds = [type(module).__name__ for module in build(cell).modules()]
     assert {"Scale", "Leave", "Swish"} <= set(kinds)

@@ -137,7 +137,8 @@ def test_what_a_search_will_take(tmp_path, monkeypatch):
     assert seen == [("cnn", 1498), ("keypoint_net", 1498)]
     assert "499 images/s" in small.text
     assert (
-        "`kpbench search` on the built-in faces, 10 runs of 8 epochs with 2 workers, takes at most 2 min" in small.text
+        "`kpbench search` on the built-in faces, 10 runs of 8 epochs with 2 workers, trains for at most 2 min"
+        in small.text
     )
     assert "`kpbench search --space keypoint`" in large.text and "60 epochs" in large.text
 

@@ -111,17 +111,17 @@ def test_a_missing_label_has_no_part_in_a_loss_and_no_gradient(name):
 
 def test_the_average_is_the_exponential_one_with_a_short_memory_at_first():
     model = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
-    average = Average(model, 0.9)
+    average = Average([model], 0.9)
     wanted = None
     for step in range(30):
         with torch.no_grad():
             model[0].weight.fill_(float(step))
             model[1].running_mean.fill_(float(-step))
             model[1].num_batches_tracked.fill_(step)
-        average.update(model)
+        average.update()
         keep = min(0.9, (1 + step) / (10 + step))
         wanted = float(step) if wanted is None else keep * wanted + (1 - keep) * step
-    assert average.network[0].weight.item() == pytest.approx(wanted, rel=1e-5)
-    assert average.network[1].running_mean.item() == pytest.approx(-wanted, rel=1e-5)
-    assert average.network[1].num_batches_tracked.item() == 29
+    assert average.networks[0][0].weight.item() == pytest.approx(wanted, rel=1e-5)
+    assert average.networks[0][1].running_mean.item() == pytest.approx(-wanted, rel=1e-5)
+    assert average.networks[0][1].num_batches_tracked.item() == 29
     assert model[0].weight.item() == 29.0

@@ -1,0 +1,147 @@
+"""A training step recorded once and replayed: on a card, where starting each kernel takes longer than running it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from kpbench.networks.own import knows_layout
+from kpbench.training.device import Device
+from kpbench.training.member import Member
+
+WARM_UP = 3
+"""Steps of a size that are run before it is recorded; libraries choose and allocate in them."""
+
+Step = Callable[[Tensor], None]
+
+
+def step_of(members: Sequence[Member], weights: Sequence[Tensor], device: Device, *, record: bool = True) -> Step:
+    """One step of all members, forward and back, over their batches, (K, n): their gradients are in the weights.
+
+    On a card members run beside each other, and the step is recorded; a person's own network is run as it is
+    written, for what it decides in Python would be frozen.
+    """
+    if device.kind != "cuda":
+        return partial(_in_turn, members, weights)
+    side = [torch.cuda.Stream() for _ in members[1:]]
+    step = partial(_beside, members, weights, side)
+    if not record or not all(knows_layout(member.network) for member in members):
+        return step
+    return Recorded(step, weights, [member.dropout for member in members if side])
+
+
+def _in_turn(members: Sequence[Member], weights: Sequence[Tensor], batches: Tensor) -> None:
+    _forget(weights)
+    for member, index in zip(members, batches, strict=True):
+        with drawing_from(member.dropout, alone=len(members) == 1):
+            member.step(index)
+
+
+def _beside(
+    members: Sequence[Member], weights: Sequence[Tensor], side: Sequence[torch.cuda.Stream], batches: Tensor
+) -> None:
+    """The first member on the stream that is current, each other on one of its own that it waits for."""
+    _forget(weights)
+    here = torch.cuda.current_stream()
+    for stream in side:
+        stream.wait_stream(here)
+    for member, index, stream in zip(members, batches, (here, *side), strict=True):
+        with torch.cuda.stream(stream), drawing_from(member.dropout, alone=not side):
+            member.step(index)
+    for stream in side:
+        here.wait_stream(stream)
+
+
+def _forget(weights: Sequence[Tensor]) -> None:
+    """Takes the gradients away, so that the step's own become the weights'."""
+    for weight in weights:
+        weight.grad = None
+
+
+@contextmanager
+def drawing_from(own: torch.Generator, *, alone: bool) -> Iterator[None]:
+    """Inside, random numbers of the device come from `own`; of a run alone from the global state, which holds its seed.
+
+    On a card the state is exchanged without a copy, so that a recorded step reads it where it is.
+    """
+    if alone:
+        yield
+    elif own.device.type == "cuda":
+        default = torch.cuda.default_generators[own.device.index or torch.cuda.current_device()]
+        before = default.graphsafe_get_state()
+        default.graphsafe_set_state(own)
+        try:
+            yield
+        finally:
+            default.graphsafe_set_state(before)
+    else:
+        state = torch.mps if own.device.type == "mps" else torch.random
+        kept = state.get_rng_state()
+        state.set_rng_state(own.get_state())
+        try:
+            yield
+        finally:
+            own.set_state(state.get_rng_state())
+            state.set_rng_state(kept)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    """A step of one size of batch: its graph, where it reads the faces' numbers, and where it leaves the gradients."""
+
+    graph: torch.cuda.CUDAGraph
+    batches: Tensor
+    gradients: list[Tensor | None]
+
+
+class Recorded:
+    """A step as CUDA graphs, one for each size of batch; the same kernels in the same order as without.
+
+    Args:
+        step: reads what changes from call to call only from its batches, and from memory that stays.
+        draws: generators other than the global one from which the step draws.
+    """
+
+    def __init__(self, step: Step, weights: Sequence[Tensor], draws: Sequence[torch.Generator]) -> None:
+        self._step, self._weights, self._draws = step, weights, draws
+        self._stream = torch.cuda.Stream()
+        self._done: Counter[int] = Counter()
+        self._recordings: dict[int, _Recording] = {}
+
+    def __call__(self, batches: Tensor) -> None:
+        """A step over batches (K, n) of faces."""
+        size = batches.shape[1]
+        self._done[size] += 1
+        if self._done[size] <= WARM_UP:
+            here = torch.cuda.current_stream()
+            self._stream.wait_stream(here)
+            with torch.cuda.stream(self._stream):
+                self._step(batches)
+            here.wait_stream(self._stream)
+            return
+        if size not in self._recordings:
+            self._recordings[size] = self._record(batches)
+        recording = self._recordings[size]
+        recording.batches.copy_(batches)
+        recording.graph.replay()
+        for weight, gradient in zip(self._weights, recording.gradients, strict=True):
+            weight.grad = gradient
+
+    def _record(self, batches: Tensor) -> _Recording:
+        graph, held = torch.cuda.CUDAGraph(), batches.clone()
+        for generator in self._draws:
+            graph.register_generator_state(generator)
+        # One pool for all sizes: no two of them run at the same time, and gradients are used before the next step.
+        pool = next((one.graph.pool() for one in self._recordings.values()), None)
+        try:
+            with torch.cuda.graph(graph, pool=pool, stream=self._stream):
+                self._step(held)
+        except RuntimeError as error:
+            if isinstance(error.__context__, torch.OutOfMemoryError):  # ending the recording failed for this
+                raise error.__context__ from None
+            raise
+        return _Recording(graph, held, [weight.grad for weight in self._weights])

@@ -1,0 +1,80 @@
+"""The passes for a card compute what the layers compute one by one: on a card, elsewhere in Triton's interpreter."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from kpbench.networks import fused
+from kpbench.networks.layers import PerActivationBatchNorm
+
+pytest.importorskip("triton", reason="Triton comes with torch for CUDA, and with the extra test")
+
+CARD = torch.cuda.is_available()
+
+
+@pytest.fixture(autouse=True)
+def card(monkeypatch):
+    """The card's steps for every map; its kernels are interpreted where there is no card."""
+    from kpbench.networks import card
+
+    if not CARD:
+        monkeypatch.setattr(card, "TILE", 256)  # several programs, small as these maps are
+    monkeypatch.setattr(fused, "_steps", lambda kind: card.steps())
+    return card
+
+
+def made(norm, channels, size):
+    if norm == "none":
+        return nn.Identity()
+    layer = nn.BatchNorm2d(channels) if norm == "spatial" else PerActivationBatchNorm((channels, *size))
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter)  # gammas of both signs
+    return layer
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+@pytest.mark.parametrize(("channels", "size", "n"), [(5, (12, 8), 6), (16, (4, 4), 7), (24, (2, 6), 5)])
+@pytest.mark.parametrize("norm", ["none", "spatial", "each"])
+def test_forward_backward_and_statistics_are_those_of_the_layers(norm, channels, size, n, slope):
+    torch.manual_seed(0)
+    device = "cuda" if CARD else "cpu"
+    mine = made(norm, channels, size)
+    theirs = copy.deepcopy(mine).double()
+    mine = mine.to(device)
+    start = torch.randn(n, channels, *size)
+    y = start.to(device, memory_format=torch.channels_last, copy=True).requires_grad_()
+    wanted = start.double().requires_grad_()
+    z = fused.norm_pool_act(y, mine, slope)
+    act = nn.LeakyReLU(slope) if slope else nn.ReLU()
+    expected = act(nn.MaxPool2d(2)(theirs(wanted)))
+    gradient = torch.randn(z.shape)
+    z.backward(gradient.to(device))
+    expected.backward(gradient.double())
+    pairs = [(z, expected), (y.grad, wanted.grad)]
+    pairs += [(a.grad, b.grad) for a, b in zip(mine.parameters(), theirs.parameters(), strict=True)]
+    pairs += list(zip(mine.buffers(), theirs.buffers(), strict=True))
+    for found, known in pairs:
+        torch.testing.assert_close(found.detach().cpu().double(), known.detach().double(), rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_no_number_is_passed_on():
+    y = torch.zeros(2, 4, 4, 4, device="cuda" if CARD else "cpu").contiguous(memory_format=torch.channels_last)
+    y[0, 1, 1, 0] = torch.nan
+    assert fused.norm_pool_act(y, nn.Identity(), 0.0).isnan().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "each", "known"),
+    [
+        ((2, 4, 6, 6), torch.float32, True, True),
+        ((2, 4, 6, 6), torch.bfloat16, False, True),
+        ((2, 4, 5, 6), torch.float32, False, False),
+        ((2, 4, 6, 6), torch.float64, False, False),
+        ((200, 1, 2, 2), torch.float32, True, False),
+        ((200, 1, 2, 2), torch.float32, False, True),
+    ],
+)
+def test_other_maps_are_left_to_the_layers(card, shape, dtype, each, known):
+    assert card.takes(torch.zeros(shape, dtype=dtype), each=each) is known
