@@ -9,6 +9,7 @@ import argparse
 import json
 import platform
 import statistics
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,7 +23,11 @@ def step(asked: argparse.Namespace) -> list[dict[str, Any]]:
     """The ratios of `kpbench bench`."""
     from kpbench.studies.bench import bench
 
-    return [asdict(one) for one in bench(asked.device, rounds=asked.rounds)]
+    found = []
+    for one in bench(asked.device, rounds=asked.rounds):
+        found.append(asdict(one))
+        print(json.dumps(found[-1]), file=sys.stderr, flush=True)  # a long run that is cut leaves what it had
+    return found
 
 
 def search(asked: argparse.Namespace) -> dict[str, Any]:

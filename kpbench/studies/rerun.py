@@ -81,7 +81,7 @@ def rerun(prepared: Rerun, data: str | None, to: Path | None, notify: Notify, sa
             number=first.trial or 0,
             role=first.role,
             params=first.params,
-            seeds=prepared.together,
+            seeds=tuple(row.seed for row in rows),
             budget=plan.epochs,
             models=scratch,
             split=split,

@@ -33,7 +33,6 @@ class Rerun:
 
     Attributes:
         rows: one run, or the seeds of a trial.
-        together: every seed that trains with them: on a card the seeds of a cell are one program.
         differs: what is not as it was, by name: there, here.
         varies: the parameters of the cell that the study varies.
     """
@@ -43,7 +42,6 @@ class Rerun:
     benchmark: Benchmark
     device: Device
     rows: tuple[RunResult, ...]
-    together: tuple[int, ...]
     differs: dict[str, tuple[str, str]]
     varies: dict[str, Scalar]
     own: tuple[OwnFile, ...] = ()
@@ -85,17 +83,12 @@ def prepare_rerun(
     here = find_device(device or plan.device)
     if here.kind == plan.device:
         here = replace(here, precision=plan.precision)
-    sisters = [r for r in every if (r.role, r.cell, r.trial) == (rows[0].role, chosen, rows[0].trial)]
-    split_alone = plan.design is not None and bool(plan.design.resplit)
-    group = rows if here.cohort == 1 or split_alone else _latest([row for row in sisters if row.curve])
-    together = group if len(group) <= here.cohort else rows
-    seeds = tuple(row.seed for row in together)
     packages = {name: version(name) for name in ("timm", "numba", "numpy")}
     mine = own_versions() | packages | {"device": here.title, "kind": f"{here.kind} {here.precision}"}
     theirs = versions | {"device": rows[0].device, "kind": f"{plan.device} {plan.precision}"}
     differs = {name: (theirs[name], mine[name]) for name in mine if theirs.get(name, mine[name]) != mine[name]}
     varies = Shown.of(plan).of_cell(rows[0].params)
-    return Rerun(folder, plan, benchmark, here, tuple(rows), seeds, differs, varies, own)
+    return Rerun(folder, plan, benchmark, here, tuple(rows), differs, varies, own)
 
 
 def _runs(study: str, rows: Sequence[RunResult], seed: int | None) -> list[RunResult]:
