@@ -81,7 +81,7 @@ def _state(one: "Status") -> str:
 
     words = [one.standing if one.standing != "elsewhere" else f"running on {one.driver.host if one.driver else '?'}"]
     words += [f"{plural(part.left, part.name.removesuffix('s'))} to do" for part in one.parts if part.left]
-    if one.best is not None and (one.best.fresh or one.standing != "finished"):
+    if one.best is not None:
         faces = "test" if one.best.on == "test" else "validation"
         fresh = "fresh seed" if one.kind == "search" and one.best.fresh else "seed"
         words.append(f"best {faces} {one.best.score:.1f} ({plural(one.best.seeds, fresh)})")

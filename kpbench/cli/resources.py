@@ -51,7 +51,7 @@ MaxParameters = Annotated[
 ]
 MaxMegabytes = Annotated[float | None, typer.Option(help="Likewise for the model file, instead of the course's 20 MB.")]
 
-DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 def resources_of(options: Mapping[str, Any]) -> Resources:
@@ -117,7 +117,7 @@ def asked(resources: Resources) -> dict[str, float | str | None]:
 
 
 def seconds_of(word: str | None, *, option: str) -> float | None:
-    """`90s`, `30m`, `2h`, `1h30m` or `90` in seconds.
+    """`90s`, `30m`, `2h` or `1h30m` in seconds. A number alone is refused: it might be meant in any of them.
 
     Raises:
         UsageError: none of these, or no time at all.
