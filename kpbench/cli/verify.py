@@ -30,7 +30,7 @@ def cohort(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> int:
-    """Do seeds trained as one program get the numbers of seeds trained alone? Each cell in both ways, compared.
+    """Do seeds trained together get the numbers of seeds trained alone? Each cell in both ways, compared.
 
     Differences are relative, of the MSE, the greatest over seeds and epochs; exit code 3 where one is above 0.03.
     """

@@ -142,7 +142,7 @@ def side_by_side(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure
 
 
 def as_cohort(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, ...]]:
-    """The seeds of a job as one program; side by side from the first epoch where memory does not hold them all."""
+    """The seeds of a job together; side by side from the first epoch where memory does not hold them all."""
     networks = [_built(job, seed, ready) for seed in job.seeds]
     setting = Setting(job.budget, job.seeds[0], ready.staged.device, network_id(job.params))
     fits = fit_together(networks, ready.train, ready.val, setting, job.seeds, **training_of(job.params))

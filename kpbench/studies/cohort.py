@@ -1,4 +1,4 @@
-"""`kpbench verify cohort`: do seeds trained as one program get the numbers of seeds trained alone?"""
+"""`kpbench verify cohort`: do seeds trained together get the numbers of seeds trained alone?"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -864,7 +864,7 @@ def test_the_sealed_test_stays_closed_for_a_study_without_verdicts(asked, plante
 
 
 def test_where_cohorts_pay_each_seed_of_a_cell_still_leaves_its_own_row(asked, monkeypatch):
-    """On a device that trains seeds together: the same runs, the same numbers up to rounding, one program a cell."""
+    """On a device that trains seeds together: the same runs and numbers, a cell at a time."""
     alone = rows(run(asked, seeds=2, factors=("dropout",), name="alone"))
     calls = []
     cohort = evaluate.as_cohort
@@ -875,5 +875,4 @@ def test_where_cohorts_pay_each_seed_of_a_cell_still_leaves_its_own_row(asked, m
     assert [row.state for row in together] == ["complete"] * 6
     of = {(row.role, row.cell, row.seed): row.val_mse for row in alone}
     assert {(row.role, row.cell, row.seed) for row in together} == set(of)
-    for row in together:
-        assert row.val_mse == pytest.approx(of[row.role, row.cell, row.seed], rel=0.1)  # bf16 where the CPU has it
+    assert all(row.val_mse == of[row.role, row.cell, row.seed] for row in together)
