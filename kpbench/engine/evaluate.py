@@ -33,6 +33,7 @@ from kpbench.training.fit import (
     training_of,
 )
 from kpbench.training.model_files import ModelCard, save_model
+from kpbench.training.recorded import WARM_UP
 from kpbench.training.seeds import global_seed
 from kpbench.version import __version__
 
@@ -132,9 +133,13 @@ def work(job: Job, ready: Ready) -> Iterator[Progress]:
                 return
 
 
-def side_by_side(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, ...]]:
-    """The seeds of a job, each a program of its own, an epoch of each in turn; without end once they are trained."""
-    fits: list[Iterator[EpochRecord] | Failure] = [_train(job, seed, ready) for seed in job.seeds]
+def side_by_side(job: Job, ready: Ready, *, record: bool = True) -> Iterator[tuple[EpochRecord | Failure, ...]]:
+    """The seeds of a job, each a program of its own, an epoch of each in turn; without end once they are trained.
+
+    Args:
+        record: as in `Setting`; a recorded step keeps its memory from epoch to epoch, and so each of them would.
+    """
+    fits: list[Iterator[EpochRecord] | Failure] = [_train(job, seed, ready, record=record) for seed in job.seeds]
     while True:
         found = tuple(one if isinstance(one, Failure) else _next(one) for one in fits)
         fits = [new if isinstance(new, Failure) else one for one, new in zip(fits, found, strict=True)]
@@ -151,7 +156,7 @@ def as_cohort(job: Job, ready: Ready) -> Iterator[tuple[EpochRecord | Failure, .
         if isinstance(members, Failure):
             if members.reason == "oom" and epoch == 1:
                 del fits, networks
-                yield from side_by_side(job, ready)
+                yield from side_by_side(job, ready, record=False)
                 return
             yield (members,) * len(job.seeds)
             return
@@ -197,7 +202,7 @@ def step_memory(cell: Params, staged: Staged) -> tuple[int, int]:
 
 
 def _short(cell: Params, staged: Staged, n: int) -> list[EpochRecord | Failure]:
-    """Two epochs of a cell over the first n training faces."""
+    """A few epochs of a cell over the first n training faces; on a card enough for steps that are replayed."""
     small = replace(
         staged,
         train_images=staged.train_images[:n],
@@ -207,7 +212,8 @@ def _short(cell: Params, staged: Staged, n: int) -> list[EpochRecord | Failure]:
     )
     apart = "training.pretrain", "training.exposure"  # no part of an epoch
     own = {name: value for name, value in cell.items() if name not in apart}
-    job = Job(number=0, role="ablation", params=own, seeds=(0,), budget=2)
+    epochs = 2 if staged.device.kind == "cpu" else 2 * WARM_UP
+    job = Job(number=0, role="ablation", params=own, seeds=(0,), budget=epochs)
     return [seed for progress in work(job, prepare(small)) for seed in progress.seeds]
 
 
@@ -216,17 +222,17 @@ def _built(job: Job, seed: int, ready: Ready) -> nn.Module:
         return build(job.params).to(ready.staged.device.torch)
 
 
-def _train(job: Job, seed: int, ready: Ready) -> Iterator[EpochRecord]:
+def _train(job: Job, seed: int, ready: Ready, *, record: bool) -> Iterator[EpochRecord]:
     network = _built(job, seed, ready)
     folder = ready.staged.checkpoints
     checkpoint = (
         None if folder is None or job.split is not None else Path(folder) / f"{model_name(job.params, seed)}.pt"
     )
-    setting = Setting(job.budget, seed, ready.staged.device, network_id(job.params), checkpoint)
-    for record in fit(network, ready.train, ready.val, setting, **training_of(job.params)):
-        if record.epoch == job.epochs:
+    setting = Setting(job.budget, seed, ready.staged.device, network_id(job.params), checkpoint, record)
+    for found in fit(network, ready.train, ready.val, setting, **training_of(job.params)):
+        if found.epoch == job.epochs:
             _keep(job, seed, network, ready)
-        yield record
+        yield found
 
 
 def _keep(job: Job, seed: int, network: nn.Module, ready: Ready) -> None:

@@ -26,6 +26,15 @@ def takes(y: Tensor, *, each: bool) -> bool:
     return y.dtype in MAP_TYPES and even and y.numel() > 0 and (not each or len(y) <= MOST)
 
 
+def try_out() -> None:
+    """Runs a pass on the smallest map.
+
+    Raises:
+        Exception: whatever Triton raises where it cannot compile.
+    """
+    _PoolAct.apply(torch.zeros(1, 1, 2, 2, device="cuda"), 0.0)  # type: ignore[no-untyped-call]
+
+
 def steps() -> tuple[Any, Any, Any]:
     """The autograd steps: without a norm, with a spatial one, with one of single activations."""
     return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct

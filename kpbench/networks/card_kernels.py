@@ -116,7 +116,6 @@ def _back_through_act(gradient, z, quarter, inside, slope):
 def sums_backward(
     gradient, z, pooled, statistics, parts, n, channels, slope, block_p: tl.constexpr, block_c: tl.constexpr
 ):
-    """The norm as its affine map, and the activation, of the quarter map."""
     """Parts of the sums of g and of g (p - mean), g the gradient at the norm's output."""
     c, inside, quarter, _ = _tile(n, 1, channels, block_p, block_c)
     known = c < channels

@@ -157,7 +157,7 @@ def step_megabytes(params: Params) -> float:
 
     faces = 2  # what is kept grows with the batch, so that two faces tell it for any number
     with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network = run_plain(build(params)).train()  # the fused block keeps less, on a CPU alone
+        network = run_plain(build(params)).train()  # the fused block keeps less
         output = network(torch.rand(faces, 1, SIZE, SIZE))
         own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
         activations = sum(size for pointer, size in kept.items() if pointer not in own)

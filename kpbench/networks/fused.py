@@ -8,6 +8,7 @@ between norm and activation, so results differ from the layers' by rounding alon
 """
 
 import importlib.util
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -41,6 +42,7 @@ class Block(nn.Sequential):
         conv, norm, pool, act, dropout = self
         there, dtype = str(conv.weight.device.type), conv.weight.dtype
         fits = AVAILABLE.get(there, False) and dtype == torch.float32 and _known(norm)  # bfloat16 comes from autocast
+        fits = fits and not (there == "cuda" and card_fault())
         if not (self.fused and self.training and fits and isinstance(pool, nn.MaxPool2d)):
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
@@ -55,6 +57,16 @@ def _known(norm: nn.Module) -> bool:
     if type(norm) is nn.BatchNorm2d:
         return norm.affine and norm.track_running_stats and norm.momentum is not None
     return type(norm) in (nn.Identity, PerActivationBatchNorm)
+
+
+@cache
+def card_fault() -> str:
+    """Why the passes for a card cannot be used here, in a line; empty where they can. One is compiled to know."""
+    try:
+        _card().try_out()
+    except Exception as error:  # no Triton, no C compiler, no headers of Python, a card that Triton does not know
+        return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    return ""
 
 
 def run_plain(network: nn.Module) -> nn.Module:

@@ -24,6 +24,7 @@ from kpbench.faces.datasets import DATASETS, SYNTHETIC_FACES
 from kpbench.faces.faces import KEYPOINTS, SIZE, Faces, SealedFaces, Splits
 from kpbench.faces.library import library
 from kpbench.faces.library.cache import cache_folder
+from kpbench.networks.fused import card_fault
 from kpbench.space.design import base_cell
 from kpbench.statistics.words import plural
 from kpbench.studies.search_request import SearchRequest, prepare_search
@@ -132,6 +133,12 @@ def _device(asked: Asked) -> Iterator[Finding]:
     else:
         remedy = "nothing: this device does not multiply in bf16"
         yield Finding("precision", "note", "training steps in fp32, which takes longer than bf16 would", remedy)
+
+
+def _passes(asked: Asked) -> Iterator[Finding]:
+    if find_device().kind == "cuda" and (why := card_fault()):
+        text = f"norm, pooling and activation run layer by layer on the card, for Triton compiles nothing: {why}"
+        yield Finding("passes", "note", text, "install a C compiler and Python's headers (gcc, python3-dev)")
 
 
 def _cores(asked: Asked) -> Iterator[Finding]:
@@ -263,6 +270,7 @@ CHECKS: Mapping[str, Callable[[Asked], Iterator[Finding]]] = {
     "versions": _versions,
     "extras": _extras,
     "device": _device,
+    "passes": _passes,
     "cores": _cores,
     "folders": _folders,
     "shared memory": _shared_memory,

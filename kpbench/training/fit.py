@@ -116,7 +116,7 @@ def fit(
     check_training(**recipe)  # before anything is asked of the faces
     for (found,) in fit_together([network], train, val, setting, (setting.seed,), **recipe):
         if isinstance(found, DivergedError):
-            raise found
+            raise DivergedError(str(found))
         yield found
 
 
@@ -143,7 +143,10 @@ def fit_together(
     Raises:
         UsageError: as `fit`.
     """
-    recipe = {**training_of(training_defaults()), **recipe}
+    known = training_of(training_defaults())
+    if unknown := recipe.keys() - known.keys():
+        raise TypeError(f"no training parameters: {', '.join(sorted(unknown))}")
+    recipe = {**known, **recipe}
     check_training(**recipe)
     n, device, place = len(train.images), setting.device, setting.device.torch
     steps, epochs = steps_of(n, recipe["batch_size"]), epochs_of(setting.epochs, recipe["exposure"])
@@ -199,14 +202,16 @@ def fit_together(
                 network.load_state_dict(averaged.state_dict())
         found: list[EpochRecord | DivergedError] = []
         for member, network in zip(members, judged, strict=True):
+            if member.seed in diverged:
+                found.append(diverged[member.seed])
+                continue
             try:
-                if member.seed in diverged:
-                    raise diverged[member.seed]
                 val_mse = batched_mse(network, val_pictures, val_target, batch_size=VAL_BATCH[place.type])
                 seconds = (time.perf_counter() - start) / len(members) + (spent if epoch == 1 else 0.0)
                 found.append(record(epoch, member.total.item() / n, val_mse, seconds))
             except DivergedError as failure:
-                found.append(diverged.setdefault(member.seed, failure))
+                # Without its traceback, whose frames would hold the network and its memory.
+                found.append(diverged.setdefault(member.seed, failure.with_traceback(None)))
         if len(members) == 1 and isinstance(found[0], EpochRecord):
             records.append(found[0])
             if epoch < epochs:

@@ -49,11 +49,13 @@ def _beside(
     here = torch.cuda.current_stream()
     for stream in side:
         stream.wait_stream(here)
-    for member, index, stream in zip(members, batches, (here, *side), strict=True):
-        with torch.cuda.stream(stream), drawing_from(member.dropout, alone=not side):
-            member.step(index)
-    for stream in side:
-        here.wait_stream(stream)
+    try:
+        for member, index, stream in zip(members, batches, (here, *side), strict=True):
+            with torch.cuda.stream(stream), drawing_from(member.dropout, alone=not side):
+                member.step(index)
+    finally:  # of a step that fails too: a recording ends only once all streams are joined
+        for stream in side:
+            here.wait_stream(stream)
 
 
 def _forget(weights: Sequence[Tensor]) -> None:
@@ -101,6 +103,8 @@ class _Recording:
 class Recorded:
     """A step as CUDA graphs, one for each size of batch; the same kernels in the same order as without.
 
+    A size that cannot be recorded, for want of memory or because a layer copies from the processor, is run as it is.
+
     Args:
         step: reads what changes from call to call only from its batches, and from memory that stays.
         draws: generators other than the global one from which the step draws.
@@ -110,38 +114,39 @@ class Recorded:
         self._step, self._weights, self._draws = step, weights, draws
         self._stream = torch.cuda.Stream()
         self._done: Counter[int] = Counter()
-        self._recordings: dict[int, _Recording] = {}
+        self._recordings: dict[int, _Recording | None] = {}
 
     def __call__(self, batches: Tensor) -> None:
         """A step over batches (K, n) of faces."""
         size = batches.shape[1]
         self._done[size] += 1
-        if self._done[size] <= WARM_UP:
+        if self._done[size] > WARM_UP and size not in self._recordings:
+            self._recordings[size] = self._record(batches)
+        recording = self._recordings.get(size)
+        if recording is None:
             here = torch.cuda.current_stream()
             self._stream.wait_stream(here)
             with torch.cuda.stream(self._stream):
                 self._step(batches)
             here.wait_stream(self._stream)
             return
-        if size not in self._recordings:
-            self._recordings[size] = self._record(batches)
-        recording = self._recordings[size]
         recording.batches.copy_(batches)
         recording.graph.replay()
         for weight, gradient in zip(self._weights, recording.gradients, strict=True):
             weight.grad = gradient
 
-    def _record(self, batches: Tensor) -> _Recording:
+    def _record(self, batches: Tensor) -> _Recording | None:
         graph, held = torch.cuda.CUDAGraph(), batches.clone()
         for generator in self._draws:
             graph.register_generator_state(generator)
         # One pool for all sizes: no two of them run at the same time, and gradients are used before the next step.
-        pool = next((one.graph.pool() for one in self._recordings.values()), None)
+        pool = next((one.graph.pool() for one in self._recordings.values() if one is not None), None)
+        here = torch.cuda.current_stream()
         try:
-            with torch.cuda.graph(graph, pool=pool, stream=self._stream):
+            with torch.cuda.stream(here), torch.cuda.graph(graph, pool=pool, stream=self._stream):
                 self._step(held)
         except RuntimeError as error:
-            if isinstance(error.__context__, torch.OutOfMemoryError):  # ending the recording failed for this
-                raise error.__context__ from None
-            raise
+            if error.__context__ is not None:  # the recording could not be ended either
+                raise
+            return None
         return _Recording(graph, held, [weight.grad for weight in self._weights])

@@ -78,3 +78,11 @@ def test_what_is_no_number_is_passed_on():
 )
 def test_other_maps_are_left_to_the_layers(card, shape, dtype, each, known):
     assert card.takes(torch.zeros(shape, dtype=dtype), each=each) is known
+
+
+@pytest.mark.skipif(CARD, reason="there is a card")
+def test_where_nothing_can_be_compiled_the_reason_is_one_line():
+    fused.card_fault.cache_clear()
+    why = fused.card_fault()
+    fused.card_fault.cache_clear()
+    assert why and "\n" not in why

@@ -124,6 +124,14 @@ def test_a_data_set_that_is_damaged(tmp_path, monkeypatch):
     assert torn.remedy == "kpbench data add torn PATH --replace"
 
 
+def test_a_card_on_which_nothing_compiles_is_told(tmp_path, monkeypatch):
+    assert look("passes", tmp_path) == []
+    monkeypatch.setattr(doctor, "find_device", lambda: Device("cuda", "A Card", "bf16"))
+    monkeypatch.setattr(doctor, "card_fault", lambda: "RuntimeError: Failed to find C compiler")
+    (one,) = look("passes", tmp_path)
+    assert one.state == "note" and "Failed to find C compiler" in one.text and "gcc" in one.remedy
+
+
 def test_what_a_search_will_take(tmp_path, monkeypatch):
     seen = []
 
