@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,6 @@ from threadpoolctl import threadpool_limits
 
 from kpbench.engine.resources import Resources, fitting
 from kpbench.errors import UsageError
-
-TRAINING = "kpbench.engine.ray_tune"
-"""What a worker process imports while the command still reads its faces; imported by name, for it comes after this."""
-
 
 REACHED = 10
 """Seconds in which the head of a cluster has to answer."""
@@ -153,8 +148,6 @@ class Cluster:
             _temp_dir=str(scratch / "ray"),
             **quiet,
         )
-        for _ in range(0 if self._over.is_set() else asked.here):
-            _warm.options(num_cpus=asked.cpus).remote()
 
     def _refused(self, error: BaseException) -> str:
         what = next(iter(str(error).splitlines()), type(error).__name__)
@@ -164,11 +157,6 @@ class Cluster:
             f"no Ray cluster at --address {self.resources.address}: {what}; start one with `ray start --head`, "
             "and give each node and this command the same RAY_AUTH_TOKEN_PATH"
         )
-
-
-@ray.remote(num_cpus=1, max_retries=0)  # type: ignore[untyped-decorator]
-def _warm() -> None:
-    import_module(TRAINING)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
@@ -55,7 +54,6 @@ def test_an_error_while_ray_starts_waits_for_it_and_ends_it(monkeypatch):
 
     monkeypatch.setattr(module.ray, "init", init)
     monkeypatch.setattr(module.ray, "shutdown", lambda: ended.append(threading.current_thread().name))
-    monkeypatch.setattr(module._warm, "options", lambda **_: pytest.fail("nobody needs it"))
     before = left()
     with pytest.raises(KeyboardInterrupt), cluster(Resources(1)) as one:
         one.start()
@@ -78,7 +76,6 @@ def test_while_ray_shuts_down_no_reference_to_it_is_left_to_the_garbage_collecto
 
     seen = []
     monkeypatch.setattr(module.ray, "init", lambda **_: None)
-    monkeypatch.setattr(module, "_warm", Mock())
     monkeypatch.setattr(module.ray, "shutdown", lambda: seen.append((gc.isenabled(), reference())))
     with cluster(Resources(1)) as one:
         one.scratch()
