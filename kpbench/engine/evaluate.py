@@ -212,7 +212,7 @@ def _short(cell: Params, staged: Staged, n: int) -> list[EpochRecord | Failure]:
     )
     apart = "training.pretrain", "training.exposure"  # no part of an epoch
     own = {name: value for name, value in cell.items() if name not in apart}
-    epochs = 2 if staged.device.kind == "cpu" else 2 * WARM_UP
+    epochs = 2 * WARM_UP if staged.device.kind == "cuda" else 2
     job = Job(number=0, role="ablation", params=own, seeds=(0,), budget=epochs)
     return [seed for progress in work(job, prepare(small)) for seed in progress.seeds]
 

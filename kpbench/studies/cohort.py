@@ -17,9 +17,9 @@ Epoch = Sequence[EpochRecord | Failure]
 TOLERANCE = 0.03
 """The greatest relative difference of an MSE that rounding may make after these few steps.
 
-On a CPU there is none. On a card some of torch's kernels add in an order that is not fixed (fp32 convolutions backward,
-bilinear interpolation backward), so that one seed alone is not the same twice either, and AdamW's first steps have the
-size of the learning rate however small a gradient is: rounding grows. Other seeds in one of the ways differ by more,
+On a CPU there is none. On a card some of torch's kernels add in an order that is not fixed (bilinear interpolation
+backward), so that one seed alone is not the same twice either, and AdamW's first steps have the size of the learning
+rate however small a gradient is: rounding grows. Other seeds in one of the ways differ by more,
 which a test shows.
 """
 

@@ -142,6 +142,7 @@ def fit_together(
 
     Raises:
         UsageError: as `fit`.
+        TypeError: a name that is none of `fit`'s.
     """
     known = training_of(training_defaults())
     if unknown := recipe.keys() - known.keys():
