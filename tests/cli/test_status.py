@@ -72,14 +72,16 @@ def test_ls_studies_lists_nested_ones_and_how_they_are(kpbench, tmp_path):
     search(out / "cut", TRIALS, totals=TOTALS, progress=DRIVER)
     rows = [*TRIALS, trial(4, 4, 60.0), trial(5, 4, 61.0), final(3, 7, 110.0, 100.0, 40), final(3, 8, 112.0, 144.0, 50)]
     search(out / "done", rows, totals=TOTALS, result={"best": None})
+    search(out / "open", rows[:-2], totals={"trials": 6}, result={"best": None})
     (out / "broken").mkdir()
     (out / "broken" / "plan.json").write_text("{")
     code, text, _ = kpbench("ls", "studies")
     assert code == 0
     found = json.loads(kpbench("ls", "studies", "--json")[1])
-    assert list(found) == ["broken", "cut", "done", f"verify-x/{REAL}", "verify-x/synthetic"]
+    assert list(found) == ["broken", "cut", "done", "open", f"verify-x/{REAL}", "verify-x/synthetic"]
     assert found["cut"].endswith(": killed, 2 trials to do, 2 final runs to do, best validation 120.0 (1 seed)")
     assert found["done"] == "search of s on d: finished, best test 120.0 (2 fresh seeds)"  # not one model's 144
+    assert found["open"].endswith(": finished, best validation 120.0 (1 seed)")  # no final runs were asked for
     assert "incomplete, 5 runs to do, best test" in found[f"verify-x/{REAL}"]
     assert "finished, best test" in found["verify-x/synthetic"]
     assert found["broken"].startswith("damaged: ")
