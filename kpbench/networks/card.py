@@ -7,12 +7,13 @@ import triton
 from torch import Tensor
 
 from kpbench.networks import card_kernels as kernels
+from kpbench.networks.card_convolution import convolve as convolve
 
 TILE = 4096
 """Windows times channels of a program."""
 
-ROWS = 256
-"""Parts of a sum that are added at once."""
+SUMS = {"block_r": 512, "block_c": 16, "num_warps": 8}
+"""Parts and channels of a sum that a program adds at once."""
 
 MOST = 128
 """Faces of a batch whose values of one activation a program holds at once."""
@@ -35,9 +36,24 @@ def try_out() -> None:
     _PoolAct.apply(torch.zeros(1, 1, 2, 2, device="cuda"), 0.0)  # type: ignore[no-untyped-call]
 
 
-def steps() -> tuple[Any, Any, Any]:
-    """The autograd steps: without a norm, with a spatial one, with one of single activations."""
-    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct
+def steps() -> tuple[Any, Any, Any, Any]:
+    """The autograd steps: without a norm, with a spatial one, with one of single activations; and `track`."""
+    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct, track
+
+
+def track(
+    mean: Tensor,
+    var: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    batches: Tensor,
+    momentum: float,
+    unbiased: float,
+) -> None:
+    """Moves running statistics towards those of a batch, its variance times `unbiased`."""
+    n = mean.numel()
+    given = mean, var, running_mean, running_var, batches, n, momentum, unbiased
+    kernels.track[(triton.cdiv(n, 1024),)](*given, block=1024)
 
 
 def _blocks(y: Tensor) -> tuple[tuple[int, int], dict[str, int]]:
@@ -91,15 +107,16 @@ class _SpatialNormPoolAct(torch.autograd.Function):
         pooled, z, where, (grid, tile) = _quarter(y), _quarter(y), _quarter(y, torch.uint8), _blocks(y)
         parts = torch.empty(grid[0], 2, c, device=y.device)
         statistics = torch.empty(5, c, device=y.device)
-        windows, pivot_at, block_c = n * (h // 2) * (w // 2), (h // 2) * w + w // 2, tile["block_c"]
+        windows, pivot_at = n * (h // 2) * (w // 2), (h // 2) * w + w // 2
         kernels.pool[grid](y, gamma, pooled, where, parts, windows, w // 2, c, pivot_at, slope, norm=True, **tile)
         given = y, gamma, beta, parts, statistics, grid[0], n * h * w, c, pivot_at, eps
-        kernels.statistics[(grid[1],)](*given, block_r=ROWS, block_c=block_c)
+        kernels.statistics[(triton.cdiv(c, SUMS["block_c"]),)](*given, **SUMS)
         kernels.affine_act[grid](pooled, statistics, z, windows, c, slope, **tile)
         ctx.save_for_backward(y, pooled, z, where, statistics)
         ctx.slope = slope
         mean, var = statistics[0], statistics[1]
         ctx.mark_non_differentiable(mean, var)
+        ctx.set_materialize_grads(False)  # no zeros for these two
         return z, mean, var
 
     @staticmethod
@@ -111,9 +128,7 @@ class _SpatialNormPoolAct(torch.autograd.Function):
         own, out = _layout(gradient), torch.empty_like(y)
         parts, terms = torch.empty(grid[0], 2, c, device=y.device), torch.empty(4, c, device=y.device)
         kernels.sums_backward[grid](own, z, pooled, statistics, parts, windows, c, ctx.slope, **tile)
-        kernels.terms[(grid[1],)](
-            parts, statistics, terms, grid[0], n * h * w, c, block_r=ROWS, block_c=tile["block_c"]
-        )
+        kernels.terms[(triton.cdiv(c, SUMS["block_c"]),)](parts, statistics, terms, grid[0], n * h * w, c, **SUMS)
         maps = own, z, where, y, statistics, terms, out
         kernels.pool_backward[grid](*maps, windows, w // 2, c, ctx.slope, norm=True, **tile)
         return out, terms[1], terms[0], None, None
@@ -130,6 +145,7 @@ class _EachNormPoolAct(torch.autograd.Function):
         ctx.save_for_backward(y, gamma, mean, var, z, where)
         ctx.eps, ctx.slope = eps, slope
         ctx.mark_non_differentiable(mean, var)
+        ctx.set_materialize_grads(False)  # no zeros for these two
         return z, mean, var
 
     @staticmethod

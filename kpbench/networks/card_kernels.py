@@ -59,16 +59,21 @@ def pool(
 
 
 @triton.jit
-def _summed(parts, n_parts, channels, c, known, which: tl.constexpr, block_r: tl.constexpr, block_c: tl.constexpr):
-    total = tl.zeros([block_c], tl.float64)
+def _summed(parts, n_parts, channels, c, known, block_r: tl.constexpr, block_c: tl.constexpr):
+    """Both sums of each channel over the parts."""
+    first = tl.zeros([block_c], tl.float64)
+    second = tl.zeros([block_c], tl.float64)
     start = 0
     while start < n_parts:  # not range(): its interpreter and numpy 2.4 do not agree on it
         row = start + tl.arange(0, block_r)
-        at = (row * 2 + which)[:, None] * channels + c[None, :]
-        some = tl.load(parts + at, mask=(row < n_parts)[:, None] & known[None, :], other=0.0)
-        total += tl.sum(some.to(tl.float64), axis=0)
+        at = (row * 2 * channels)[:, None] + c[None, :]
+        inside = (row < n_parts)[:, None] & known[None, :]
+        one = tl.load(parts + at, mask=inside, other=0.0)
+        other = tl.load(parts + at + channels, mask=inside, other=0.0)
+        first += tl.sum(one.to(tl.float64), axis=0)
+        second += tl.sum(other.to(tl.float64), axis=0)
         start += block_r
-    return total
+    return first, second
 
 
 @triton.jit
@@ -78,8 +83,8 @@ def statistics(
     """Out, (5, C): mean, variance, 1 / deviation, and the affine map that a norm is, scale and shift."""
     c = tl.program_id(0) * block_c + tl.arange(0, block_c)
     known = c < channels
-    first = _summed(parts, n_parts, channels, c, known, 0, block_r, block_c) / count
-    second = _summed(parts, n_parts, channels, c, known, 1, block_r, block_c) / count
+    first, second = _summed(parts, n_parts, channels, c, known, block_r, block_c)
+    first, second = first / count, second / count
     pivot = tl.load(y + pivot_at * channels + c, mask=known, other=0.0).to(tl.float64)
     mean = (pivot + first).to(tl.float32)
     var = (second - first * first).to(tl.float32)
@@ -92,6 +97,20 @@ def statistics(
     tl.store(out + 2 * channels + c, inverse, mask=known)
     tl.store(out + 3 * channels + c, scale, mask=known)
     tl.store(out + 4 * channels + c, shift, mask=known)
+
+
+@triton.jit
+def track(mean, var, running_mean, running_var, batches, n, momentum, unbiased, block: tl.constexpr):
+    """Moves running statistics towards those of a batch, and counts it."""
+    at = tl.program_id(0) * block + tl.arange(0, block)
+    known = at < n
+    kept = tl.load(running_mean + at, mask=known, other=0.0)
+    tl.store(running_mean + at, kept + momentum * (tl.load(mean + at, mask=known, other=0.0) - kept), mask=known)
+    kept = tl.load(running_var + at, mask=known, other=0.0)
+    own = tl.load(var + at, mask=known, other=0.0) * unbiased
+    tl.store(running_var + at, kept + momentum * (own - kept), mask=known)
+    if tl.program_id(0) == 0:
+        tl.store(batches, tl.load(batches) + 1)
 
 
 @triton.jit
@@ -134,8 +153,8 @@ def terms(parts, statistics, out, n_parts, count, channels, block_r: tl.constexp
     known = c < channels
     inverse = tl.load(statistics + 2 * channels + c, mask=known, other=0.0)
     scale = tl.load(statistics + 3 * channels + c, mask=known, other=0.0)
-    d_beta = _summed(parts, n_parts, channels, c, known, 0, block_r, block_c).to(tl.float32)
-    d_gamma = _summed(parts, n_parts, channels, c, known, 1, block_r, block_c).to(tl.float32) * inverse
+    first, second = _summed(parts, n_parts, channels, c, known, block_r, block_c)
+    d_beta, d_gamma = first.to(tl.float32), second.to(tl.float32) * inverse
     tl.store(out + c, d_beta, mask=known)
     tl.store(out + channels + c, d_gamma, mask=known)
     tl.store(out + 2 * channels + c, scale * d_beta / count, mask=known)

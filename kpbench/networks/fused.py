@@ -46,7 +46,7 @@ class Block(nn.Sequential):
         if not (self.fused and self.training and fits and isinstance(pool, nn.MaxPool2d)):
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
-        y = conv(x)
+        y = _card().convolve(x, conv) if there == "cuda" else conv(x)
         if there == "cuda" and not _card().takes(y, each=isinstance(norm, PerActivationBatchNorm)):
             return cast(Tensor, dropout(act(pool(norm(y)))))
         return cast(Tensor, dropout(norm_pool_act(y, norm, slope)))
@@ -86,7 +86,7 @@ def norm_pool_act(y: Tensor, norm: nn.Module, slope: float) -> Tensor:
         ValueError: fewer than two values to take statistics over, as torch's batch norm does.
     """
     y = y.contiguous(memory_format=torch.channels_last)
-    pool_act, spatial_step, each_step = _steps(y.device.type)
+    pool_act, spatial_step, each_step, track = _steps(y.device.type)
     if isinstance(norm, nn.Identity):
         return cast(Tensor, pool_act.apply(y, slope))
     spatial = isinstance(norm, nn.BatchNorm2d)
@@ -98,19 +98,35 @@ def norm_pool_act(y: Tensor, norm: nn.Module, slope: float) -> Tensor:
     step = spatial_step if spatial else each_step
     z, mean, var = step.apply(y, own.weight, own.bias, own.eps, slope)
     assert own.running_mean is not None and own.running_var is not None and own.num_batches_tracked is not None
-    with torch.no_grad():
-        own.running_mean.lerp_(mean, own.momentum or 0.0)
-        own.running_var.lerp_(var * (count / (count - 1)), own.momentum or 0.0)
-        own.num_batches_tracked.add_(1)
+    buffers = own.running_mean, own.running_var, own.num_batches_tracked
+    track(mean, var, *buffers, own.momentum or 0.0, count / (count - 1))
     return cast(Tensor, z)
 
 
-def _steps(kind: str) -> tuple[Any, Any, Any]:
-    """The autograd steps of a kind of device: without a norm, with a spatial one, with one of single activations."""
+def _steps(kind: str) -> tuple[Any, Any, Any, Any]:
+    """The passes of a kind of device: autograd steps without a norm, with a spatial one, with one of single
+    activations, and what moves running statistics.
+    """
     if kind == "cuda":
-        steps: tuple[Any, Any, Any] = _card().steps()
+        steps: tuple[Any, Any, Any, Any] = _card().steps()
         return steps
-    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct
+    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct, _track
+
+
+@torch.no_grad()
+def _track(
+    mean: Tensor,
+    var: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    batches: Tensor,
+    momentum: float,
+    unbiased: float,
+) -> None:
+    """Moves running statistics towards those of a batch, its variance times `unbiased`."""
+    running_mean.lerp_(mean, momentum)
+    running_var.lerp_(var * unbiased, momentum)
+    batches.add_(1)
 
 
 def _card() -> Any:

@@ -135,13 +135,13 @@ def _training(name: str, cell: Mapping[str, Scalar], ready: Ready, *, plain: boo
     def begin() -> Epochs:
         network = build(whole).to(device.torch)
         network = run_plain(network) if plain else network
-        return fit(network, ready.train, ready.val, Setting(2, 0, device, record=record), **training_of(whole))
+        return fit(network, ready.train, ready.val, Setting(3, 0, device, record=record), **training_of(whole))
 
     return Side(name, begin, len(ready.train.images))
 
 
 def _seeds(name: str, n: int, train: Callable[[Job, Ready], Epochs], ready: Ready) -> Side:
-    job = Job(number=0, role="ablation", params=_whole(CELL), seeds=tuple(range(n)), budget=2)
+    job = Job(number=0, role="ablation", params=_whole(CELL), seeds=tuple(range(n)), budget=3)
     return Side(f"{n} seeds, {name}", lambda: train(job, ready), n * len(ready.train.images))
 
 

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kpbench.faces.faces import SIZE, mirrored_order
+from kpbench.networks.fused import card_fault
+from kpbench.training.faces import DeviceFaces
 
 CENTRE = (SIZE - 1) / 2
 """The picture's centre in pixel coordinates: pixel i is centred on coordinate i."""
@@ -92,6 +94,15 @@ def move(pictures: Tensor, moves: Moves, index: Tensor) -> Tensor:
     moved = F.grid_sample(pictures, _grid(moves.backward[index]), padding_mode="border", align_corners=False)
     mean = moved.mean(dim=(1, 2, 3), keepdim=True)
     return ((moved - mean).mul_(moves.gain[index])).add_(mean + moves.light[index]).clamp_(0, 1)
+
+
+def moved(faces: DeviceFaces, moves: Moves, index: Tensor) -> Tensor:
+    """The pictures at `index`, (n,), moved: by a pass of its own on a card that has Triton, else by `move`."""
+    if index.device.type == "cuda" and not card_fault():
+        from kpbench.training import card_moves  # noqa: PLC0415  # Triton is there where torch is built for a card
+
+        return card_moves.moved(faces, moves, index)
+    return move(faces.pictures(index), moves, index)
 
 
 def _grid(backward: Tensor) -> Tensor:

@@ -182,15 +182,16 @@ def fit_together(
 
     members = [Member(network, seed, train, device, recipe) for network, seed in zip(networks, seeds, strict=True)]
     begin_steps = partial(step_of, members, weights, device, record=setting.record)
-    step, weak = begin_steps(), False
+    step, weak_from = begin_steps(), math.floor(recipe["strong_until"] * epochs) + 1
     diverged: dict[int, DivergedError] = {}
+    order = _begin(members, len(records) + 1, weak_from)
     for epoch in range(len(records) + 1, epochs + 1):
         start = time.perf_counter()
-        if (epoch > recipe["strong_until"] * epochs) != weak:
-            step, weak = begin_steps(), not weak  # another step, where looks end
-        for network in networks:
-            network.train()
-        order = torch.stack([member.begin(epoch, weak=weak) for member in members])
+        if epoch == weak_from:
+            step = begin_steps()  # another step, where looks end
+        for member in members:
+            member.total.zero_()
+            member.network.train()
         with global_seed(seeds[0], "dropout", epoch):
             for batches in order.tensor_split(steps, dim=1):
                 step(batches)
@@ -198,6 +199,8 @@ def fit_together(
                 rate.step()
                 if average is not None:
                     average.update()
+        if epoch < epochs:
+            order = _begin(members, epoch + 1, weak_from)  # while a card still works
         if average is not None and epoch == epochs:
             for network, averaged in zip(networks, judged, strict=True):
                 network.load_state_dict(averaged.state_dict())
@@ -221,6 +224,11 @@ def fit_together(
         if len(diverged) == len(members):
             return
     checkpoint.remove()
+
+
+def _begin(members: Sequence[Member], epoch: int, weak_from: int) -> torch.Tensor:
+    """Draws an epoch of each member; the orders of their faces, (K, N)."""
+    return torch.stack([member.begin(epoch, weak=epoch >= weak_from) for member in members])
 
 
 def _on_other_faces(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kpbench.networks.heads import HasOwnLoss
 from kpbench.seeds import derive
-from kpbench.training.augment import Moves, draw_moves, move
+from kpbench.training.augment import Moves, draw_moves, moved
 from kpbench.training.device import Device
 from kpbench.training.faces import DeviceFaces
 from kpbench.training.looks import Looks, draw_looks, look
@@ -38,7 +38,7 @@ class Member:
 
     Attributes:
         dropout: this member's own state of the device's random numbers.
-        total: the sum of its squared errors over the faces of the epoch so far.
+        total: the sum of its squared errors since it was last set to zero.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class Member:
     def begin(self, epoch: int, *, weak: bool) -> Tensor:
         """Draws an epoch; the order of its faces, (N,)."""
         train, n = self._train, len(self._train.images)
-        self.total.zero_()
         self.dropout.manual_seed(derive(self.seed, "dropout", epoch))
         moves = {name: min(value, WEAK.get(name, value)) if weak else value for name, value in self._moves.items()}
         order = torch.randperm(n, generator=generator(self.seed, "order", epoch)).to(train.images.device)
@@ -76,7 +75,7 @@ class Member:
     def step(self, index: Tensor) -> None:
         """Forward and back over the faces at `index`, (n,): adds to the weights' gradients and to `total`."""
         assert self._drawn is not None and self._target is not None
-        pictures, wanted = move(self._train.pictures(index), self._drawn, index), self._target[index]
+        pictures, wanted = moved(self._train, self._drawn, index), self._target[index]
         pictures = pictures if self._seen is None else look(pictures, self._seen, index)
         device = self._device
         with torch.autocast(device.kind, torch.bfloat16, enabled=device.precision == "bf16"):

@@ -8,6 +8,8 @@ from torch import nn
 
 from kpbench.networks import fused
 from kpbench.networks.layers import PerActivationBatchNorm
+from kpbench.training.augment import draw_moves, move
+from kpbench.training.faces import DeviceFaces
 
 pytest.importorskip("triton", reason="Triton comes with torch for CUDA, and with the extra test")
 
@@ -86,3 +88,59 @@ def test_where_nothing_can_be_compiled_the_reason_is_one_line():
     why = fused.card_fault()
     fused.card_fault.cache_clear()
     assert why and "\n" not in why
+
+
+@pytest.mark.parametrize(
+    ("into", "channels", "side", "biased"), [(1, 5, 3, True), (1, 20, 5, False), (12, 18, 3, True)]
+)
+def test_a_convolution_of_few_channels_is_that_of_the_library(into, channels, side, biased, monkeypatch):
+    from kpbench.networks import card_convolution
+
+    monkeypatch.setattr(card_convolution, "PARTS", 3)  # each program has several tiles, the last one a part of one
+    torch.manual_seed(0)
+    device = torch.device("cuda" if CARD else "cpu")
+    conv = nn.Conv2d(into, channels, side, padding=side // 2, bias=biased).to(device)
+    double = copy.deepcopy(conv).double()
+    x = torch.randn(3, into, 14, 14, device=device)
+    wanted = x.double().requires_grad_(into > 1)
+    x.requires_grad_(into > 1)
+    if into > 1:  # which `convolve` takes in bfloat16 alone
+        y = card_convolution._Convolution.apply(x, conv.weight, conv.bias, torch.float32)
+    else:
+        y = card_convolution.convolve(x, conv)
+    assert type(y.grad_fn).__name__ == "_ConvolutionBackward"
+    expected = double(wanted)
+    gradient = torch.randn(y.shape, device=device)
+    y.backward(gradient)
+    expected.backward(gradient.double())
+    pairs = [(y, expected), *((a.grad, b.grad) for a, b in zip(conv.parameters(), double.parameters(), strict=True))]
+    pairs += [(x.grad, wanted.grad)] if into > 1 else []
+    for found, known in pairs:
+        torch.testing.assert_close(found.detach().double(), known.detach(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options", [{"kernel_size": 3, "stride": 2}, {"kernel_size": 3}, {"kernel_size": 7, "padding": 3}]
+)
+def test_other_convolutions_are_left_to_the_library(options):
+    from kpbench.networks import card_convolution
+
+    device = torch.device("cuda" if CARD else "cpu")
+    conv, x = nn.Conv2d(1, 4, **options).to(device), torch.randn(2, 1, 12, 12, device=device)
+    assert torch.equal(card_convolution.convolve(x, conv), conv(x))
+
+
+def test_moved_pictures_are_those_of_augmentation():
+    from kpbench.training import card_moves
+
+    device = torch.device("cuda" if CARD else "cpu")
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (7, 1, 96, 96), dtype=torch.uint8)
+    faces = DeviceFaces(images.to(device), (torch.rand(7, 15, 2) * 96).to(device), 255.0, 48.0, 48.0)
+    drawing = torch.Generator().manual_seed(1)
+    strong = {"shift": 9.0, "rotate": 45.0, "scale": 0.3, "brightness": 0.2, "contrast": 0.3, "flip": 0.5}
+    moves = draw_moves(faces.keypoints, drawing, **strong)
+    index = torch.tensor([3, 0, 6, 2], device=device)
+    torch.testing.assert_close(
+        card_moves.moved(faces, moves, index), move(faces.pictures(index), moves, index), rtol=0, atol=2e-5
+    )
