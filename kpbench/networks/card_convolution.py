@@ -109,7 +109,8 @@ def forward(
     p = tl.program_id(0).to(tl.int64) * block_p + tl.arange(0, block_p)
     c = tl.program_id(1) * block_c + tl.arange(0, block_c)
     length: tl.constexpr = kernel * kernel * into
-    known, kind = c < channels, y.dtype.element_ty
+    known = c < channels
+    kind: tl.constexpr = y.dtype.element_ty
     total = tl.zeros([block_p, block_c], tl.float32)
     for start in tl.static_range(0, length, block_k):
         k = start + tl.arange(0, block_k)
