@@ -29,6 +29,7 @@ from kpbench.training.member import Member
 from kpbench.training.recipe import make_optimizer
 from kpbench.training.recorded import Recorded, step_of
 from kpbench.training.seeds import global_seed
+from kpbench.training.weights import Weights
 
 Cell = Mapping[str, Scalar]
 
@@ -131,11 +132,12 @@ def step(device: Device) -> None:
     for seeds in (1, 16):
         networks = [build(cell).cuda().to(memory_format=torch.channels_last) for _ in range(seeds)]  # type: ignore[call-overload]
         members = [Member(one, seed, ready.train, device, recipe) for seed, one in enumerate(networks)]
-        weights = [weight for network in networks for weight in network.parameters()]
+        trained = [weight for network in networks for weight in network.parameters()]
+        weights = Weights(trained, weight_decay=0.01, spare_norms=False, joined=True)
         batches = torch.stack([member.begin(1, weak=False) for member in members])[:, :32]
         recorded = step_of(members, weights, device)
         assert isinstance(recorded, Recorded)
-        optimizer = make_optimizer("adamw", weights, lr=1e-3, weight_decay=0.01, spare_norms=False)
+        optimizer = make_optimizer("adamw", weights.groups, lr=1e-3)
         for _ in range(4):
             recorded(batches)
         once = partial(recorded, batches)

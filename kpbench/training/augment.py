@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kpbench.faces.faces import SIZE, mirrored_order
 from kpbench.networks.fused import card_fault
+from kpbench.training.device import put
 from kpbench.training.faces import DeviceFaces
 
 CENTRE = (SIZE - 1) / 2
@@ -60,7 +61,7 @@ def draw_moves(
         flip: probability of a mirrored face; its left and right keypoints are swapped.
     """
     n = len(keypoints)
-    drawn = torch.rand(DRAWS, n, 1, generator=generator).to(keypoints.device)
+    drawn = put(torch.rand(DRAWS, n, 1, generator=generator), keypoints.device)
     angle, size, right, down, light, gain = drawn[:-1] * 2 - 1
     mirrored = drawn[-1] < flip
     angle, size = angle * math.radians(rotate), 1 + size * scale
@@ -71,7 +72,8 @@ def draw_moves(
     cos, sin = angle.cos(), angle.sin()
     forward = torch.stack([torch.cat([cos * side, -sin], 1), torch.cat([sin * side, cos], 1)], 1) * size[:, :, None]
     points = (keypoints - CENTRE) @ forward.mT + CENTRE + moved[:, None]
-    points = torch.where(mirrored[:, :, None], points[:, list(mirrored_order())], points)
+    other_side = put(torch.tensor(mirrored_order()), points.device)
+    points = torch.where(mirrored[:, :, None], points[:, other_side], points)
 
     # Backward, each pixel moved asks where it was: q = A^-1 (p' - moved), A^-1 = diag(side, 1) R(-angle) / size.
     back = torch.stack([torch.cat([cos * side, sin * side], 1), torch.cat([-sin, cos], 1)], 1) / size[:, :, None]

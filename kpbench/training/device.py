@@ -85,6 +85,11 @@ def unseen_card() -> str:
     return "this torch is built without CUDA" if torch.version.cuda is None else "this torch cannot use it"
 
 
+def put(values: torch.Tensor, place: torch.device) -> torch.Tensor:
+    """Values of the processor on a device; a card goes on with what it does, and takes them when it comes to it."""
+    return values.to(place, non_blocking=place.type == "cuda")
+
+
 KEEP = {"M_TRIM_THRESHOLD": (-1, 1 << 30), "M_TOP_PAD": (-2, 64 << 20), "M_MMAP_THRESHOLD": (-3, 32 << 20)}
 """glibc's parameters by number and what they are set to, in bytes; the last is the largest it accepts."""
 

@@ -25,9 +25,10 @@ from kpbench.training.limits import check_training
 from kpbench.training.mean_start import start_at_mean
 from kpbench.training.member import Member
 from kpbench.training.pretrain import pretrain as pretrained
-from kpbench.training.recipe import SCHEDULES, Average, make_optimizer
+from kpbench.training.recipe import JOINED, SCHEDULES, Average, make_optimizer
 from kpbench.training.recorded import step_of
 from kpbench.training.seeds import global_seed
+from kpbench.training.weights import Weights
 
 
 class DivergedError(Exception):
@@ -162,14 +163,13 @@ def fit_together(
         if recipe["mean_start"]:
             start_at_mean(network, train.target(train.keypoints))
     spent = time.perf_counter() - begun if recipe["pretrain"] != "none" else 0.0
-    weights = [one for network in networks for one in network.parameters() if one.requires_grad]
-    stepper = make_optimizer(
-        recipe["optimizer"],
-        weights,
-        lr=recipe["lr"],
+    weights = Weights(
+        [one for network in networks for one in network.parameters() if one.requires_grad],
         weight_decay=recipe["weight_decay"],
         spare_norms=recipe["spare_norms"],
+        joined=recipe["optimizer"] in JOINED.get(device.kind, ()),
     )
+    stepper = make_optimizer(recipe["optimizer"], weights.groups, lr=recipe["lr"])
     rate = SCHEDULES[recipe["schedule"]](stepper, recipe["lr"], epochs * steps)
     average = Average(networks, recipe["ema"]) if recipe["ema"] else None
     judged = networks if average is None else average.networks

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kpbench.faces.faces import SIZE
+from kpbench.training.device import put
 
 DRAWS = 8
 """Uniform numbers a face: blurred, sharpened, how much; exponent; cut or not; centre and side of the cut."""
@@ -58,14 +59,14 @@ def draw_looks(
     """
     if not (blur or sharpen or gamma or cutout):
         return None
-    drawn = torch.rand(DRAWS, n, 1, 1, 1, generator=generator).to(device)
+    drawn = put(torch.rand(DRAWS, n, 1, 1, 1, generator=generator), device)
     blurred, sharpened, much, exponent, cut, across, down, size = drawn
     share = torch.where(blurred < blur, much, torch.where(sharpened < sharpen, -much, 0.0))
     half = torch.where(cut < cutout, (SIDES[0] + (SIDES[1] - SIDES[0]) * size) / 2, -1.0)
     across, down = across * SIZE - 0.5, down * SIZE - 0.5
-    power = torch.pow(torch.tensor(1 + gamma, device=device), exponent * 2 - 1)
+    power = torch.pow(put(torch.tensor(1 + gamma), device), exponent * 2 - 1)
     edges = across - half, across + half, down - half, down + half
-    return Looks(share, power, *edges, torch.tensor(KERNEL, device=device))
+    return Looks(share, power, *edges, put(torch.tensor(KERNEL), device))
 
 
 def look(pictures: Tensor, looks: Looks, index: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kpbench.networks.heads import HasOwnLoss
 from kpbench.seeds import derive
 from kpbench.training.augment import Moves, draw_moves, moved
-from kpbench.training.device import Device
+from kpbench.training.device import Device, put
 from kpbench.training.faces import DeviceFaces
 from kpbench.training.looks import Looks, draw_looks, look
 from kpbench.training.recipe import LOSSES, masked_mean
@@ -62,7 +62,7 @@ class Member:
         train, n = self._train, len(self._train.images)
         self.dropout.manual_seed(derive(self.seed, "dropout", epoch))
         moves = {name: min(value, WEAK.get(name, value)) if weak else value for name, value in self._moves.items()}
-        order = torch.randperm(n, generator=generator(self.seed, "order", epoch)).to(train.images.device)
+        order = put(torch.randperm(n, generator=generator(self.seed, "order", epoch)), train.images.device)
         drawn = draw_moves(train.keypoints, generator(self.seed, "augment", epoch), **moves)
         self._drawn = _renewed(self._drawn, drawn)
         target = train.target(drawn.keypoints)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from kpbench.errors import lookup
 from kpbench.faces.faces import SIZE
 from kpbench.networks.torchvision_ops import declare_missing_operators
+from kpbench.training.weights import Groups
 
 PIXEL = 2 / SIZE
 """A pixel in the coordinates of the task."""
@@ -22,8 +23,6 @@ WARM_UP = 0.05
 
 FLAT = 0.5
 """Share of the steps after which `flat_cosine` begins to come down."""
-
-Groups = list[dict[str, object]]
 
 
 def _adamw(groups: Groups, lr: float, fused: bool) -> torch.optim.Optimizer:
@@ -50,19 +49,14 @@ OPTIMIZERS: Mapping[str, Callable[[Groups, float, bool], torch.optim.Optimizer]]
 }
 
 
-def make_optimizer(
-    name: str, parameters: Sequence[Tensor], *, lr: float, weight_decay: float, spare_norms: bool
-) -> torch.optim.Optimizer:
-    """An optimiser of the table `OPTIMIZERS`.
+JOINED = {"cuda": ("adamw", "sgd")}
+"""Optimisers that are given all weights as one, by kind of device: where each kernel started counts."""
 
-    Args:
-        spare_norms: weight decay leaves out what has one dimension: biases, and gamma and beta of norms.
-    """
-    fused = parameters[0].device.type != "mps"
-    decayed = [p for p in parameters if p.ndim > 1 or not spare_norms]
-    spared = [p for p in parameters if p.ndim <= 1 and spare_norms]
-    groups: Groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
-    return lookup(OPTIMIZERS, name, "training.optimizer")([group for group in groups if group["params"]], lr, fused)
+
+def make_optimizer(name: str, groups: Groups, *, lr: float) -> torch.optim.Optimizer:
+    """An optimiser of the table `OPTIMIZERS` over groups of parameters with their weight decay."""
+    fused = all(one.device.type != "mps" for group in groups for one in cast(list[Tensor], group["params"]))
+    return lookup(OPTIMIZERS, name, "training.optimizer")(groups, lr, fused)
 
 
 def flat_cosine(share: float) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor
 from kpbench.networks.own import knows_layout
 from kpbench.training.device import Device
 from kpbench.training.member import Member
+from kpbench.training.weights import Weights
 
 WARM_UP = 3
 """Steps of a size that are run before it is recorded; libraries choose and allocate in them."""
@@ -19,8 +20,8 @@ WARM_UP = 3
 Step = Callable[[Tensor], None]
 
 
-def step_of(members: Sequence[Member], weights: Sequence[Tensor], device: Device, *, record: bool = True) -> Step:
-    """One step of all members, forward and back, over their batches, (K, n): their gradients are in the weights.
+def step_of(members: Sequence[Member], weights: Weights, device: Device, *, record: bool = True) -> Step:
+    """One step of all members, forward and back, over their batches, (K, n): the gradients are in `weights.moved`.
 
     On a card members run beside each other, and the step is recorded; a person's own network is run as it is
     written, for what it decides in Python would be frozen.
@@ -31,21 +32,20 @@ def step_of(members: Sequence[Member], weights: Sequence[Tensor], device: Device
     step = partial(_beside, members, weights, side)
     if not record or not all(knows_layout(member.network) for member in members):
         return step
-    return Recorded(step, weights, [member.dropout for member in members if side])
+    return Recorded(step, weights.moved, [member.dropout for member in members if side])
 
 
-def _in_turn(members: Sequence[Member], weights: Sequence[Tensor], batches: Tensor) -> None:
-    _forget(weights)
+def _in_turn(members: Sequence[Member], weights: Weights, batches: Tensor) -> None:
+    weights.forget()
     for member, index in zip(members, batches, strict=True):
         with drawing_from(member.dropout, alone=len(members) == 1):
             member.step(index)
+    weights.collect()
 
 
-def _beside(
-    members: Sequence[Member], weights: Sequence[Tensor], side: Sequence[torch.cuda.Stream], batches: Tensor
-) -> None:
+def _beside(members: Sequence[Member], weights: Weights, side: Sequence[torch.cuda.Stream], batches: Tensor) -> None:
     """The first member on the stream that is current, each other on one of its own that it waits for."""
-    _forget(weights)
+    weights.forget()
     here = torch.cuda.current_stream()
     for stream in side:
         stream.wait_stream(here)
@@ -56,12 +56,7 @@ def _beside(
     finally:  # of a step that fails too: a recording ends only once all streams are joined
         for stream in side:
             here.wait_stream(stream)
-
-
-def _forget(weights: Sequence[Tensor]) -> None:
-    """Takes the gradients away, so that the step's own become the weights'."""
-    for weight in weights:
-        weight.grad = None
+    weights.collect()
 
 
 @contextmanager
@@ -107,6 +102,7 @@ class Recorded:
 
     Args:
         step: reads what changes from call to call only from its batches, and from memory that stays.
+        weights: those whose gradients it leaves.
         draws: generators other than the global one from which the step draws.
     """
 

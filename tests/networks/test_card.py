@@ -96,6 +96,7 @@ def test_where_nothing_can_be_compiled_the_reason_is_one_line():
 def test_a_convolution_of_few_channels_is_that_of_the_library(into, channels, side, biased, monkeypatch):
     from kpbench.networks import card_convolution
 
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     monkeypatch.setattr(card_convolution, "PARTS", 3)  # each program has several tiles, the last one a part of one
     torch.manual_seed(0)
     device = torch.device("cuda" if CARD else "cpu")

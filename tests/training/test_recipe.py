@@ -17,6 +17,7 @@ from kpbench.training.recipe import (
     make_optimizer,
     masked_mean,
 )
+from kpbench.training.weights import Weights
 
 
 def network():
@@ -24,9 +25,13 @@ def network():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
 
 
+def groups(model, *, weight_decay=0.0, spare_norms=False):
+    given = {"weight_decay": weight_decay, "spare_norms": spare_norms, "joined": False}
+    return Weights(list(model.parameters()), **given).groups
+
+
 def trained(model, name, *, steps=40, lr=1e-2, schedule="one_cycle", **options):
-    given = {"lr": lr, "weight_decay": 0.0, "spare_norms": False, **options}
-    stepper = make_optimizer(name, list(model.parameters()), **given)
+    stepper = make_optimizer(name, groups(model, **options), lr=lr)
     rate = SCHEDULES[schedule](stepper, lr, steps)
     x = torch.randn(32, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     y = x.mean((2, 3)).expand(-1, 2)
@@ -56,7 +61,7 @@ def test_weight_decay_spares_norms_and_biases_where_asked(name):
         model = network()
         nn.init.ones_(model[0].bias)
         before = [p.detach().clone() for p in model.parameters()]
-        stepper = make_optimizer(name, list(model.parameters()), lr=0.1, weight_decay=0.5, spare_norms=spare)
+        stepper = make_optimizer(name, groups(model, weight_decay=0.5, spare_norms=spare), lr=0.1)
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         stepper.step()
