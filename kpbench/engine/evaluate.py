@@ -292,6 +292,10 @@ class Labelled(Dataset[dict[str, Tensor]]):
         return {"image": image, "keypoints": (torch.tensor(self._faces.keypoints[index]) - c.centre) / c.scale}
 
 
+CACHED = 16
+"""Faces of a batch whose maps stay in a CPU's cache: 1.7 times as fast as 256 with the yardstick's network."""
+
+
 def predict(network: nn.Module, faces: Faces, coordinates: Coordinates) -> NDArray[np.float32]:
     """Predicted keypoints in pixels, (N, 15, 2), of a network on the CPU in eval mode."""
     return predict_images(network, faces.images, coordinates)
@@ -301,7 +305,7 @@ def predict_images(network: nn.Module, images: NDArray[np.uint8], coordinates: C
     """As `predict`, of images (N, 1, 96, 96)."""
     pictures = torch.tensor(images, dtype=torch.float32) / coordinates.image_divisor
     with torch.no_grad():
-        output = torch.cat([network(batch) for batch in pictures.split(256)])
+        output = torch.cat([network(batch) for batch in pictures.split(CACHED)])
     points = output.reshape(len(images), -1, 2) * coordinates.scale + coordinates.centre
     return np.asarray(points.numpy(), dtype=np.float32)
 
