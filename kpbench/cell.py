@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -65,8 +65,11 @@ class EpochRecord:
     seconds: float
 
 
-class RunResult(Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
     """One row of a study: a run, how it ended and its learning curve.
+
+    A value at the boundary to a file, with slots as an epoch: a study has 100,000 of them.
 
     Attributes:
         role: `trial` (a search trial), `final` (a top cell trained again with a fresh seed), `ablation` (a cell of a
@@ -90,6 +93,8 @@ class RunResult(Value):
         model: path of the model file relative to the study folder.
         taken_from: digest of the study's plan in which the run was trained and scored; None where it was in this one.
     """
+
+    __pydantic_config__ = Value.model_config
 
     role: Role
     trial: int | None = None
@@ -115,7 +120,7 @@ class RunResult(Value):
     seconds: float
     device: str
     data: str
-    curve: list[EpochRecord] = []
+    curve: list[EpochRecord] = field(default_factory=list)
     model: str | None = None
     taken_from: str | None = None
     finished: str

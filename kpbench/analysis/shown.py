@@ -1,7 +1,7 @@
 """What of a study's cells is shown: the parameters that vary, without those that have no part in a cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.space.reading import parameters_in
@@ -32,6 +32,6 @@ def for_reading(rows: Sequence[RunResult], parameters: Mapping[str, Parameter]) 
     """The rows without the parameters that have no part in their cell; its identity stays the stored one."""
     kept = (with_part(row.params, parameters) for row in rows)
     return tuple(
-        row if len(params) == len(row.params) else row.model_copy(update={"params": params})
+        row if len(params) == len(row.params) else replace(row, params=params)
         for row, params in zip(rows, kept, strict=True)
     )
