@@ -33,6 +33,7 @@ def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
+@once
 def trial_counts(rows: Sequence[RunResult]) -> dict[str, int]:
     """Trials by state; a trial with a failed seed is failed, with a stopped one pruned."""
     states: dict[int | None, set[str]] = {}
