@@ -4,10 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 Scalar = bool | int | float | str
 Params = Mapping[str, Scalar]
@@ -43,10 +44,14 @@ def epochs_of(budget: int, exposure: float) -> int:
     return max(1, round(budget * exposure))
 
 
+OF_FILES = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+"""How values are read from a file and written."""
+
+
 class Value(BaseModel):
     """Base of the frozen values that cross the boundary to a file; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True, **OF_FILES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,7 @@ class EpochRecord:
     A value as any other at the boundary to a file; with slots, as a study has a million of them.
     """
 
-    __pydantic_config__ = Value.model_config
+    __pydantic_config__ = OF_FILES
 
     epoch: int
     train_mse: float
@@ -65,8 +70,11 @@ class EpochRecord:
     seconds: float
 
 
-class RunResult(Value):
+@checked_dataclass(config=OF_FILES, frozen=True, slots=True, kw_only=True)
+class RunResult:
     """One row of a study: a run, how it ended and its learning curve.
+
+    A value at the boundary to a file, checked wherever one is made; with slots as an epoch: a study has 100,000.
 
     Attributes:
         role: `trial` (a search trial), `final` (a top cell trained again with a fresh seed), `ablation` (a cell of a
@@ -115,7 +123,7 @@ class RunResult(Value):
     seconds: float
     device: str
     data: str
-    curve: list[EpochRecord] = []
+    curve: list[EpochRecord] = field(default_factory=list)
     model: str | None = None
     taken_from: str | None = None
     finished: str

@@ -4,12 +4,13 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kpbench.analysis.ablation.analysis import Analysis, analyse
 from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
 from kpbench.space.design import Design, blocks_of, factorial
-from kpbench.store.files import COSTS, FLOOR, READINGS, ROWS, SESSIONS
+from kpbench.store.files import COSTS, FLOOR, READINGS, ROWS, SESSIONS, adapter, as_line
 from kpbench.store.plan import Plan
 from kpbench.store.study import open_study
 from kpbench.store.values import Reading, Session
@@ -102,7 +103,7 @@ def study_folder(
             rows.append(found)
         rows += [crash(cells[at], blocks[place]) for at, place in [*crashed, *crashed]]
         for file, values in ((ROWS, rows), (READINGS, readings)):
-            study.write(file, "".join(value.model_dump_json() + "\n" for value in values))
+            study.write(file, b"".join(map(as_line, values)))
     return folder
 
 
@@ -139,7 +140,7 @@ def log_mse(cell: Mapping[str, Scalar], seed: int, place: int, noise: float) -> 
 def crash(cell: Mapping[str, Scalar], seed: int) -> RunResult:
     """A run that ended without an outcome."""
     found = row("ablation", cell, seed, 0, lost=True)
-    return found.model_copy(update={"reason": "oom", "detail": "13.2 GB of 16 GB in use", "curve": [], "epochs": 0})
+    return replace(found, reason="oom", detail="13.2 GB of 16 GB in use", curve=[], epochs=0)
 
 
 def row(
@@ -163,7 +164,7 @@ def row(
             EpochRecord(epoch=epoch, train_mse=0.8 / (2 * at), val_mse=1 / (2 * at), val_score=at, seconds=1.5)
         )
     score = None if lost else 1 / (2 * mse)
-    return RunResult.model_validate(
+    return adapter(RunResult).validate_python(
         {
             "role": role, "cell": cell_id(params), "params": params, "seed": seed,
             "state": "failed" if lost else "complete", "reason": "nan" if lost else None,

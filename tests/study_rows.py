@@ -11,6 +11,7 @@ import numpy as np
 from kpbench.cell import EpochRecord, RunResult, Scalar, State, cell_id
 from kpbench.report.search.study_input import Apart, Best, Examples, ReportInput
 from kpbench.statistics.keypoint_errors import SCALARS
+from kpbench.store.files import adapter
 
 NORM_GAIN = {"none": 0.0, "batch": 0.14, "spatial_batch": 0.3}
 DROPOUT_GAIN = {"none": 0.0, "standard": -0.07, "spatial": 0.06}
@@ -50,7 +51,7 @@ def row(
                     epoch=epoch, train_mse=mse * (1.4 - 0.7 * epoch / epochs), val_mse=mse, val_score=at, seconds=1.5
                 )
             )
-    return RunResult.model_validate(
+    return adapter(RunResult).validate_python(
         {
             "role": "final" if trial is None else "trial",
             "trial": trial,

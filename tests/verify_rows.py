@@ -4,6 +4,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kpbench.analysis.verify import Asked
@@ -81,5 +82,5 @@ def verify_folder(
                 change |= {"test_mse": test, "test_score": test and 1 / (2 * test)}
                 if at == 0 and measured:
                     change["measures"] = {f"val of {REAL}": math.exp(0.5 * math.log(mse) - 2.2)}
-                study.append(ROWS, made if lost else made.model_copy(update=change))
+                study.append(ROWS, made if lost else replace(made, **change))
     return folder

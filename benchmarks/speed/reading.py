@@ -13,11 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from kpbench.cell import EpochRecord, RunResult, Scalar, cell_id
-from kpbench.store.files import FLOOR, PLAN, READINGS, RESULT, ROWS, SESSIONS
+from kpbench.store.files import FLOOR, PLAN, READINGS, RESULT, ROWS, SESSIONS, adapter, as_line
 from kpbench.store.plan import Plan
 from kpbench.store.values import Reading, Session
 
@@ -52,7 +53,8 @@ def final_rows() -> Iterator[RunResult]:
             row = _row(trial.params, None, TRIALS + seed, "complete", _score(trial.params, draw), EPOCHS, draw)
             faces = [round(row.val_mse * draw.lognormvariate(-0.2, 0.6), 8) for _ in range(FACES)]
             official = {"test_mse": row.val_mse, "test_score": row.val_score, "face_mse": faces}
-            yield row.model_copy(update=official | {"keypoint_px": [round(draw.uniform(1.5, 4), 4) for _ in range(15)]})
+            pixels = [round(draw.uniform(1.5, 4), 4) for _ in range(15)]
+            yield replace(row, **official, keypoint_px=pixels)
 
 
 def write_study(folder: Path, trials: int = TRIALS) -> tuple[str, str]:
@@ -67,16 +69,16 @@ def write_study(folder: Path, trials: int = TRIALS) -> tuple[str, str]:
     floor = {"mean face": {"val": 74.4, "test": 76.5}, "ridge on pixels": {"val": 166.6, "test": 163.0}}
     cells: dict[str, None] = {}
     (folder / PLAN).write_text(plan.model_dump_json())
-    (folder / SESSIONS).write_text(session.model_dump_json() + "\n")
+    (folder / SESSIONS).write_bytes(as_line(session))
     (folder / FLOOR).write_text(json.dumps(floor))
     (folder / RESULT).write_text(json.dumps({"study": folder.name}))
-    with (folder / ROWS).open("w") as rows, (folder / READINGS).open("w") as readings:
+    with (folder / ROWS).open("wb") as rows, (folder / READINGS).open("wb") as readings:
         for row in chain(trial_rows(trials), final_rows()):
-            rows.write(row.model_dump_json() + "\n")
+            rows.write(as_line(row))
             if row.role == "final":
                 cells[row.cell] = None
                 reading = Reading(when=_WHEN, command="kpbench search", model=f"models/{row.cell}.safetensors")
-                readings.write(reading.model_dump_json() + "\n")
+                readings.write(as_line(reading))
         rows.flush()
         os.fsync(rows.fileno())  # a real study's rows lie on the disk long before it is read
     first, second, *_ = cells
@@ -154,7 +156,7 @@ def _row(
         train = mse * (1.4 - 0.5 * epoch / EPOCHS)
         curve.append(EpochRecord(epoch=epoch, train_mse=train, val_mse=mse, val_score=at, seconds=draw.uniform(3, 9)))
     lost = state == "failed"
-    return RunResult.model_validate(
+    return adapter(RunResult).validate_python(
         {
             "role": "final" if trial is None else "trial", "trial": trial, "cell": cell_id(params), "params": params,
             "seed": seed, "state": state, "epochs": epochs, "val_mse": None if lost else curve[-1].val_mse,

@@ -1,10 +1,14 @@
 """Rows to one a run, a search's to its ranking and its trials by state; without scipy, a second to import."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from kpbench.cell import RunResult
 from kpbench.once import once
 from kpbench.task.score import mean_score
+
+STATES = ("complete", "pruned", "failed")
+"""How a run ends, the worst last: a trial of several seeds ends as its worst."""
 
 
 def last_of_each(rows: Sequence[RunResult]) -> tuple[RunResult, ...]:
@@ -33,11 +37,12 @@ def ranked(rows: Sequence[RunResult]) -> list[tuple[str, float]]:
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
+@once
 def trial_counts(rows: Sequence[RunResult]) -> dict[str, int]:
     """Trials by state; a trial with a failed seed is failed, with a stopped one pruned."""
-    states: dict[int | None, set[str]] = {}
+    worst: dict[int | None, int] = {}
     for row in rows:
         if row.role == "trial":
-            states.setdefault(row.trial, set()).add(row.state)
-    worst = [next(state for state in ("failed", "pruned", "complete") if state in found) for found in states.values()]
-    return {state: worst.count(state) for state in ("complete", "pruned", "failed")}
+            worst[row.trial] = max(worst.get(row.trial, 0), STATES.index(row.state))
+    found = Counter(worst.values())
+    return {state: found[at] for at, state in enumerate(STATES)}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from kpbench.analysis.shown import for_reading
 from kpbench.cell import RunResult
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.space.reading import parameters_in
-from kpbench.store.files import ROWS, no_collection, read_lines
+from kpbench.store.files import ROWS, adapter, no_collection, read_lines
 from kpbench.store.finding import find_study
 from kpbench.store.plan import read_plan
 
@@ -20,12 +21,15 @@ Each = Literal["run", "epoch", "face"]
 """What a line of a flat frame stands for."""
 
 
+TYPE_OF = {field.name: field.type for field in fields(RunResult)}
+
+
 def _fields(kinds: str) -> list[str]:
-    return [name for name, field in RunResult.model_fields.items() if re.search(kinds, str(field.annotation))]
+    return [name for name, kind in TYPE_OF.items() if re.search(kinds, str(kind))]
 
 
 MAPPINGS = [name for name in _fields(r"dict\[") if name != "params"]
-PLAIN = [name for name in RunResult.model_fields if name not in _fields(r"(dict|list)\[")]
+PLAIN = [name for name in TYPE_OF if name not in _fields(r"(dict|list)\[")]
 
 OF_RUN = ("role", "trial", "cell", "seed", "state")
 """What names the run in a frame with many lines a run, before the parameters that vary."""
@@ -52,7 +56,7 @@ def read_rows(study: str | Path, *, out: str | Path = "reports") -> pd.DataFrame
         UsageError: no such study, or a damaged one.
     """
     rows = _rows(find_study(str(study), Path(out)))
-    columns = [name for name in RunResult.model_fields if name not in ("params", *MAPPINGS)]
+    columns = [name for name in TYPE_OF if name not in ("params", *MAPPINGS)]
     return pd.DataFrame([_line(row) for row in rows], columns=None if rows else columns)
 
 
@@ -93,9 +97,9 @@ def _rows(folder: Path) -> tuple[RunResult, ...]:
     return for_reading(rows, parameters_in(read_plan(folder).space_text))
 
 
-def _line(row: RunResult, fields: Sequence[str] = tuple(RunResult.model_fields)) -> dict[str, Any]:
+def _line(row: RunResult, of: Sequence[str] = tuple(TYPE_OF)) -> dict[str, Any]:
     """These fields of a row, its parameters under their names and every mapping spread."""
-    line = row.model_dump(include={*fields, "params", *MAPPINGS})
+    line = adapter(RunResult).dump_python(row, include={*of, "params", *MAPPINGS})
     params: dict[str, Any] = line.pop("params")
     return {**dict(_spread(line)), **params}
 
@@ -130,5 +134,4 @@ def _column(name: str, values: Sequence[Any]) -> Any:
 
 def _declared(name: str) -> type:
     """The type of a field of which no row has a value."""
-    field = RunResult.model_fields.get(name)
-    return next((kind for kind in (int, float) if field and kind.__name__ in str(field.annotation)), str)
+    return next((kind for kind in (int, float) if kind.__name__ in str(TYPE_OF.get(name))), str)

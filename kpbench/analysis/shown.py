@@ -1,11 +1,11 @@
 """What of a study's cells is shown: the parameters that vary, without those that have no part in a cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.space.reading import parameters_in
-from kpbench.space.space import Parameter, can_vary, varied, with_part
+from kpbench.space.space import Parameter, can_vary, deciding, varied, with_part
 from kpbench.store.plan import Plan
 
 
@@ -30,8 +30,16 @@ class Shown:
 
 def for_reading(rows: Sequence[RunResult], parameters: Mapping[str, Parameter]) -> tuple[RunResult, ...]:
     """The rows without the parameters that have no part in their cell; its identity stays the stored one."""
-    kept = (with_part(row.params, parameters) for row in rows)
-    return tuple(
-        row if len(params) == len(row.params) else row.model_copy(update={"params": params})
-        for row, params in zip(rows, kept, strict=True)
-    )
+    names = deciding(parameters)
+    known: dict[tuple[Scalar | None, ...], frozenset[str]] = {}
+
+    def shown(row: RunResult) -> RunResult:
+        key = (*row.params, *map(row.params.get, names))
+        if key not in known:
+            known[key] = frozenset(row.params.keys() - with_part(row.params, parameters).keys())
+        idle = known[key]
+        if not idle:
+            return row
+        return replace(row, params={name: value for name, value in row.params.items() if name not in idle})
+
+    return tuple(map(shown, rows))

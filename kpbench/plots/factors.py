@@ -1,7 +1,7 @@
 """Factors: the parameters that vary among the rows, with their levels or their range."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
@@ -55,6 +55,11 @@ class Factor:
         """The index of a value among the levels; True is not 1."""
         return self._places[isinstance(value, bool), value]
 
+    def all_placed(self, values: Sequence[Scalar | None]) -> NDArray[np.int64]:
+        """`place` of many values at once, (N,)."""
+        places = self._places
+        return np.array([places[isinstance(value, bool), value] for value in values], dtype=np.int64)
+
     @cached_property
     def _places(self) -> dict[tuple[bool, Scalar | None], int]:
         return {(isinstance(level, bool), level): at for at, level in enumerate(self.levels)}
@@ -96,7 +101,7 @@ def on_scales(factors: Sequence[Factor], ranges: Mapping[str, bool] | None) -> t
 
 def _on_scale(factor: Factor, log: bool | None) -> Factor:
     present = tuple(level for level in factor.levels if level is not None)
-    if log is not None and all(isinstance(level, float) and math.isfinite(level) for level in present):
+    if log is not None and set(map(type, present)) <= {float} and _finite(present):
         return replace(factor, levels=present, ranged=True, log=log)
     return replace(factor, log=factor.ranged and bool(log))
 
@@ -110,9 +115,9 @@ def trials_of(rows: Sequence[RunResult]) -> tuple[RunResult, ...]:
 def _factor(name: str, values: Sequence[Scalar | None]) -> Factor:
     levels = _levels(values)
     present = [value for value in levels if value is not None]
-    numbers = [value for value in present if isinstance(value, int | float) and not isinstance(value, bool)]
-    if len(numbers) > MANY and len(numbers) == len(present) and all(map(math.isfinite, numbers)):
-        log = numbers[0] > 0 and numbers[-1] / numbers[0] >= 30
+    if len(present) > MANY and set(map(type, present)) <= {int, float} and _finite(present):
+        low, high = float(present[0]), float(present[-1])
+        log = low > 0 and high / low >= 30
         return Factor(name, tuple(present), ranged=True, log=log)
     return Factor(name, tuple(levels))
 
@@ -123,9 +128,14 @@ def _levels(values: Sequence[Scalar | None]) -> Sequence[Scalar | None]:
     if bool in kinds:
         return sorted({(isinstance(value, bool), value): value for value in values}.values(), key=_order)
     found = dict(zip(values, values, strict=True))
-    if kinds <= {int, float} and all(map(math.isfinite, cast(dict[float, float], found))):
+    if kinds <= {int, float} and _finite(found):
         return sorted(cast(dict[float, float], found).values())
     return sorted(found.values(), key=_order)
+
+
+def _finite(numbers: Iterable[Scalar | None]) -> bool:
+    """Whether each of the numbers is finite."""
+    return all(map(math.isfinite, cast(Iterable[float], numbers)))
 
 
 def _order(value: Scalar | None) -> tuple[int, float, str]:

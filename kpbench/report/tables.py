@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kpbench.cell import RunResult
+from kpbench.plots.factors import columns as params_in_columns
 from kpbench.plots.factors import show_level, varying
 from kpbench.plots.scores import counts
 
@@ -114,7 +115,11 @@ def failure_lines(rows: Sequence[RunResult]) -> tuple[FailureLine, ...]:
 def fixed_parameters(rows: Sequence[RunResult]) -> tuple[tuple[str, str], ...]:
     """The parameters that have the same value in every row in which they have a part, by name."""
     moving = {factor.name for factor in varying(rows)}
-    found = {name: value for row in rows for name, value in row.params.items() if name not in moving}
+    found = {
+        name: next(value for value in reversed(values) if value is not None)
+        for name, values in params_in_columns(rows).items()
+        if name not in moving
+    }
     return tuple((name, show_level(value)) for name, value in sorted(found.items()))
 
 

@@ -210,6 +210,12 @@ def with_part(cell: Params, parameters: Mapping[str, Parameter]) -> dict[str, Sc
     return kept
 
 
+def deciding(parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
+    """The parameters whose values say which others have a part in a cell: cells alike in them are alike in that."""
+    conditions = (*IDLE.values(), *(one.when for one in parameters.values()))
+    return tuple(dict.fromkeys(name for one in conditions for name in one))
+
+
 def _has_part(name: str, cell: Params, parameter: Parameter | None) -> bool:
     idle = IDLE.get(name)
     if idle and all(cell.get(other) in values for other, values in idle.items()):

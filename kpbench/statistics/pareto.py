@@ -12,10 +12,11 @@ def front(points: Sequence[Point]) -> list[int]:
     """Places of those of (N, M) points that no other beats: is at least as good everywhere and better somewhere."""
     values = _array(points)
     found: list[int] = []
-    for place in np.lexsort(-values.T[::-1]):  # by the first coordinate, so that what beats a point comes before it
-        known = values[found]
-        if not np.any(np.all(known >= values[place], axis=1) & np.any(known > values[place], axis=1)):
-            found.append(int(place))
+    rest = np.lexsort(-values.T[::-1])  # by the first coordinate, so that what beats a point comes before it
+    while len(rest):
+        found.append(int(rest[0]))
+        best, rest = values[rest[0]], rest[1:]
+        rest = rest[~(np.all(best >= values[rest], axis=1) & np.any(best > values[rest], axis=1))]
     return sorted(found)
 
 

@@ -5,12 +5,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from kpbench.cell import Value
 from kpbench.errors import UsageError
 from kpbench.version import __version__
 
@@ -23,7 +23,23 @@ READ_BEFORE = "test_read_before.jsonl"
 ASKED = "asked.json"
 """What the two studies of a verification are; beside them, in a folder that is no study itself."""
 
-V = TypeVar("V", bound=Value)
+V = TypeVar("V")
+"""A kind of value that is a line of a file: a `kpbench.cell.Value`, or a dataclass with its configuration."""
+
+UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic says of a field that a model, or a dataclass, does not have."""
+
+
+@cache
+def adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """What reads a kind of value from JSON and writes it."""
+    return TypeAdapter(kind)
+
+
+def as_line(value: Any) -> bytes:
+    """A value as a line of a JSONL file."""
+    line: bytes = adapter(value.__class__).dump_json(value)
+    return line + b"\n"
 
 
 def read_lines(path: Path, kind: type[V]) -> list[V]:
@@ -35,12 +51,13 @@ def read_lines(path: Path, kind: type[V]) -> list[V]:
     if not path.exists():
         return []
     values: list[V] = []
+    read = adapter(kind).validator.validate_json  # type: ignore[arg-type]  # mypy has no class for hashable
     with path.open("rb") as lines, no_collection():
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 break
             try:
-                values.append(kind.model_validate_json(line))
+                values.append(read(line))
             except ValidationError as error:
                 where, why = (
                     f"{path}: line {number}",
@@ -58,7 +75,7 @@ def newer_version(where: str, folder: Path, error: ValidationError) -> UsageErro
 
     That is one with a field that this version does not know, or any in a study whose last session was by a later one.
     """
-    unknown = [problem["loc"] for problem in error.errors() if problem["type"] == "extra_forbidden"]
+    unknown = [problem["loc"] for problem in error.errors() if problem["type"] in UNKNOWN]
     by = ""
     with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
         by = str(json.loads((folder / SESSIONS).read_bytes().splitlines()[-1])["versions"]["kpbench"])
@@ -88,6 +105,8 @@ def no_collection() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            gc.freeze()  # and at once back: what was read is in the oldest generation, which is searched last
+            gc.unfreeze()
             gc.enable()
 
 

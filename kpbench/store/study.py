@@ -23,6 +23,7 @@ from kpbench.store.files import (
     ROWS,
     SESSIONS,
     V,
+    as_line,
     cut_torn_line,
     read_lines,
 )
@@ -55,7 +56,7 @@ class Study:
         """Adds one line to a JSONL file of the study and flushes it to the disk; returns the value."""
         path = self.folder / file
         with naming(path), path.open("ab") as lines:
-            lines.write(value.model_dump_json().encode() + b"\n")
+            lines.write(as_line(value))
             lines.flush()
             os.fsync(lines.fileno())
         return value
@@ -77,7 +78,7 @@ class Study:
         rows = self.rows()
         kept = [row for row in rows if row.trial != trial]
         if len(kept) < len(rows):
-            self.write(ROWS, "".join(row.model_dump_json() + "\n" for row in kept))
+            self.write(ROWS, b"".join(map(as_line, kept)))
 
     @contextmanager
     def checkpoints(self) -> Iterator[str]:

@@ -103,7 +103,7 @@ class Inference(Value):
     when: str
 
 
-LINES: Mapping[str, type[Value]] = {
+LINES: Mapping[str, type[Value | RunResult]] = {
     ROWS: RunResult,
     READINGS: Reading,
     READ_BEFORE: ReadBefore,

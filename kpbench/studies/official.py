@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +48,7 @@ def score_row(
     file = model_file(row)
     network, _ = load_model(study.folder / file)
     with threads():  # the other cores train meanwhile
-        found = {"val_mse": official_mse(network, Labelled(splits.val, coordinates))}
+        found: dict[str, Any] = {"val_mse": official_mse(network, Labelled(splits.val, coordinates))}
         faces = splits.val
         if judged == "test":
             faces = splits.test.open(study.test_reading(command, file.as_posix()))
@@ -54,17 +56,16 @@ def score_row(
         predicted = predict(network, faces, coordinates).astype(np.float64)
         extra = {name: mse for measure in measures for name, mse in measure(network, faces).items()}
     squares = np.square((predicted - faces.keypoints) / coordinates.scale)
-    scores = {name.replace("mse", "score"): score_from_mse(mse) for name, mse in found.items()}
-    return row.model_copy(
-        update={
-            **found,
-            **scores,
-            "face_mse": [_short(value) for value in squares.mean(axis=(1, 2))],
-            "keypoint_px": [_short(value) for value in np.sqrt(squares.mean(axis=(0, 2))) * coordinates.scale],
-            "metrics": _metrics(predicted, faces),
-            "measures": {name: _short(mse) for name, mse in extra.items()} or None,
-            "model": file.as_posix(),
-        }
+    scores: dict[str, Any] = {name.replace("mse", "score"): score_from_mse(mse) for name, mse in found.items()}
+    return replace(
+        row,
+        **found,
+        **scores,
+        face_mse=[_short(value) for value in squares.mean(axis=(1, 2))],
+        keypoint_px=[_short(value) for value in np.sqrt(squares.mean(axis=(0, 2))) * coordinates.scale],
+        metrics=_metrics(predicted, faces),
+        measures={name: _short(mse) for name, mse in extra.items()} or None,
+        model=file.as_posix(),
     )
 
 
@@ -75,7 +76,7 @@ def confirm_row(study: Study, task: Task, splits: Splits, row: RunResult, comman
     with threads():
         test = splits.test.open(study.test_reading(command, file.as_posix()))
         mse = official_mse(network, Labelled(test, coordinates))
-    return row.model_copy(update={"test_mse": mse, "test_score": score_from_mse(mse)})
+    return replace(row, test_mse=mse, test_score=score_from_mse(mse))
 
 
 def model_file(row: RunResult) -> Path:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kpbench.analysis.ablation.provenance import reused_studies
@@ -159,7 +160,7 @@ def scored_runs(
     def settle(row: RunResult) -> RunResult:
         own = resplit(splits, row.seed) if design.resplit else splits
         scored = score_row(study, task, own, row, command, judged=judged, measures=measures)
-        study.append(ROWS, scored.model_copy(update={"model": None}))
+        study.append(ROWS, replace(scored, model=None))
         if judged == "test":
             remove_model(study, row.params, row.seed)
         return scored
@@ -184,7 +185,7 @@ def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Pa
     source = read_plan(other)
     usable, why = usable_runs(plan, planned, other)
     taken = [
-        row.model_copy(update={"taken_from": row.taken_from or source.digest})
+        replace(row, taken_from=row.taken_from or source.digest)
         for row in usable
         if (row.role, row.cell, row.seed) not in done
     ]

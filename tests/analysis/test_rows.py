@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from kpbench.analysis.rows import flat_rows, read_rows
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
-from kpbench.store.files import PLAN, ROWS, read_lines
+from kpbench.store.files import PLAN, ROWS, as_line, read_lines
 from tests.study_rows import row
 
 STUDY = "reports/norm-dropout-60"
@@ -69,7 +70,7 @@ def study(tmp_path):
     shutil.copy("reports/keypoint/plan.json", tmp_path / PLAN)
 
     def fill(rows):
-        (tmp_path / ROWS).write_text("".join(one.model_dump_json() + "\n" for one in rows))
+        (tmp_path / ROWS).write_bytes(b"".join(map(as_line, rows)))
         return tmp_path
 
     return fill
@@ -78,8 +79,8 @@ def study(tmp_path):
 def test_mappings_are_spread_and_mixed_values_are_text(study, tmp_path):
     first, second = row({"a": 1, "b": 0.5, "c": True}), row({"a": "none", "b": 2, "d": "x"}, trial=1, seed=3)
     rows = [
-        first.model_copy(update={"measures": {"shift 4": 0.25}, "costs": {"flops": 7.0}}),
-        second.model_copy(update={"measures": {"shift 8": 0.5}}),
+        replace(first, measures={"shift 4": 0.25}, costs={"flops": 7.0}),
+        replace(second, measures={"shift 8": 0.5}),
     ]
     frame = flat_rows(study(rows))
     assert "measures" not in frame and "costs" not in frame

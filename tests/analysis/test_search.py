@@ -1,5 +1,7 @@
 """Which cells are in the Pareto set, and which are trained again."""
 
+from dataclasses import replace
+
 import pytest
 
 from kpbench.analysis.ranking import trial_counts
@@ -8,7 +10,7 @@ from tests.study_rows import row
 
 
 def cell(at, score, parameters, **more):
-    return row({"a": at}, trial=at, score=score, **more).model_copy(update={"parameters": parameters})
+    return replace(row({"a": at}, trial=at, score=score, **more), parameters=parameters)
 
 
 ROWS = [

@@ -9,7 +9,8 @@ from kpbench.analysis.shown import Shown, for_reading
 from kpbench.cell import RunResult
 from kpbench.plots.factors import varying
 from kpbench.space.reading import parameters_in
-from kpbench.store.files import ROWS, read_lines
+from kpbench.space.space import with_part
+from kpbench.store.files import ROWS, as_line, read_lines
 from kpbench.store.plan import read_plan
 from tests.study_rows import row
 
@@ -48,6 +49,10 @@ def test_a_published_search_is_read_so_too():
     assert without.any() and frame.loc[without, "network.dropout_rate"].isna().all()
     assert all("network.dropout_rate" in one.params for one in stored)
     assert list(frame["cell"]) == [one.cell for one in stored]
+    parameters = parameters_in(plan.space_text)
+    assert [row.params for row in for_reading(stored, parameters)] == [
+        with_part(row.params, parameters) for row in stored
+    ]
     shown = Shown.of(plan).of_cell(next(one.params for one in stored if one.params["network.dropout"] == "none"))
     assert "network.dropout_rate" not in shown and "network.dropout" in shown
 
@@ -55,4 +60,4 @@ def test_a_published_search_is_read_so_too():
 @pytest.mark.parametrize("broken", ["", "family = 3", "x = ["])
 def test_a_space_that_cannot_be_read_hides_nothing_of_its_own(broken):
     shown = for_reading(cells(), parameters_in(broken))
-    assert json.loads(shown[1].model_dump_json())["params"]["network.dropout_rate"] == 0.3
+    assert json.loads(as_line(shown[1]))["params"]["network.dropout_rate"] == 0.3

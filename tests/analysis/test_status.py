@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,7 +40,7 @@ def trial(number, depth, score, *, state="complete", seconds=10.0, **more):
 def final(depth, seed, val, test, finished):
     made = trial(0, depth, val)
     change = {"role": "final", "trial": None, "seed": seed, "test_mse": 1 / (2 * test), "test_score": test}
-    return made.model_copy(update={**change, "finished": at(finished)})
+    return replace(made, **change, finished=at(finished))
 
 
 def search(folder, rows, *, totals=None, workers=2, progress=None, result=None):
@@ -131,7 +132,7 @@ def test_how_the_last_driver_left(tmp_path, ended, standing):
 
 def test_a_study_of_an_earlier_version(tmp_path):
     """No record of its driver, no totals, rows without images."""
-    rows = [one.model_copy(update={"images": None}) for one in TRIALS]
+    rows = [replace(one, images=None) for one in TRIALS]
     found = status_of(search(tmp_path / "s", rows))
     assert (found.standing, found.seconds_left, found.images) == ("incomplete", None, 4 * 3 * 2)
     assert [part.total for part in found.parts] == [None, None]
@@ -178,7 +179,7 @@ def test_2000_trials_are_read_in_no_time(tmp_path):
     rows = [trial(number, 2 + number % 3, 50.0 + number % 70) for number in range(2000)]
     curve = [{"epoch": n, "train_mse": 0.1, "val_mse": 0.1, "val_score": 5.0, "seconds": 1.0} for n in range(1, 13)]
     folder = search(tmp_path / "s", rows[:1], totals={**TOTALS, "trials": 2000})
-    lines = [json.dumps({**one.model_dump(), "curve": curve}) + "\n" for one in rows]
+    lines = [json.dumps({**asdict(one), "curve": curve}) + "\n" for one in rows]
     (folder / ROWS).write_text("".join(lines))
     begun = time.process_time()
     found = status_of(folder)

@@ -1,5 +1,7 @@
 """Equal tuning: the same recipes for every cell, the best by validation, and an audit that counts."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,12 +93,17 @@ def test_a_value_lies_in_its_range_where_it_was_asked_for(share, bounds):
 def tried(norm, lr, score, state="complete"):
     found = row("ablation", {"network.norm": norm}, 7_000, 0)
     params = {**found.params, "training.lr": lr}
-    return found.model_copy(
-        update={
-            "role": "tuning", "params": params, "cell": cell_id(params), "state": state,
-            "val_score": score, "val_mse": 1 / (2 * score), "test_mse": None, "epochs": 3,
-        }
-    )  # fmt: skip
+    return replace(
+        found,
+        role="tuning",
+        params=params,
+        cell=cell_id(params),
+        state=state,
+        val_score=score,
+        val_mse=1 / (2 * score),
+        test_mse=None,
+        epochs=3,
+    )
 
 
 def test_the_best_recipe_is_that_of_the_lowest_validation_error():

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from kpbench.report.search.reader import read_sessions_and_readings
 from kpbench.seeds import derive
 from kpbench.statistics.keypoint_errors import SCALARS
 from kpbench.statistics.power import seeds_for
-from kpbench.store.files import MODELS, READINGS, read_lines
+from kpbench.store.files import MODELS, READINGS, as_line, read_lines
 from kpbench.store.plan import read_plan
 from kpbench.store.values import Reading
 from kpbench.studies import ablation, planned_runs
@@ -84,7 +85,7 @@ def script(monkeypatch, truth, diverged=()):
         mse = truth(row.params, row.seed)
         if judged == "test":
             splits.test.open(study.test_reading(command, row.cell))
-        return row.model_copy(update={f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)})
+        return replace(row, **{f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)})
 
     monkeypatch.setattr(ablation, "run_queue", run)
     monkeypatch.setattr(planned_runs, "score_row", scored)
@@ -688,8 +689,8 @@ def test_rows_that_were_taken_over_without_any_date_are_post_hoc(asked, planted)
     plan = read_plan(folder)
     (folder / "plan.json").write_text(plan.model_copy(update={"made": None}).model_dump_json())
     assert analyse(folder).provenance.older == 0
-    taken = [row.model_copy(update={"taken_from": "0" * 16}) for row in rows(folder)]
-    (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in taken))
+    taken = [replace(row, taken_from="0" * 16) for row in rows(folder)]
+    (folder / "rows.jsonl").write_bytes(b"".join(map(as_line, taken)))
     assert {one.verdict.why for one in analyse(folder).contrasts} == {"post hoc"}
 
 
@@ -715,8 +716,8 @@ def test_a_confirmation_follows_the_rules_of_the_study(asked, planted):
     """What ended at a look is confirmed at that look; what is mixed on val is not `better` on the test."""
     options = {"levels": {"norm": ("none", "spatial_batch")}, "looks": (8, 16, 32), "control": False}
     folder = run(asked, **options)
-    confirmed = [row.model_copy(update={"test_mse": row.val_mse, "test_score": row.val_score}) for row in rows(folder)]
-    (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in confirmed))
+    confirmed = [replace(row, test_mse=row.val_mse, test_score=row.val_score) for row in rows(folder)]
+    (folder / "rows.jsonl").write_bytes(b"".join(map(as_line, confirmed)))
     (folder / "floor.json").write_text('{"mean face": {"val": 80.0, "test": 80.0}}')
     found = analyse(folder)
     assert [(one.word, one.n) for one in found.confirmed] == [("better", 8)]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def test_the_spread_is_the_rms_distance_from_the_mean_point():
 
 
 def final(cell, seed, score):
-    return row({"a": cell}, trial=None, seed=seed, score=score).model_copy(update={"model": "models/x"})
+    return replace(row({"a": cell}, trial=None, seed=seed, score=score), model="models/x")
 
 
 def test_the_best_seed_of_each_cell_is_compared_or_the_seeds_of_one():
@@ -25,6 +27,6 @@ def test_the_best_seed_of_each_cell_is_compared_or_the_seeds_of_one():
 
 
 def test_a_run_that_failed_or_lost_its_model_is_not_compared():
-    gone = final(1, 10, 100.0).model_copy(update={"model": None})
-    failed = final(1, 11, 100.0).model_copy(update={"state": "failed"})
+    gone = replace(final(1, 10, 100.0), model=None)
+    failed = replace(final(1, 11, 100.0), state="failed")
     assert beside_each_other([gone, failed]) == []

@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def scripted(monkeypatch):
         mse = true_mse(row.params, row.seed)
         also = {"val of course": 2 * mse} if measures else None
         scores = {f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)}
-        return row.model_copy(update={**scores, "measures": also})
+        return replace(row, **scores, measures=also)
 
     for count in ("flops", "step_megabytes"):
         monkeypatch.setattr(ablation, count, lambda cell: 1.0)  # seconds a study, and no part of this

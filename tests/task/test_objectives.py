@@ -1,6 +1,7 @@
 """The table of objectives: what is read of rows, which way is better, what is refused."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.study_rows import row
 
 def test_values_are_read_from_a_cells_rows():
     rows = [row({"a": 1}, seed=seed, score=score) for seed, score in ((0, 50.0), (1, 200.0))]
-    rows = [one.model_copy(update={"costs": {"flops": 5e6, "latency": 1.5}, "images": 8 * 120}) for one in rows]
+    rows = [replace(one, costs={"flops": 5e6, "latency": 1.5}, images=8 * 120) for one in rows]
     found = dict(zip(OBJECTIVES, values_of(rows, list(OBJECTIVES)), strict=True))
     assert found["score"] == pytest.approx(100.0)
     assert (found["params"], found["flops"], found["latency"]) == (rows[0].parameters, 5e6, 1.5)
@@ -19,7 +20,7 @@ def test_values_are_read_from_a_cells_rows():
 
 
 def test_what_rows_do_not_say_is_no_number():
-    bare = row({"a": 1}, state="failed", score=None).model_copy(update={"parameters": None})
+    bare = replace(row({"a": 1}, state="failed", score=None), parameters=None)
     assert all(map(math.isnan, values_of([bare], ["params", "flops", "latency", "images_per_second"])))
 
 

@@ -124,11 +124,14 @@ def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Seque
             text=[_hover(line, name) for _, line in means],
             hoverinfo="text",
         )
-    for at, line in enumerate(lines):
-        figure.add_annotation(
+    names = [
+        go.layout.Annotation(
             text=label(cut(line.label, length=LABEL)), xref="paper", x=0, xanchor="left", y=at - 0.42, yanchor="middle",
             showarrow=False, font={"color": light("ink" if line.standing else "muted")}, bgcolor=light("paper"),
-        )  # fmt: skip
+        )
+        for at, line in enumerate(lines)
+    ]  # fmt: skip
+    figure.update_layout(annotations=names)
     figure.update_xaxes(**score_layout(axis, title="score, higher is better"))
     figure.update_yaxes(range=[foot, head], showticklabels=False, showgrid=False)
     return figure

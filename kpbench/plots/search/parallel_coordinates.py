@@ -62,8 +62,9 @@ def parallel_lines(
     chosen = [index for index, (_, cell) in enumerate(ranked) if cell.cell == keep]
     scale = score_axis(cell.tuning_score for _, cell in ranked)
     names = short_names(factor.name for factor in factors)
+    shapes = {tuple(cell.params) for _, cell in ranked}
     axes = [
-        (names[factor.name], _ticks(factor, absent=any(factor.name not in cell.params for _, cell in ranked)))
+        (names[factor.name], _ticks(factor, absent=any(factor.name not in shape for shape in shapes)))
         for factor in factors
     ]
     axes.append(("score", [(scale.place(tick), show_score(tick)) for tick in scale.ticks]))
@@ -147,16 +148,23 @@ def _add(figure: go.Figure, lines: Sequence[Line], role: str, *, width: float, o
 
 def _axes(figure: go.Figure, axes: Sequence[Axis]) -> None:
     ink = light("ink")
-    for at, (title, _) in enumerate(axes):
-        line = {"color": light("muted"), "width": 1.5}
-        figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, line=line, layer="above")
-        text = f"<b>{label(title, length=15)}</b>"
-        figure.add_annotation(x=at, y=1.0, yshift=20, text=text, showarrow=False, font={"size": 12, "color": ink})
-    for at, (_, ticks) in enumerate(axes):
-        for place, text in ticks:
-            figure.add_annotation(
-                x=at, y=place, xshift=4, xanchor="left", showarrow=False, text=label(text, length=14),
-                font={"size": 11, "color": ink}, bgcolor=light("paper"), opacity=0.85, borderpad=1,
-            )  # fmt: skip
+    line = {"color": light("muted"), "width": 1.5}
+    bars = [go.layout.Shape(type="line", x0=at, x1=at, y0=0, y1=1, line=line, layer="above") for at in range(len(axes))]
+    texts = [
+        go.layout.Annotation(
+            x=at, y=1.0, yshift=20, text=f"<b>{label(title, length=15)}</b>", showarrow=False,
+            font={"size": 12, "color": ink},
+        )
+        for at, (title, _) in enumerate(axes)
+    ]  # fmt: skip
+    texts += [
+        go.layout.Annotation(
+            x=at, y=place, xshift=4, xanchor="left", showarrow=False, text=label(text, length=14),
+            font={"size": 11, "color": ink}, bgcolor=light("paper"), opacity=0.85, borderpad=1,
+        )
+        for at, (_, ticks) in enumerate(axes)
+        for place, text in ticks
+    ]  # fmt: skip
+    figure.update_layout(shapes=bars, annotations=texts)  # one by one each copies those before it
     figure.update_xaxes(visible=False, range=[-0.02, len(axes) - 1])
     figure.update_yaxes(visible=False, range=[-0.01, 1.01])

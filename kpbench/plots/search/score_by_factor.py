@@ -82,7 +82,7 @@ def by_level(trials: Sequence[RunResult], factor: Factor) -> tuple[Level, ...]:
         parts = (factor.all_scaled(values) - edges[0]) / ((edges[-1] - edges[0]) / BINS)
         places = np.where(np.isnan(parts), BINS, np.minimum(BINS - 1, np.nan_to_num(parts).astype(int)))
     else:
-        places = np.array([factor.place(value) for value in values], dtype=int)
+        places = factor.all_placed(values)
     ended, scores = _ends_of(trials)
     found = []
     for at in names:

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from kpbench.analysis.ranking import trial_counts
 from kpbench.plots.factors import describe, trials_of, varying
 from kpbench.plots.scores import counts, geometric_mean, score_rmse_px, show_score
+from kpbench.plots.search.leaderboard import TOP
 from kpbench.plots.search.names import cell_names, cut
 from kpbench.plots.search.standings import standings
 from kpbench.report.search.study_input import Best, ReportInput
@@ -52,7 +54,8 @@ def cell_words(study: ReportInput, best: Best) -> tuple[str, str]:
         return f"cell {best.cell}", ""
     if len(words) <= SHORT:
         return words, ""
-    names = cell_names(study.rows, [cell for cell in standings(study.rows) if cell.tuning][:20])
+    leading = islice((cell for cell in standings(study.rows) if cell.tuning), TOP)
+    names = cell_names(study.rows, list(leading))
     short = cut(names.get(best.cell, "").partition(" ")[2], length=SHORT)
     return short or "the best cell", f"The cell, {best.cell}: {words}."
 

@@ -52,9 +52,7 @@ def with_seeds(study, start):
     """The study with every seed of the ablation moved, rows and design alike."""
     move = {seed: start + at for at, seed in enumerate(study.plan.design.blocks)}
     design = study.plan.design.model_copy(update={"blocks": tuple(move.values())})
-    rows = tuple(
-        found.model_copy(update={"seed": move[found.seed]}) for found in study.rows if found.role == "ablation"
-    )
+    rows = tuple(replace(found, seed=move[found.seed]) for found in study.rows if found.role == "ablation")
     return replace(with_plan(study, design=design), rows=rows)
 
 
@@ -151,9 +149,7 @@ def test_whatever_the_seeds_the_ratio_is_that_of_what_enters(start, n, m, effect
         noise = np.random.default_rng([len(name), len(seeds)]).normal(shift, spread, 40)
         return with_rows(
             found,
-            lambda one: one if one.role == "trial" else one.model_copy(
-                update={"test_mse": math.exp(-6 + noise[one.seed])}
-            ),
+            lambda one: one if one.role == "trial" else replace(one, test_mse=math.exp(-6 + noise[one.seed])),
         )  # fmt: skip
 
     first, second = (
@@ -225,9 +221,7 @@ def test_a_verdict_needs_the_seeds_of_its_family(norm, again):
 def test_rare_failures_hide_behind_equal_means(tmp_path):
     """Eight seeds without a failure allow for one in three, so alike is not equivalent."""
     norm = read_study(study_folder(tmp_path / "norm", noise=0.005))
-    wobbled = with_rows(
-        norm, lambda one: one.model_copy(update={"test_mse": one.test_mse * (1 + 0.003 * math.sin(one.seed))})
-    )
+    wobbled = with_rows(norm, lambda one: replace(one, test_mse=one.test_mse * (1 + 0.003 * math.sin(one.seed))))
     twin = replace(wobbled, place="/twin")
     (pair,) = compare(norm, twin, cells=("norm=none", "norm=none")).pairs
     assert (pair.verdict, pair.why) == ("undecided", "collapse")
@@ -274,7 +268,7 @@ def test_faces_too_where_the_rows_carry_them(norm):
         if one.test_mse is None:
             return one
         spread = draw.lognormal(0, 0.7, 40)
-        return one.model_copy(update={"face_mse": (one.test_mse * spread / spread.mean()).tolist()})
+        return replace(one, face_mse=(one.test_mse * spread / spread.mean()).tolist())
 
     study = with_rows(norm, faces)
     (pair,) = compare(study, study, cells=("norm=spatial_batch", "norm=none")).pairs
@@ -296,13 +290,11 @@ def test_faces_too_where_the_rows_carry_them(norm):
         compare(*[replace(study, persons=(1, 2, 3))] * 2, cells=("norm=batch", "norm=none"))
     one = replace(study, persons=(1,) * 40)
     assert compare(one, one, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
-    bare = with_rows(study, lambda one: one.model_copy(update={"face_mse": None}))
+    bare = with_rows(study, lambda one: replace(one, face_mse=None))
     assert compare(bare, bare, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
-    half = with_rows(study, lambda one: one if one.seed > FIRST_BLOCK else one.model_copy(update={"face_mse": None}))
+    half = with_rows(study, lambda one: one if one.seed > FIRST_BLOCK else replace(one, face_mse=None))
     assert compare(half, half, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
-    short = with_rows(
-        study, lambda one: one if one.seed > FIRST_BLOCK else one.model_copy(update={"face_mse": one.face_mse[:9]})
-    )
+    short = with_rows(study, lambda one: one if one.seed > FIRST_BLOCK else replace(one, face_mse=one.face_mse[:9]))
     assert compare(short, short, cells=("norm=batch", "norm=none")).pairs[0].seeds_and_faces is None
 
 
@@ -337,7 +329,7 @@ def test_diverged_seeds_count_with_the_mean_face(tmp_path):
 def test_runs_worse_than_the_mean_face_count_with_it(norm):
     def worse(one):
         bad = one.params["network.norm"] == "batch" and one.seed < FIRST_BLOCK + 2
-        return one.model_copy(update={"test_mse": 3 * MEAN_FACE}) if bad else one
+        return replace(one, test_mse=3 * MEAN_FACE) if bad else one
 
     found = with_rows(norm, worse)
     (pair,) = compare(found, found, cells=("norm=batch", "norm=none")).pairs
@@ -345,14 +337,14 @@ def test_runs_worse_than_the_mean_face_count_with_it(norm):
     assert [pair.a.mse[seed] for seed in pair.a.collapsed] == [MEAN_FACE] * 2
     assert pair.survivors.n == (6, 6)
     assert pair.seeds_and_faces is None
-    lost = with_rows(found, lambda one: one.model_copy(update={"test_mse": None, "state": "failed", "reason": "nan"})
+    lost = with_rows(found, lambda one: replace(one, test_mse=None, state="failed", reason="nan")
                      if one.test_mse == 3 * MEAN_FACE else one)  # fmt: skip
     (nan,) = compare(lost, lost, cells=("norm=batch", "norm=none")).pairs
     assert (nan.ratio, nan.ci, nan.verdict) == (pair.ratio, pair.ci, pair.verdict)
 
 
 def test_a_failed_seed_is_left_out_of_both_arms_for_orientation(norm, again):
-    lost = with_rows(norm, lambda one: one.model_copy(update={"test_mse": 3 * MEAN_FACE})
+    lost = with_rows(norm, lambda one: replace(one, test_mse=3 * MEAN_FACE)
                      if one.seed == FIRST_BLOCK + 5 else one)  # fmt: skip
     (pair,) = compare(lost, with_seeds(again, FIRST_BLOCK + 4), cells=("norm=batch", "norm=none")).pairs
     assert (pair.test, pair.survivors.n) == ("overlapping samples", (7, 7))
@@ -391,7 +383,7 @@ def test_an_incomplete_cell_cannot_help_the_others(tmp_path, norm):
 
     def scaled(one):  # the incomplete cell has by far the smallest p
         share = {"batch": 0.5, "spatial_batch": 0.9}.get(one.params["network.norm"], 1.0)
-        return one.model_copy(update={"test_mse": share * one.test_mse})
+        return replace(one, test_mse=share * one.test_mse)
 
     first, second, third = compare(with_rows(part, scaled), norm).pairs
     assert second.verdict == "incomplete"
@@ -460,7 +452,7 @@ def test_an_ambiguous_prefix_is_refused(tmp_path):
 def test_a_short_name_of_two_parameters_is_refused(norm):
     def both(one):
         params = one.params | {"training.norm": "x"}
-        return one.model_copy(update={"params": params, "cell": cell_id(params)})
+        return replace(one, params=params, cell=cell_id(params))
 
     with pytest.raises(UsageError, match=r"short for network\.norm and training\.norm"):
         named_arm(with_rows(norm, both), "norm=batch")
@@ -481,7 +473,7 @@ def test_the_same_cell_with_itself_is_refused(norm):
 def test_ablations_without_a_common_cell_say_why(norm, again):
     def deeper(one):
         params = one.params | {"network.depth": 5}
-        return one.model_copy(update={"params": params, "cell": cell_id(params)})
+        return replace(one, params=params, cell=cell_id(params))
 
     with pytest.raises(UsageError, match=r"no scored cell in common \(network.depth is 4 against 5\)"):
         compare(norm, with_rows(again, deeper))
@@ -530,20 +522,20 @@ def test_several_differences_are_all_named(norm, again):
 
 
 def test_a_row_on_other_faces_than_its_plan_is_refused(norm, again):
-    tampered = with_rows(again, lambda one: one.model_copy(update={"data": "fedcba9876543210"}))
+    tampered = with_rows(again, lambda one: replace(one, data="fedcba9876543210"))
     with pytest.raises(UsageError, match="data fedcba9876543210 against 0123456789abcdef"):
         compare(norm, tampered)
 
 
 def test_a_row_whose_parameters_were_changed_is_refused(norm):
-    tampered = with_rows(norm, lambda one: one.model_copy(update={"params": one.params | {"network.depth": 9}}))
+    tampered = with_rows(norm, lambda one: replace(one, params=one.params | {"network.depth": 9}))
     with pytest.raises(UsageError, match="a row of norm is damaged: it says cell"):
         compare(tampered, norm, cells=("norm=batch", None))
 
 
 @pytest.mark.parametrize("mse", [0.0, -1.0])
 def test_an_mse_that_is_not_positive_is_refused(norm, mse):
-    damaged = with_rows(norm, lambda one: one.model_copy(update={"test_mse": mse}) if one.seed == 1003 else one)
+    damaged = with_rows(norm, lambda one: replace(one, test_mse=mse) if one.seed == 1003 else one)
     with pytest.raises(UsageError, match="the MSE of seed 1003 is"):
         compare(damaged, norm, cells=("norm=batch", None))
 
@@ -618,7 +610,7 @@ def test_the_seeds_of_a_search_and_of_an_ablation_can_be_shared(norm):
 
 def test_partial_labels_are_another_recipe_where_the_same_faces_are_scored(norm, again):
     partial = with_rows(with_plan(again, labels="partial", data="other", held_out="same"),
-                        lambda found: found.model_copy(update={"data": "other"}))  # fmt: skip
+                        lambda found: replace(found, data="other"))  # fmt: skip
     with pytest.raises(UsageError, match=r"labels complete against partial.*--across recipe"):
         compare(with_plan(norm, held_out="same"), partial)
     found = compare(with_plan(norm, held_out="same"), partial, across=["recipe"])
@@ -635,7 +627,7 @@ def test_partial_labels_are_another_recipe_where_the_same_faces_are_scored(norm,
 def on_val(study, *, name="val", place="/val"):
     """The study as one that is judged on val: no score on the sealed test, and a floor without one."""
     design = study.plan.design.model_copy(update={"split": "val"})
-    closed = with_rows(study, lambda one: one.model_copy(update={"test_mse": None, "test_score": None}))
+    closed = with_rows(study, lambda one: replace(one, test_mse=None, test_score=None))
     return replace(with_plan(closed, design=design), name=name, place=place, split="val", mean_face={"val": VAL_FACE})
 
 
@@ -666,7 +658,7 @@ def test_confirmed_studies_are_compared_on_the_test_without_its_faces(norm):
     confirmed = replace(with_plan(norm, design=design), split="val", place="/c")
     result = compare(confirmed, norm, cells=("norm=batch", "norm=none"))
     assert (result.split, result.pairs[0].seeds_and_faces) == ("test", None)
-    half = with_rows(confirmed, lambda one: one.model_copy(update={"test_mse": None}) if one.seed % 2 else one)
+    half = with_rows(confirmed, lambda one: replace(one, test_mse=None) if one.seed % 2 else one)
     assert compare(half, norm, cells=("norm=batch", "norm=none")).split == "val"
 
 
@@ -677,7 +669,7 @@ def test_failed_seeds_count_with_the_mean_face_of_the_split(tmp_path):
 
 
 def test_no_split_in_common_is_refused(norm, again):
-    other = with_rows(again, lambda one: one.model_copy(update={"val_mse": None}))
+    other = with_rows(again, lambda one: replace(one, val_mse=None))
     with pytest.raises(UsageError, match="val and norm were scored on no split in common: val and test"):
         compare(on_val(norm), replace(other, name="norm"))
 

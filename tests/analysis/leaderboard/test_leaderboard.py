@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from kpbench.analysis.status import status_of
 from kpbench.cell import RunResult
 from kpbench.errors import UsageError
 from kpbench.statistics.intervals import score_interval
-from kpbench.store.files import PLAN, RESULT, ROWS, read_lines
+from kpbench.store.files import PLAN, RESULT, ROWS, as_line, read_lines
 from tests.leaderboard_files import BENCHMARK, ablation_folder, final, hand_in, search_folder, trial
 from tests.verify_rows import verify_folder
 
@@ -153,7 +154,7 @@ def test_what_breaks_the_rules_or_has_no_size_is_not_ranked(tmp_path):
 def test_what_is_there_twice_is_shown_once(tmp_path):
     folder = search_folder(tmp_path / "one", TWO)
     shutil.copytree(folder, tmp_path / "copies" / "one")
-    taken = [one.model_copy(update={"taken_from": "abc"}) for one in read_lines(folder / ROWS, RunResult)]
+    taken = [replace(one, taken_from="abc") for one in read_lines(folder / ROWS, RunResult)]
     search_folder(tmp_path / "a-taker", TWO, rows=taken)
     hand_in(tmp_path / "b.json")
     hand_in(tmp_path / "a.json")
@@ -183,8 +184,8 @@ def test_a_cell_half_confirmed_waits(tmp_path):
     folder = ablation_folder(tmp_path / "norms")
     rows = read_lines(folder / ROWS, RunResult)
     cut = next(row for row in rows if row.params["network.norm"] == "spatial_batch")
-    rows = [row if row != cut else row.model_copy(update={"test_mse": None, "test_score": None}) for row in rows]
-    (folder / ROWS).write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    rows = [row if row != cut else replace(row, test_mse=None, test_score=None) for row in rows]
+    (folder / ROWS).write_bytes(b"".join(map(as_line, rows)))
     assert [line.varies["network.norm"] for line in only_table(tmp_path, cells=9).lines if line.rank] == [
         "batch",
         "none",

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ def with_curve(params, points, **kwargs):
         EpochRecord(epoch=epoch, train_mse=train, val_mse=val, val_score=0.5 / val if val else math.inf, seconds=1.0)
         for epoch, train, val in points
     ]
-    return row(params, **kwargs).model_copy(update={"curve": records})
+    return replace(row(params, **kwargs), curve=records)
 
 
 def test_the_five_leading_cells_are_marked_by_place_and_drawn_last():

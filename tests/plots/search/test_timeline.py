@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from kpbench.plots.drawing import Marks
 from kpbench.plots.search.timeline import bars, draw_timeline, joined
 from tests.study_rows import row
@@ -6,7 +8,7 @@ from tests.study_rows import row
 def at(minute, seconds, **more):
     second = 60 * minute
     when = f"2026-01-05T{10 + second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}+00:00"
-    return row({"a": minute}, **more).model_copy(update={"finished": when, "seconds": float(seconds)})
+    return replace(row({"a": minute}, **more), finished=when, seconds=float(seconds))
 
 
 def test_runs_side_by_side_have_lanes_and_runs_in_turn_share_one():
