@@ -141,6 +141,13 @@ print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
+def test_a_worker_imports_no_more_than_it_trains_with():
+    """Two of them start while the command waits: what they import is the time to the first result."""
+    program = "import sys, kpbench.engine.ray_tune; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert not {"scipy", "optuna", "plotly", "timm", "imagehash", "PIL", "typer"} & set(done.stdout.split())
+
+
 def test_training_needs_neither_ray_nor_optuna_nor_plots():
     program = """
 import sys

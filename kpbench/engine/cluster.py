@@ -17,8 +17,6 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-import scipy.linalg  # noqa: F401  (its BLAS has to be loaded to be limited)
-from threadpoolctl import threadpool_limits
 
 from kpbench.engine.resources import Resources, fitting
 from kpbench.errors import UsageError
@@ -113,6 +111,10 @@ class Cluster:
         # Ray prints a paragraph for each worker that dies; a study's own line says it. There is no public switch.
         ray._private.worker._worker_logs_enabled = False
         try:
+            # A worker imports this module too, and needs neither: a quarter of a second of its start.
+            import scipy.linalg  # noqa: F401, PLC0415  # its BLAS has to be loaded to be limited
+            from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
             with threadpool_limits(1, user_api="blas"):
                 self._limited.set()
                 self._init(scratch)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from kpbench.cell import EpochRecord, Params
 from kpbench.errors import UsageError
-from kpbench.faces.datasets import drawn
 from kpbench.faces.faces import Faces
 from kpbench.faces.library.cache import cache_folder
 from kpbench.networks.blocks import Backbone
@@ -74,6 +73,8 @@ def pretrain(source: str, network: nn.Module, identity: str | None, seed: int, t
     """
     if source == "none":
         return
+    from kpbench.faces.datasets import drawn  # noqa: PLC0415  # a second to import, of every worker's start
+
     faces = drawn(FACES, DRAWN_SEED, version=DRAWN_VERSION).train
     initial = {name: value.detach().clone() for name, value in network.state_dict().items()}
     text = f"{VERSION} {EPOCHS} {sorted(RECIPE.items())} {faces.digest()} {seed} {identity}"
