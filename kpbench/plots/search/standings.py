@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 from kpbench.cell import RunResult, Scalar
 from kpbench.once import once
 from kpbench.plots.scores import counts, geometric_mean, outcomes
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """One cell with what its runs reached; scores are one a seed, failed and pruned runs are only counted.
 
     Attributes:
+        tuning_score: geometric mean of the tuning scores over the seeds that completed; NaN for none.
         tuning: validation scores of the complete trials, by which the cell was chosen.
         fresh: validation scores of the final runs, whose seeds played no part in the choice.
         test: sealed-test scores of the final runs.
@@ -25,6 +24,7 @@ class Standing:
 
     cell: str
     params: dict[str, Scalar]
+    tuning_score: float
     tuning: tuple[float, ...]
     fresh: tuple[float, ...]
     test: tuple[float, ...]
@@ -32,11 +32,6 @@ class Standing:
     failed: int
     finals_failed: int
     parameters: int | None
-
-    @cached_property
-    def tuning_score(self) -> float:
-        """Geometric mean of the tuning scores over the seeds that completed; NaN for none."""
-        return geometric_mean(self.tuning)
 
 
 @once
@@ -63,6 +58,7 @@ def _standing(cell: str, rows: Sequence[RunResult]) -> Standing:
     return Standing(
         cell=cell,
         params=rows[0].params,
+        tuning_score=geometric_mean(tuning),
         tuning=tuning,
         fresh=outcomes(finals)[0] if finals else (),
         test=test,
