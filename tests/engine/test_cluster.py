@@ -96,7 +96,7 @@ from kpbench.engine.resources import Resources
 
 
 def blas():
-    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
 
 
 square, before, products = np.ones((600, 600)), blas(), 0

@@ -9,6 +9,7 @@ import torch
 from kpbench.engine.evaluate import Staged, epoch_seconds, known_parameters, prepare, work
 from kpbench.engine.jobs import Job
 from kpbench.errors import UsageError
+from kpbench.faces import datasets
 from kpbench.faces.datasets import drawn, load
 from kpbench.faces.parts import Parts
 from kpbench.networks.families import build
@@ -33,7 +34,7 @@ def splits(course):
 def calls(splits, monkeypatch, tmp_path):
     """Pretrainings that were trained rather than read; the other faces are the course's few."""
     monkeypatch.setenv("KPBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(pretraining, "drawn", lambda *_, **__: Parts(splits.train))
+    monkeypatch.setattr(datasets, "drawn", lambda *_, **__: Parts(splits.train))
     monkeypatch.setattr(pretraining, "FACES", len(splits.train))
     monkeypatch.setattr(pretraining, "VAL", 8)
     monkeypatch.setattr(pretraining, "EPOCHS", 1)
