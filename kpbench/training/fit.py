@@ -167,7 +167,8 @@ def fit_together(
         [one for network in networks for one in network.parameters() if one.requires_grad],
         weight_decay=recipe["weight_decay"],
         spare_norms=recipe["spare_norms"],
-        joined=recipe["optimizer"] in JOINED.get(device.kind, ()),
+        # Code of a person's own may leave a layer out of a step, whose weights then have to stay as they are.
+        joined=recipe["optimizer"] in JOINED.get(device.kind, ()) and all(map(knows_layout, networks)),
     )
     stepper = make_optimizer(recipe["optimizer"], weights.groups, lr=recipe["lr"])
     rate = SCHEDULES[recipe["schedule"]](stepper, recipe["lr"], epochs * steps)
