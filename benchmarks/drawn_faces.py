@@ -17,12 +17,12 @@ from optuna.trial import FixedTrial
 
 import kpbench
 from kpbench.cell import Params, Scalar
-from kpbench.engine.evaluate import predict
 from kpbench.faces.faces import Faces
 from kpbench.sampling.points import settled
 from kpbench.studies.floor import floors
 from kpbench.task.benchmark import read_benchmark
 from kpbench.task.score import score_from_mse
+from kpbench.training.predict import predict
 
 CELLS: dict[str, tuple[str, Params, int]] = {
     "cnn": ("cnn_small", {"network.norm": "spatial_batch"}, 20),

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from kpbench.cell import EpochRecord, Params
-from kpbench.engine.evaluate import Labelled, device_faces
+from kpbench.engine.evaluate import device_faces
 from kpbench.errors import UsageError, nearest
 from kpbench.faces.datasets import load
 from kpbench.faces.faces import Faces, Splits
@@ -20,6 +20,7 @@ from kpbench.task import scorer
 from kpbench.task.benchmark import Benchmark, read_benchmark
 from kpbench.training import fit as training
 from kpbench.training.device import find_device
+from kpbench.training.predict import Labelled
 from kpbench.training.seeds import global_seed
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from kpbench.cell import EpochRecord, Scalar, cell_id
-from kpbench.engine.evaluate import predict, prepare, work
+from kpbench.engine.evaluate import prepare, work
 from kpbench.engine.jobs import Job, model_name
 from kpbench.studies.preflight import prepare_task
 from kpbench.training.model_files import load_model
+from kpbench.training.predict import predict
 
 HERE = Path(__file__).parent
 SPACE, TABLE = HERE / "space.toml", HERE / "table.csv"

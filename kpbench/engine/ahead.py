@@ -95,6 +95,11 @@ class Ahead:
             if self.asked and not self.trials.live:
                 self._turn()
 
+    def finish(self) -> None:
+        """Waits for final runs that are still being scored."""
+        if self.finals is not None:
+            self.finals.finish()
+
     def _turn(self) -> None:
         """No trial is left: the runs begun early that are wanted become those of the plan."""
         self.finals = finals = self.plan()

@@ -1,7 +1,6 @@
 """The bridge between a job and training: one cell and its seeds in, progress out."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -9,19 +8,17 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import nn
 
 from kpbench.cell import EpochRecord, Params, network_id
 from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.errors import UsageError
-from kpbench.faces.faces import Faces
 from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults, is_foreign
 from kpbench.networks.own import OwnFile, admit, place
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
-from kpbench.training.device import Device, keep_freed_memory
+from kpbench.training.device import THREADS, Device, keep_freed_memory, threads
 from kpbench.training.faces import DeviceFaces
 from kpbench.training.fit import (
     RECIPE,
@@ -36,12 +33,6 @@ from kpbench.training.model_files import ModelCard, save_model
 from kpbench.training.recorded import WARM_UP
 from kpbench.training.seeds import global_seed
 from kpbench.version import __version__
-
-THREADS = 1
-"""CPU threads of a run unless more were asked for: two processes of one thread beat one of two.
-
-The numbers depend on the count.
-"""
 
 TIMED_FACES = 128
 """Training faces of an epoch that is measured to say how long training takes."""
@@ -274,48 +265,3 @@ def one_line(error: BaseException) -> str:
     """An exception as one line for a row, with its place in a person's own file."""
     first, where = next(iter(str(error).splitlines()), ""), place(error)
     return f"{f'{where}: ' if where else ''}{type(error).__name__}: {first}"[:300]
-
-
-class Labelled(Dataset[dict[str, Tensor]]):
-    """Faces as the scorer takes them: `{"image": (1, 96, 96), "keypoints": (15, 2)}` in the task's coordinates."""
-
-    def __init__(self, faces: Faces, coordinates: Coordinates) -> None:
-        self._faces = faces
-        self._coordinates = coordinates
-
-    def __len__(self) -> int:
-        return len(self._faces)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        c = self._coordinates
-        image = torch.tensor(self._faces.images[index], dtype=torch.float32) / c.image_divisor
-        return {"image": image, "keypoints": (torch.tensor(self._faces.keypoints[index]) - c.centre) / c.scale}
-
-
-CACHED = 16
-"""Faces of a batch whose maps stay in a CPU's cache: 1.7 times as fast as 256 with the yardstick's network."""
-
-
-def predict(network: nn.Module, faces: Faces, coordinates: Coordinates) -> NDArray[np.float32]:
-    """Predicted keypoints in pixels, (N, 15, 2), of a network on the CPU in eval mode."""
-    return predict_images(network, faces.images, coordinates)
-
-
-def predict_images(network: nn.Module, images: NDArray[np.uint8], coordinates: Coordinates) -> NDArray[np.float32]:
-    """As `predict`, of images (N, 1, 96, 96)."""
-    pictures = torch.tensor(images, dtype=torch.float32) / coordinates.image_divisor
-    with torch.no_grad():
-        output = torch.cat([network(batch) for batch in pictures.split(CACHED)])
-    points = output.reshape(len(images), -1, 2) * coordinates.scale + coordinates.centre
-    return np.asarray(points.numpy(), dtype=np.float32)
-
-
-@contextmanager
-def threads(count: int = THREADS) -> Iterator[None]:
-    """Runs with so many threads and puts the caller's number back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -83,6 +83,9 @@ class Counted(Queue, Protocol):
     def left(self) -> int:
         """How many jobs are still to come."""
 
+    def finish(self) -> None:
+        """Waits for what is still done with jobs that ended, once the engine asks no more."""
+
 
 def job_epochs(params: Params, budget: int) -> int:
     """Epochs that a cell trains in a study of so many."""

@@ -23,4 +23,5 @@ def run_queue(queue: Counted, staged: Staged, cluster: Cluster | None, limits: L
         inline.run(limited, staged)
     else:
         ray_tune.run(limited, staged, cluster)
+    queue.finish()
     return limited.ended if queue.left() else None

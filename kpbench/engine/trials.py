@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from kpbench.cell import Params, RunResult, Scalar, State
-from kpbench.engine.evaluate import threads
 from kpbench.engine.events import Advanced, Notice, Notify, Started
 from kpbench.engine.jobs import Failure, Job, Progress
 from kpbench.engine.live import Facts, Live, ended, rows_of
@@ -20,6 +19,7 @@ from kpbench.statistics.words import plural
 from kpbench.store.files import JOURNAL, ROWS
 from kpbench.store.study import Study
 from kpbench.task.objectives import values_of
+from kpbench.training.device import threads
 
 ENDS: Mapping[State, TrialState] = {
     "failed": TrialState.FAIL,
@@ -122,6 +122,9 @@ class Trials:
     def left(self) -> int:
         """How many trials are still to come."""
         return max(0, self.total() - len(self.journal.history()))
+
+    def finish(self) -> None:
+        """Nothing: a trial is told whole."""
 
     def ask(self) -> Job | None:
         """The next cell that was never trained, or None once the study has its trials or the space is used up."""

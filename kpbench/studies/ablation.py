@@ -12,6 +12,7 @@ import numpy as np
 from kpbench.analysis.ablation.family import family_as_json, terms_of
 from kpbench.analysis.ablation.provenance import read_before
 from kpbench.cell import Scalar, cell_id
+from kpbench.engine.beside import beside, spare
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.engine.jobs import Counted
@@ -76,6 +77,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
         open_study(prepared.folder(plan), plan) as study,
         study.checkpoints() as checkpoints,
         followed(study, notify, request.track) as notify,
+        beside(spare(cluster.resources if cluster else None, task.device.kind == "cuda"), task.own) as pool,
     ):
         study.begin(task.session(request.command, request.workers))
         for line in splits.warnings:
@@ -113,7 +115,7 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
                 taken, why = take_runs(study, plan, wanted, find_study(place, request.out))
                 if taken or why:
                     notify(Notice(f"{plural(taken, 'run')} taken from {place}" + (f": {why}" if why else "")))
-            runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify)
+            runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify, pool)
             if runs.jobs:
                 title, done = "training cells and seeds in random order", len(wanted) - len(runs.jobs)
                 notify(Stage(title, len(wanted), done, None, tuple(design.factors), task.space.parameters))

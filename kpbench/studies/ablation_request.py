@@ -6,7 +6,6 @@ from pathlib import Path
 
 from kpbench.analysis.ablation.family import planned_family
 from kpbench.cell import Scalar
-from kpbench.engine.evaluate import THREADS
 from kpbench.engine.limits import Limits
 from kpbench.engine.trackers import check_tracker
 from kpbench.errors import UsageError
@@ -31,7 +30,7 @@ from kpbench.studies.matching import MATCH, size_matched
 from kpbench.studies.measures import SHIFTS, under_shifts
 from kpbench.studies.planned_runs import every_cell
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
-from kpbench.training.device import Device
+from kpbench.training.device import THREADS, Device
 
 LEAST_ALPHA, POWER = 1e-3, 0.8
 """The strictest error rate at which a few seeds have a detectable effect, and the power of that effect."""

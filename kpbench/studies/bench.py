@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from kpbench.cell import Scalar
-from kpbench.engine.evaluate import Ready, Staged, as_cohort, known_parameters, prepare, side_by_side, threads
+from kpbench.engine.evaluate import Ready, Staged, as_cohort, known_parameters, prepare, side_by_side
 from kpbench.engine.jobs import Job
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS, SIZE
@@ -19,7 +19,7 @@ from kpbench.networks.fused import AVAILABLE, run_plain
 from kpbench.space.space import complete
 from kpbench.studies.course_loop import course_epochs
 from kpbench.task.benchmark import read_benchmark
-from kpbench.training.device import Device, find_device
+from kpbench.training.device import Device, find_device, threads
 from kpbench.training.fit import Setting, fit, training_of
 
 FACES = 256

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kpbench.cell import EpochRecord
-from kpbench.engine.evaluate import Staged, as_cohort, prepare, side_by_side, threads
+from kpbench.engine.evaluate import Staged, as_cohort, prepare, side_by_side
 from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.networks.families import describe, is_foreign
 from kpbench.studies.preflight import Say, at_least, prepare_task
+from kpbench.training.device import threads
 
 Epoch = Sequence[EpochRecord | Failure]
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from kpbench.analysis.ablation.analysis import analyse
 from kpbench.analysis.ablation.provenance import read_before
+from kpbench.engine.beside import MOST, beside
 from kpbench.engine.events import Notice, Notify, Stage
+from kpbench.engine.resources import own_cpus
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Splits
 from kpbench.space.design import Design
@@ -15,6 +17,9 @@ from kpbench.store.study import Study
 from kpbench.store.values import ReadBefore, Reading
 from kpbench.studies.official import confirm_row, model_file, remove_model, score_floor
 from kpbench.studies.preflight import Task
+
+WORTH = 8
+"""Models for each process that scores them: starting one takes about as long as scoring three."""
 
 
 def looks_to_run(study: Study, design: Design) -> Iterator[int]:
@@ -59,9 +64,14 @@ def confirm(study: Study, task: Task, splits: Splits, command: str, notify: Noti
     note_readings(study, notify)
     score_floor(study, task, splits, command, notify, test=True)
     notify(Stage("confirming on the sealed test", len(rows)))
-    for row in rows:
-        study.append(ROWS, confirm_row(study, task, splits, row, command))
-        remove_model(study, row.params, row.seed)
+    count = min(MOST, own_cpus(), len(rows) // WORTH)
+    with beside(count, task.own) as pool:
+        for start in range(0, len(rows), max(1, count)):
+            some = rows[start : start + max(1, count)]
+            # No more at once than are scored at once: a reading is written down as it happens.
+            for scored in [confirm_row(pool, study, task, splits, row, command) for row in some]:
+                study.append(ROWS, row := scored.result())
+                remove_model(study, row.params, row.seed)
 
 
 def note_readings(study: Study, notify: Notify) -> None:

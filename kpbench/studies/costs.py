@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kpbench.cell import Params, Scalar, network_id
-from kpbench.engine.evaluate import THREADS, one_line, threads
+from kpbench.engine.evaluate import one_line
 from kpbench.errors import UsageError
 from kpbench.networks.families import describe, flops
 from kpbench.networks.latency import REPEATS, latency
@@ -14,6 +14,7 @@ from kpbench.store.study import now
 from kpbench.store.values import Latency
 from kpbench.studies.preflight import CHECKED, Task
 from kpbench.task.objectives import OBJECTIVES
+from kpbench.training.device import THREADS, threads
 
 
 @dataclass(eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kpbench.cell import RunResult, network_id
-from kpbench.engine.evaluate import one_line, threads
+from kpbench.engine.evaluate import one_line
 from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.engine.resources import own_cpus
 from kpbench.networks.families import describe
@@ -11,7 +11,7 @@ from kpbench.networks.latency import latency
 from kpbench.store.files import INFERENCE, read_lines
 from kpbench.store.study import Study, now
 from kpbench.store.values import Inference
-from kpbench.training.device import Device
+from kpbench.training.device import Device, threads
 
 BATCHES = (1, 64)
 

@@ -1,18 +1,22 @@
 """What else than the official score a trained network is measured by: single faces, shifted ones, another data set."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from kpbench.engine.evaluate import predict
 from kpbench.errors import UsageError
 from kpbench.faces.faces import SIZE, Faces
 from kpbench.task.benchmark import Coordinates
+from kpbench.training.predict import predict
 
 Measure = Callable[[nn.Module, Faces], Mapping[str, float]]
-"""From a network and the test faces to MSE in the task's coordinates, by the name of what was measured."""
+"""From a network and the test faces to MSE in the task's coordinates, by the name of what was measured.
+
+It may be called in another process.
+"""
 
 SHIFTS = (0, 2, 4, 6, 8)
 """Pixels by which faces are shifted where families are compared."""
@@ -51,22 +55,23 @@ def under_shifts(shifts: Sequence[int], coordinates: Coordinates) -> Measure:
         if not 0 <= shift <= SIZE // 4:
             raise UsageError(f"--shifts must lie between 0 and {SIZE // 4} pixels, got {shift}")
 
-    def measure(network: nn.Module, test: Faces) -> dict[str, float]:
-        found = {}
-        for shift in shifts:
-            faces = (shifted(test, shift * x, shift * y) for x, y in (WAYS if shift else WAYS[:1]))
-            found[f"shift {shift}"] = float(
-                np.mean([squared_errors(network, one, coordinates).mean() for one in faces])
-            )
-        return found
+    return partial(_shifted_mse, tuple(shifts), coordinates)
 
-    return measure
+
+def _shifted_mse(shifts: Sequence[int], coordinates: Coordinates, network: nn.Module, test: Faces) -> dict[str, float]:
+    found = {}
+    for shift in shifts:
+        faces = (shifted(test, shift * x, shift * y) for x, y in (WAYS if shift else WAYS[:1]))
+        found[f"shift {shift}"] = float(np.mean([squared_errors(network, one, coordinates).mean() for one in faces]))
+    return found
 
 
 def elsewhere(name: str, faces: Faces, coordinates: Coordinates) -> Measure:
     """`val of NAME`: MSE over the faces of another data set, which the network was not trained on."""
+    return partial(_mse_elsewhere, name, faces, coordinates)
 
-    def measure(network: nn.Module, test: Faces) -> dict[str, float]:
-        return {f"val of {name}": float(squared_errors(network, faces, coordinates).mean())}
 
-    return measure
+def _mse_elsewhere(
+    name: str, faces: Faces, coordinates: Coordinates, network: nn.Module, test: Faces
+) -> dict[str, float]:
+    return {f"val of {name}": float(squared_errors(network, faces, coordinates).mean())}

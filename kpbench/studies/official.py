@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import Params, RunResult
-from kpbench.engine.evaluate import Labelled, predict, threads
 from kpbench.engine.events import Notify, Stage
 from kpbench.engine.jobs import model_name
+from kpbench.engine.planned import unscored
 from kpbench.faces.faces import Faces, Splits
 from kpbench.space.design import Split
 from kpbench.statistics.keypoint_errors import keypoint_metrics
@@ -21,12 +22,16 @@ from kpbench.store.study import Study
 from kpbench.studies.floor import floors
 from kpbench.studies.measures import Measure
 from kpbench.studies.preflight import Task
+from kpbench.task.benchmark import Coordinates
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import evaluate_model, official_mse
+from kpbench.training.device import threads
 from kpbench.training.model_files import load_model
+from kpbench.training.predict import Labelled, predict
 
 
 def score_row(
+    pool: Executor,
     study: Study,
     task: Task,
     splits: Splits,
@@ -35,7 +40,7 @@ def score_row(
     *,
     judged: Split = "test",
     measures: Sequence[Measure] = (),
-) -> RunResult:
+) -> Future[RunResult]:
     """The row of a run whose model was kept, with its official score on val and, where it is judged there, on the test.
 
     Beside them stand the errors of single faces and keypoints of the split it is judged on and their metrics, from one
@@ -43,16 +48,22 @@ def score_row(
     not complete has nothing to score.
     """
     if row.state != "complete":
-        return row
-    coordinates = task.benchmark.coordinates
+        return unscored(row)
     file = model_file(row)
-    network, _ = load_model(study.folder / file)
+    test = splits.test.open(study.test_reading(command, file.as_posix())) if judged == "test" else None
+    coordinates, tries = task.benchmark.coordinates, tuple(measures)
+    return pool.submit(_scored, replace(row, model=file.as_posix()), study.folder, splits.val, test, coordinates, tries)
+
+
+def _scored(
+    row: RunResult, folder: Path, val: Faces, test: Faces | None, coordinates: Coordinates, measures: Sequence[Measure]
+) -> RunResult:
+    network, _ = load_model(folder / str(row.model))
+    faces = val if test is None else test
     with threads():  # the other cores train meanwhile
-        found: dict[str, Any] = {"val_mse": official_mse(network, Labelled(splits.val, coordinates))}
-        faces = splits.val
-        if judged == "test":
-            faces = splits.test.open(study.test_reading(command, file.as_posix()))
-            found["test_mse"] = official_mse(network, Labelled(faces, coordinates))
+        found: dict[str, Any] = {"val_mse": official_mse(network, Labelled(val, coordinates))}
+        if test is not None:
+            found["test_mse"] = official_mse(network, Labelled(test, coordinates))
         predicted = predict(network, faces, coordinates).astype(np.float64)
         extra = {name: mse for measure in measures for name, mse in measure(network, faces).items()}
     squares = np.square((predicted - faces.keypoints) / coordinates.scale)
@@ -65,16 +76,21 @@ def score_row(
         keypoint_px=[_short(value) for value in np.sqrt(squares.mean(axis=(0, 2))) * coordinates.scale],
         metrics=_metrics(predicted, faces),
         measures={name: _short(mse) for name, mse in extra.items()} or None,
-        model=file.as_posix(),
     )
 
 
-def confirm_row(study: Study, task: Task, splits: Splits, row: RunResult, command: str) -> RunResult:
+def confirm_row(
+    pool: Executor, study: Study, task: Task, splits: Splits, row: RunResult, command: str
+) -> Future[RunResult]:
     """The row of a run judged on val with its model's official score on the sealed test, which is opened for it."""
-    coordinates, file = task.benchmark.coordinates, model_file(row)
-    network, _ = load_model(study.folder / file)
+    file = model_file(row)
+    test = splits.test.open(study.test_reading(command, file.as_posix()))
+    return pool.submit(_confirmed, row, study.folder / file, test, task.benchmark.coordinates)
+
+
+def _confirmed(row: RunResult, file: Path, test: Faces, coordinates: Coordinates) -> RunResult:
+    network, _ = load_model(file)
     with threads():
-        test = splits.test.open(study.test_reading(command, file.as_posix()))
         mse = official_mse(network, Labelled(test, coordinates))
     return replace(row, test_mse=mse, test_score=score_from_mse(mse))
 

@@ -3,7 +3,9 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from kpbench.analysis.ablation.provenance import reused_studies
@@ -55,13 +57,9 @@ def tuning_count(design: Design) -> int:
 
 def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify: Notify, *, blocks: int) -> Planned:
     """Each recipe of each tuning of the first blocks, those settled left out; none is stopped, none sees the test."""
-
-    def settle(row: RunResult) -> RunResult:
-        return study.append(ROWS, row)
-
-    tuning = design.tuning
+    tuning, keep = design.tuning, partial(study.append, ROWS)
     if tuning is None:
-        return Planned([], task.facts(splits), notify, settle)
+        return Planned([], task.facts(splits), notify, keep)
     wanted = [
         (_cell(task, levels, recipe), one)
         for levels, one in tunings(design.cells, design.control, tuning)
@@ -84,7 +82,7 @@ def tuning_runs(study: Study, task: Task, design: Design, splits: Splits, notify
         for number, (run, (cell, one)) in enumerate(different.items())
         if run not in done
     ]
-    return Planned(jobs, task.facts(splits), notify, settle)
+    return Planned(jobs, task.facts(splits), notify, keep)
 
 
 def planned_runs(task: Task, design: Design, rows: Sequence[RunResult], blocks: Sequence[int]) -> list[PlannedRun]:
@@ -127,6 +125,7 @@ def scored_runs(
     measures: Sequence[Measure],
     command: str,
     notify: Notify,
+    pool: Executor,
 ) -> Planned:
     """The planned runs in random order, those done left out; each is scored officially on the split it is judged on.
 
@@ -157,15 +156,16 @@ def scored_runs(
     ]
     judged = design.judged_on
 
-    def settle(row: RunResult) -> RunResult:
+    def score(row: RunResult) -> Future[RunResult]:
         own = resplit(splits, row.seed) if design.resplit else splits
-        scored = score_row(study, task, own, row, command, judged=judged, measures=measures)
-        study.append(ROWS, replace(scored, model=None))
+        return score_row(pool, study, task, own, row, command, judged=judged, measures=measures)
+
+    def keep(row: RunResult) -> None:
+        study.append(ROWS, replace(row, model=None))
         if judged == "test":
             remove_model(study, row.params, row.seed)
-        return scored
 
-    return Planned(jobs, task.facts(splits), notify, settle)
+    return Planned(jobs, task.facts(splits), notify, keep, score)
 
 
 def take_runs(study: Study, plan: Plan, planned: Sequence[PlannedRun], other: Path) -> tuple[int, str]:

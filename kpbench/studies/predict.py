@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kpbench.engine.evaluate import predict_images
 from kpbench.errors import UsageError
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.faces.parts import Progress, silent
@@ -22,6 +21,7 @@ from kpbench.faces.readers.pictures import LARGEST_PICTURE, Grey, read_upright
 from kpbench.models.reading import Model
 from kpbench.networks.own import told
 from kpbench.task.benchmark import read_benchmark
+from kpbench.training.predict import predict_images
 
 BATCH = 32
 """Faces, or pictures, that are collected before the network sees them."""

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from kpbench.cell import Params, Scalar
-from kpbench.engine.evaluate import THREADS, Staged
+from kpbench.engine.evaluate import Staged
 from kpbench.engine.live import Facts
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
@@ -26,7 +26,7 @@ from kpbench.store.values import Session
 from kpbench.studies.spaces import open_space
 from kpbench.task.benchmark import Benchmark, read_benchmark, with_rules
 from kpbench.task.scorer import VERSION as SCORER
-from kpbench.training.device import Device, find_device
+from kpbench.training.device import THREADS, Device, find_device
 from kpbench.training.fit import RECIPE, training_of
 from kpbench.training.limits import check_training
 from kpbench.training.mean_start import check_mean_start

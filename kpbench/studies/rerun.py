@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kpbench.cell import EpochRecord, RunResult
-from kpbench.engine.evaluate import THREADS, Labelled, Staged, prepare, threads, work
+from kpbench.engine.evaluate import Staged, prepare, work
 from kpbench.engine.events import Advanced, Ended, Notify, Stage, Started
 from kpbench.engine.jobs import Failure, Job, model_name
 from kpbench.faces.faces import Splits
@@ -18,7 +18,9 @@ from kpbench.studies.rerun_request import Rerun, check_target
 from kpbench.studies.study_faces import faces_of_study
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import official_mse
+from kpbench.training.device import THREADS, threads
 from kpbench.training.model_files import load_model
+from kpbench.training.predict import Labelled
 from kpbench.whole_file import write_whole
 
 IN_BATCHES = ("trial", "tuning")

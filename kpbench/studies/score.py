@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from kpbench.engine.evaluate import Labelled, predict
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.models.predictions import Predictions, read_predictions
@@ -25,6 +24,7 @@ from kpbench.studies.score_request import Scoring
 from kpbench.task.benchmark import Coordinates, Rules
 from kpbench.task.score import score_from_mse, shortfalls
 from kpbench.task.scorer import official_mse
+from kpbench.training.predict import Labelled, predict
 from kpbench.whole_file import write_whole
 
 KIND = "kpbench score"

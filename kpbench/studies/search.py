@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from kpbench.analysis.ranking import ranked, trial_counts
 from kpbench.analysis.search import against_floor, best_of, finalists, pareto
 from kpbench.cell import RunResult, Scalar, cell_id, network_id
 from kpbench.engine.ahead import Ahead
+from kpbench.engine.beside import beside, spare
 from kpbench.engine.cluster import Cluster
 from kpbench.engine.events import Notice, Notify, Stage
 from kpbench.engine.jobs import Job, grouped
@@ -58,6 +60,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         open_study(prepared.folder(plan), plan) as study,
         study.checkpoints() as checkpoints,
         followed(study, notify, request.track) as notify,
+        beside(spare(cluster.resources if cluster else None, task.device.kind == "cuda"), task.own) as pool,
     ):
         study.begin(task.session(request.command, request.workers, prepared.totals(costing.size())))
         for line in splits.warnings:
@@ -87,7 +90,7 @@ def search(prepared: Search, notify: Notify, say: Say, cluster: Cluster | None =
         trials.recover()
         shown = tuple(task.space.factors), task.space.parameters
         ended: str | None = None
-        plan_finals = partial(_finals, study, prepared, splits, notify)
+        plan_finals = partial(_finals, study, prepared, splits, notify, pool)
 
         def begin(finals: Planned) -> None:
             if finals.jobs:
@@ -204,7 +207,7 @@ def _unfinished(prepared: Search, rows: Sequence[RunResult]) -> list[tuple[str, 
     return [(cell, seed) for cell in chosen for seed in fresh if (cell, seed) not in done]
 
 
-def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> Planned:
+def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify, pool: Executor) -> Planned:
     """The best cells with fresh seeds, those done already left out; each is scored officially as it ends."""
     request, task, rows = prepared.request, prepared.task, study.rows()
     params = {row.cell: row.params for row in rows}
@@ -214,10 +217,10 @@ def _finals(study: Study, prepared: Search, splits: Splits, notify: Notify) -> P
         for number, (cell, seeds) in enumerate(grouped(_unfinished(prepared, rows), task.device.cohort))
     ]
 
-    def settle(row: RunResult) -> RunResult:
-        return study.append(ROWS, score_row(study, task, splits, row, request.command))
+    def score(row: RunResult) -> Future[RunResult]:
+        return score_row(pool, study, task, splits, row, request.command)
 
-    return Planned(jobs, task.facts(splits), notify, settle)
+    return Planned(jobs, task.facts(splits), notify, partial(study.append, ROWS), score)
 
 
 def _drop(study: Study, job: Job) -> None:

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kpbench.engine.evaluate import THREADS
 from kpbench.engine.limits import Limits
 from kpbench.engine.trackers import check_tracker
 from kpbench.errors import UsageError, lookup
@@ -20,7 +19,7 @@ from kpbench.store.values import Latency
 from kpbench.studies.costs import Costing
 from kpbench.studies.preflight import Task, at_least, check_name, prepare_task
 from kpbench.task.objectives import OBJECTIVES, SCORE, objectives_asked
-from kpbench.training.device import Device
+from kpbench.training.device import THREADS, Device
 
 SPACE = "cnn_small"
 """What is searched, unless a space or a network is named."""

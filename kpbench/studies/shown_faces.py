@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.cell import RunResult
-from kpbench.engine.evaluate import predict
 from kpbench.faces.faces import Faces
 from kpbench.store.files import EXAMPLES
 from kpbench.store.study import Study
 from kpbench.task.benchmark import Coordinates
 from kpbench.training.model_files import load_model
+from kpbench.training.predict import predict
 
 FACES, NETWORKS = 4, 5
 """Faces of a kind, and networks whose predictions are set beside each other, at most."""

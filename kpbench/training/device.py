@@ -2,12 +2,20 @@
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from kpbench.errors import UsageError
+
+THREADS = 1
+"""CPU threads of a run unless more were asked for: two processes of one thread beat one of two.
+
+The numbers depend on the count.
+"""
 
 COHORT = {"cuda": 16}
 """On a CPU a cohort would be its members in turn."""
@@ -103,3 +111,14 @@ def keep_freed_memory() -> None:
     if platform.libc_ver()[0] == "glibc":
         for parameter, value in KEEP.values():
             ctypes.CDLL(None).mallopt(parameter, value)
+
+
+@contextmanager
+def threads(count: int = THREADS) -> Iterator[None]:
+    """Runs with so many threads and puts the caller's number back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -14,12 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from kpbench.engine.evaluate import predict
 from kpbench.faces.drawn.synthetic import generate
 from kpbench.networks.families import build
 from kpbench.studies.predict import COLUMNS
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training.model_files import ModelCard, save_model
+from kpbench.training.predict import predict
 from kpbench.training.seeds import global_seed
 from tests.pasted import pasted, save_pasted
 

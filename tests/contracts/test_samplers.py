@@ -6,11 +6,12 @@ import pytest
 from optuna.trial import FixedTrial, TrialState
 
 from kpbench.cell import cell_id
-from kpbench.engine.evaluate import known_parameters, threads
+from kpbench.engine.evaluate import known_parameters
 from kpbench.sampling.journal import Journal
 from kpbench.sampling.points import drawn, settled, told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS, propose
 from kpbench.space.reading import read_space
+from kpbench.training.device import threads
 
 SPACES = {
     "finite": """family = "cnn"

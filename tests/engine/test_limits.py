@@ -116,7 +116,7 @@ def test_what_ran_out_of_memory_is_tried_once_more_at_the_end():
 @pytest.mark.parametrize(("jobs", "begun"), [(0, 0), (1, 1)])
 def test_a_queue_that_is_done_was_ended_by_no_limit(tmp_path, monkeypatch, jobs, begun):
     """The last ask, which finds nothing left, may come after the time is used."""
-    queue = Planned(Listed(jobs).jobs, facts=None, notify=lambda _: None, settle=lambda row: row)
+    queue = Planned(Listed(jobs).jobs, facts=None, notify=lambda _: None, keep=lambda row: row)
     monkeypatch.setattr(inline, "run", lambda limited, staged: limited.ask())
     ended = run_queue(queue, None, None, Limits(seconds=1, begun=-1e9), tmp_path)
     assert ended == ("the time budget of 1s is used" if begun else None)

@@ -5,8 +5,8 @@ import time
 import torch
 from torch import nn
 
-from kpbench.engine.evaluate import threads
 from kpbench.networks.latency import LEAST, WARM_UP, latency
+from kpbench.training.device import threads
 
 SMALL = {"family": "cnn", "network.depth": 1, "network.width": 2, "network.head_width": 0, "network.kernel": 3}
 LARGE = {**SMALL, "network.depth": 4, "network.width": 64}

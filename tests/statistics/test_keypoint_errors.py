@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from kpbench.engine.evaluate import Labelled, predict
 from kpbench.faces.faces import KEYPOINTS
 from kpbench.statistics.keypoint_errors import CED_AT, SCALARS, SIDES, keypoint_metrics
 from kpbench.statistics.scale import rmse_px
 from kpbench.task.benchmark import read_benchmark
 from kpbench.task.score import score_from_mse
 from kpbench.task.scorer import official_mse
+from kpbench.training.predict import Labelled, predict
 from tests.course_files import blob_faces
 
 

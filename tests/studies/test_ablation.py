@@ -15,6 +15,7 @@ from kpbench.cli.dry_runs import ablation_lines
 from kpbench.engine import evaluate
 from kpbench.engine.events import Notice
 from kpbench.engine.jobs import Failure
+from kpbench.engine.planned import unscored
 from kpbench.errors import UsageError
 from kpbench.networks.families import flops
 from kpbench.report.ablation.page import render_ablation
@@ -79,13 +80,13 @@ def script(monkeypatch, truth, diverged=()):
 
         play(queue, mse)
 
-    def scored(study, task, splits, row, command, *, judged, measures=()):
+    def scored(pool, study, task, splits, row, command, *, judged, measures=()):
         if row.state != "complete":
-            return row
+            return unscored(row)
         mse = truth(row.params, row.seed)
         if judged == "test":
             splits.test.open(study.test_reading(command, row.cell))
-        return replace(row, **{f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)})
+        return unscored(replace(row, **{f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)}))
 
     monkeypatch.setattr(ablation, "run_queue", run)
     monkeypatch.setattr(planned_runs, "score_row", scored)

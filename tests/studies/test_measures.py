@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from kpbench.engine.evaluate import Labelled, known_parameters
+from kpbench.engine.evaluate import known_parameters
 from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.networks.families import size_of, step_megabytes
@@ -15,6 +15,7 @@ from kpbench.space.space import complete
 from kpbench.studies.measures import elsewhere, shifted, squared_errors, under_shifts
 from kpbench.task.benchmark import read_benchmark
 from kpbench.task.scorer import official_mse
+from kpbench.training.predict import Labelled
 from tests.course_files import blob_faces
 
 COORDINATES = read_benchmark().coordinates

@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from kpbench.engine.evaluate import predict, predict_images
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
 from kpbench.faces.drawn.synthetic import generate
@@ -25,6 +24,7 @@ from kpbench.studies.predict import (
     whole_picture,
 )
 from kpbench.task.benchmark import read_benchmark
+from kpbench.training.predict import predict, predict_images
 from tests.faces.real_data import COURSE_ZIP, needs_real_faces
 from tests.pasted import on_picture, places, save_pasted
 

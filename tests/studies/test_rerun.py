@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from kpbench.cell import RunResult
-from kpbench.engine.evaluate import Labelled
 from kpbench.engine.events import Advanced
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
@@ -23,6 +22,7 @@ from kpbench.task.benchmark import read_benchmark
 from kpbench.task.scorer import evaluate_model
 from kpbench.training import device
 from kpbench.training.model_files import load_model
+from kpbench.training.predict import Labelled
 from tests.cli.spaces import SPACE
 from tests.course_files import blob_faces
 

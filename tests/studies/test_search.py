@@ -11,7 +11,6 @@ from kpbench.analysis.leaderboard.studies import study_entries
 from kpbench.analysis.ranking import trial_counts
 from kpbench.cell import cell_id, network_id
 from kpbench.cli.dry_runs import search_lines
-from kpbench.engine.evaluate import Labelled, predict
 from kpbench.engine.events import Notice
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
@@ -30,6 +29,7 @@ from kpbench.studies.search import dry_run, search
 from kpbench.studies.search_request import SearchRequest, prepare_search
 from kpbench.task.scorer import evaluate_model
 from kpbench.training.model_files import load_model
+from kpbench.training.predict import Labelled, predict
 from tests.course_files import write_course
 from tests.scripted import quiet, rows
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kpbench.analysis.verify import as_json, read_verification
+from kpbench.engine.planned import unscored
 from kpbench.errors import UsageError
 from kpbench.seeds import derive
 from kpbench.space import design
@@ -84,13 +85,13 @@ def scripted(monkeypatch):
 
         play(queue, mse, lose=state["lose"])
 
-    def scored(study, task, splits, row, command, *, judged="test", measures=()):
+    def scored(pool, study, task, splits, row, command, *, judged="test", measures=()):
         if row.state != "complete":
-            return row
+            return unscored(row)
         mse = true_mse(row.params, row.seed)
         also = {"val of course": 2 * mse} if measures else None
         scores = {f"{judged}_mse": mse, f"{judged}_score": score_from_mse(mse)}
-        return replace(row, **scores, measures=also)
+        return unscored(replace(row, **scores, measures=also))
 
     for count in ("flops", "step_megabytes"):
         monkeypatch.setattr(ablation, count, lambda cell: 1.0)  # seconds a study, and no part of this

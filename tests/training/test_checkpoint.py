@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from kpbench.engine.evaluate import device_faces as device_faces_of
-from kpbench.engine.evaluate import known_parameters, threads
+from kpbench.engine.evaluate import known_parameters
 from kpbench.faces.datasets import load
 from kpbench.networks.families import build
 from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training import checkpoint as module
-from kpbench.training.device import find_device
+from kpbench.training.device import find_device, threads
 from kpbench.training.fit import Setting, fit, training_of
 from kpbench.training.seeds import global_seed
 

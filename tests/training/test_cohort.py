@@ -8,7 +8,7 @@ from itertools import cycle
 import pytest
 import torch
 
-from kpbench.engine.evaluate import Staged, as_cohort, known_parameters, prepare, side_by_side, threads, work
+from kpbench.engine.evaluate import Staged, as_cohort, known_parameters, prepare, side_by_side, work
 from kpbench.engine.jobs import Failure, Job, grouped
 from kpbench.faces.datasets import load
 from kpbench.networks.families import build
@@ -16,7 +16,7 @@ from kpbench.networks.layers import DROPOUTS, NORMS
 from kpbench.space.space import complete
 from kpbench.task.benchmark import read_benchmark
 from kpbench.training import device
-from kpbench.training.device import Device
+from kpbench.training.device import Device, threads
 from kpbench.training.fit import DivergedError, Setting, fit, fit_together, training_of
 from kpbench.training.model_files import load_model
 from kpbench.training.seeds import global_seed

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from kpbench.engine.evaluate import Staged, known_parameters, predict, prepare, threads, work
+from kpbench.engine.evaluate import Staged, known_parameters, prepare, work
 from kpbench.engine.jobs import Failure, Job
 from kpbench.errors import UsageError
 from kpbench.faces.datasets import load
@@ -16,9 +16,10 @@ from kpbench.networks.families import build
 from kpbench.networks.heads import HasOwnLoss
 from kpbench.space.space import LATER, complete
 from kpbench.task.benchmark import read_benchmark
-from kpbench.training.device import find_device
+from kpbench.training.device import find_device, threads
 from kpbench.training.fit import DivergedError, Setting, fit, training_defaults
 from kpbench.training.model_files import load_model
+from kpbench.training.predict import predict
 from kpbench.training.recipe import LOSSES, masked_mean
 
 masked_mse = partial(masked_mean, LOSSES["mse"])
