@@ -261,11 +261,13 @@ def _next(fit: Iterator[T]) -> T | Failure:
         return next(fit)
     except DivergedError as error:
         return Failure(reason="nan", detail=str(error))
-    except Exception as error:  # a cell that fails must not end the study; the row says why
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a cell that fails must not end the study; the row says why
         return Failure(reason="oom" if is_oom(error) else "error", detail=one_line(error))
 
 
-def is_oom(error: Exception) -> bool:
+def is_oom(error: BaseException) -> bool:
     """Whether memory ran out; on a CPU torch says so in a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
