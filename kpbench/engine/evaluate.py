@@ -18,7 +18,7 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults, is_foreign
-from kpbench.networks.own import OwnFile, admit, place
+from kpbench.networks.own import OwnFile, admit, place, raised_in_own
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
 from kpbench.training.device import Device, keep_freed_memory
@@ -261,9 +261,11 @@ def _next(fit: Iterator[T]) -> T | Failure:
         return next(fit)
     except DivergedError as error:
         return Failure(reason="nan", detail=str(error))
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a cell that fails must not end the study; the row says why
+        if isinstance(error, SystemExit) and not raised_in_own(error):
+            raise  # a worker that is stopped
         return Failure(reason="oom" if is_oom(error) else "error", detail=one_line(error))
 
 

@@ -200,6 +200,12 @@ def place(error: BaseException) -> str | None:
     return next((f"{name}:{line}" for name, line in reversed(passed) if name in names), None)
 
 
+def raised_in_own(error: BaseException) -> bool:
+    """Whether a line of an admitted file raised it, and not what interrupted or was called by such a line."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(file.name in files[-1:] for file in _admitted.values())
+
+
 def _module(file: OwnFile) -> ModuleType:
     if file not in _modules:
         module = ModuleType(f"kpbench_own_{file.digest}")
