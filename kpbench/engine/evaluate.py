@@ -15,7 +15,7 @@ from kpbench.engine.jobs import Failure, Job, Progress, model_name
 from kpbench.errors import UsageError
 from kpbench.faces.split import redrawn
 from kpbench.networks.families import FAMILIES, build, family_defaults, is_foreign
-from kpbench.networks.own import OwnFile, admit, place
+from kpbench.networks.own import OwnFile, admit, place, raised_in_own
 from kpbench.space.space import Defaults
 from kpbench.task.benchmark import Coordinates
 from kpbench.training.device import THREADS, Device, keep_freed_memory, threads
@@ -252,11 +252,15 @@ def _next(fit: Iterator[T]) -> T | Failure:
         return next(fit)
     except DivergedError as error:
         return Failure(reason="nan", detail=str(error))
-    except Exception as error:  # a cell that fails must not end the study; the row says why
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a cell that fails must not end the study; the row says why
+        if isinstance(error, SystemExit) and not raised_in_own(error):
+            raise  # a worker that is stopped
         return Failure(reason="oom" if is_oom(error) else "error", detail=one_line(error))
 
 
-def is_oom(error: Exception) -> bool:
+def is_oom(error: BaseException) -> bool:
     """Whether memory ran out; on a CPU torch says so in a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 

@@ -193,10 +193,11 @@ def check_output(params: Params) -> None:
     """Runs a cell's network as training does, on two faces, and as the scorer does, on one in eval mode.
 
     Raises:
-        UsageError: it fails, does not give 30 numbers for each face, or learns nothing.
+        UsageError: it fails, does not give 30 numbers for each face, learns nothing, or makes weights while it runs.
     """
     with torch.random.fork_rng(devices=[]):
         network = build(params)
+        weights = set(network.state_dict())
         with told(describe(params)):
             copy.deepcopy(network)  # as a moving average of the weights does
         for faces, training in ((2, True), (1, False)):
@@ -209,8 +210,15 @@ def check_output(params: Params) -> None:
             if not isinstance(output, torch.Tensor) or shape[:1] != (faces,) or output.numel() != faces * OUTPUTS:
                 wanted = f"{(faces, OUTPUTS)} or {(faces, OUTPUTS // 2, 2)}"
                 raise UsageError(f"{describe(params)}: the network returned {shape} for {faces} face(s), not {wanted}")
+            if output.is_complex():
+                raise UsageError(f"{describe(params)}: the network returned complex numbers")
             if training and not output.requires_grad:
                 raise UsageError(f"{describe(params)}: the network has nothing to train: no weight moves its output")
+        if new := sorted(set(network.state_dict()) ^ weights):
+            raise UsageError(
+                f"{describe(params)}: the network makes or drops weights while it runs ('{new[0]}'): none of these "
+                "would be trained; make all in its constructor"
+            )
 
 
 def describe(params: Params) -> str:

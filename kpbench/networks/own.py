@@ -9,6 +9,7 @@ that command. Reading a study or a model admits nothing, for its code may be any
 
 import hashlib
 import inspect
+import io
 import re
 import subprocess
 import sys
@@ -174,15 +175,20 @@ def keyword_defaults(make: Callable[..., Any], name: str) -> dict[str, Scalar]:
 def told(what: str) -> Iterator[None]:
     """Tells what fails inside in one line: with the place in a person's own file where that is known, else `what`.
 
+    Whatever asks for input inside finds its end, as in a watched import: nobody knows that an answer is waited for.
+
     Raises:
-        UsageError: instead of any other exception.
+        UsageError: instead of any other exception but Ctrl-C.
     """
+    stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
         yield
-    except UsageError:
+    except (UsageError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # asyncio's and pytest's own are no Exception
         raise UsageError(f"{place(error) or what}: {type(error).__name__}: {first_line(error)}") from error
+    finally:
+        sys.stdin = stdin
 
 
 def place(error: BaseException) -> str | None:
@@ -192,6 +198,12 @@ def place(error: BaseException) -> str | None:
         return f"{error.filename}:{error.lineno}"
     passed = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     return next((f"{name}:{line}" for name, line in reversed(passed) if name in names), None)
+
+
+def raised_in_own(error: BaseException) -> bool:
+    """Whether a line of an admitted file raised it, and not what interrupted or was called by such a line."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(file.name in files[-1:] for file in _admitted.values())
 
 
 def _module(file: OwnFile) -> ModuleType:

@@ -228,3 +228,10 @@ def test_a_network_that_fails_in_training_is_a_failed_run_with_its_place(kpbench
     (tmp_path / "my_nets.py").write_text(GOOD)
     assert "no run in it is complete: delete that folder to begin anew, or give another --name" in refused(*words)
     assert "kpbench" in json.loads((tmp_path / "reports" / "mine" / SESSIONS).read_text())["versions"]
+
+
+def test_a_network_that_ends_its_process_in_training_is_a_failed_run(kpbench, course, tmp_path, unwatched):
+    text = GOOD.replace("        maps =", "        if len(x) > 2:\n            raise SystemExit(0)\n        maps =")
+    (tmp_path / "my_nets.py").write_text(text)
+    code, _, err = kpbench("search", "--network", "my_nets.py:make", "--data", course, *SHORT)
+    assert (code, err) == (1, "failed: my_nets.py:13: SystemExit: 0\n")

@@ -54,6 +54,29 @@ def test_every_norm_and_dropout_goes_in(norm, dropout):
     assert torch.isfinite(model.eval()(faces())).all()
 
 
+@pytest.mark.parametrize("head", ["softargmax", "heatmap_offset", "simcc"])
+@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_points_move_with_the_picture(block, stem, head):
+    """A light patch on black, moved by whole cells of the map, away from the edges."""
+    model = made(stem=stem, block=block, head=head, depth=1, map_size=24, **({"bins": 24} if head == "simcc" else {}))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.abs_()  # so that the black background, 0 from stem to head, is the least of a map
+        model[-1].log_scale.fill_(6.0)  # sharp maps: the background weighs nothing
+        if head == "heatmap_offset":
+            model[-1].maps.out.weight[POINTS:].mul_(0.01)  # offsets within a cell or so
+        if head == "simcc":  # bins that are the rows and columns of the map, for what their weights learn is a place
+            for layer, axis in zip(model[-1].axes, (0, 1), strict=True):
+                layer.weight.copy_(torch.eye(24).repeat(1, 24) if axis == 0 else torch.eye(24).repeat_interleave(24, 1))
+                layer.bias.zero_()
+    picture = torch.zeros(1, 1, 96, 96)
+    picture[..., 44:56, 40:52] = torch.rand(12, 12, generator=torch.Generator().manual_seed(4))
+    here, there = (model.eval()(one).view(POINTS, 2) * 48 for one in (picture, picture.roll((-8, 12), (2, 3))))
+    assert (here.abs() < 24).all()
+    torch.testing.assert_close(there - here, torch.tensor([12.0, -8.0]).expand_as(here), atol=0.1, rtol=0)
+
+
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_stage_is_half_of_the_one_before_with_twice_its_channels(stem):
     maps = made(stem=stem, depth=4)[0](faces(1))

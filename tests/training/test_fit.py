@@ -1,5 +1,6 @@
 """Training: reproducible, learns, refuses, and never writes to the data."""
 
+import asyncio
 import dataclasses
 import math
 from functools import partial
@@ -128,6 +129,15 @@ def test_a_fault_in_one_cell_is_a_failure_not_an_exception(staged):
     (progress,) = work(broken, prepare(staged))
     assert progress.seeds[0].reason == "error"
     assert "depth 9" in progress.seeds[0].detail
+
+
+def test_what_is_raised_and_no_exception_is_a_failure_too(staged, monkeypatch):
+    def cancelled(*args, **kwargs):
+        raise asyncio.CancelledError("no")
+
+    monkeypatch.setattr("kpbench.engine.evaluate.build", cancelled)
+    (progress,) = work(job(), prepare(staged))
+    assert progress.seeds[0] == Failure(reason="error", detail="CancelledError: no")
 
 
 def test_out_of_memory_has_its_own_reason(staged, monkeypatch):
