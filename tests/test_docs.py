@@ -15,6 +15,7 @@ import pytest
 import ray
 import typer
 import yaml
+from ray.autoscaler._private import commands as ray_up
 
 from kpbench.analysis.verify import read_verification
 from kpbench.cell import Role
@@ -132,6 +133,17 @@ def test_the_cluster_files_are_well_formed():
     parse(yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"])
 
 
+def test_the_launcher_starts_every_node_with_one_token(monkeypatch):
+    launcher = yaml.safe_load((CLUSTER / "ray-cluster.yaml").read_text())
+    warned = []
+    monkeypatch.setattr(ray_up.cli_logger, "warning", lambda *said: warned.append(said))
+    ray_up.warn_about_bad_start_command(launcher["head_start_ray_commands"])
+    assert warned == []  # Ray's own check: a head without the launcher's file starts no worker
+    assert launcher["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
+    starts = [line for role in ("head", "worker") for line in launcher[f"{role}_start_ray_commands"] if "start" in line]
+    assert [line.startswith("RAY_AUTH_MODE=token ") for line in starts] == [True, True]
+
+
 def record(*required, **fields):
     """A JSON schema of an object that has these fields and no others."""
     return {"type": "object", "additionalProperties": False, "required": [*required], "properties": fields}
@@ -160,13 +172,14 @@ RAYJOB = record(
         entrypoint=TEXT, shutdownAfterJobFinishes={"type": "boolean"}, ttlSecondsAfterFinished=WHOLE,
         submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode"]},
         rayClusterSpec=record(
-            "headGroupSpec", rayVersion=TEXT, headGroupSpec=record(*GROUP, **GROUP),
-            workerGroupSpecs=some(WORKERS),
+            "headGroupSpec", "authOptions", rayVersion=TEXT, headGroupSpec=record(*GROUP, **GROUP),
+            workerGroupSpecs=some(WORKERS), authOptions=record("mode", mode={"const": "token"}),
         ),
     ),
 )  # fmt: skip
 """The fields that the example uses, as KubeRay's types have them (ray-project/kuberay, `ray-operator/apis/ray/v1`,
-`RayJobSpec`, `RayClusterSpec`, `HeadGroupSpec`, `WorkerGroupSpec`), and of a pod those of Kubernetes' core v1."""
+`RayJobSpec`, `RayClusterSpec`, `AuthOptions`, `HeadGroupSpec`, `WorkerGroupSpec`), and of a pod those of Kubernetes'
+core v1. Without a token whoever reaches the cluster runs code there, so the example has to have one."""
 
 
 def test_the_kubernetes_job_has_the_fields_of_kuberays_types():
