@@ -20,6 +20,7 @@ from ray.autoscaler._private import commands as ray_up
 from kpbench.analysis.verify import read_verification
 from kpbench.cell import Role
 from kpbench.cli.main import app
+from kpbench.cli.options import amount
 from kpbench.engine.evaluate import known_parameters
 from kpbench.networks.own import keyword_defaults
 from kpbench.plots import verify
@@ -27,6 +28,8 @@ from kpbench.plots.ablation.plots import ABLATION_PLOTS
 from kpbench.plots.search.plots import PLOTS
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
+from kpbench.studies.costs import Costing
+from kpbench.studies.preflight import prepare_task
 from kpbench.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -235,6 +238,15 @@ def test_the_page_on_exports_has_the_figures_of_each_kind_of_study():
     assert listed == {kind: list(made) for kind, made in drawn.items()}
     for role in get_args(Role):
         assert f"`{role}`" in PAGES["exports"], role
+
+
+def test_the_limits_of_the_page_on_search_leave_cells_to_choose_from():
+    (line,) = (line for line in commands(PAGES["search"]) if "--max-params" in line)
+    words = shlex.split(line)
+    most = amount(words[words.index("--max-params") + 1], option="--max-params")
+    task = prepare_task(words[words.index("--space") + 1], "cpu", 1)
+    size = Costing(task, ("params",), {"params": most}).size()
+    assert size is not None and 1 < size < task.space.size
 
 
 def test_the_readmes_make_targets_exist():
