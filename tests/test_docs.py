@@ -15,10 +15,12 @@ import pytest
 import ray
 import typer
 import yaml
+from ray.autoscaler._private import commands as ray_up
 
 from kpbench.analysis.verify import read_verification
 from kpbench.cell import Role
 from kpbench.cli.main import app
+from kpbench.cli.options import amount
 from kpbench.engine.evaluate import known_parameters
 from kpbench.networks.own import keyword_defaults
 from kpbench.plots import verify
@@ -26,6 +28,8 @@ from kpbench.plots.ablation.plots import ABLATION_PLOTS
 from kpbench.plots.search.plots import PLOTS
 from kpbench.space.catalog import find
 from kpbench.space.reading import read_space
+from kpbench.studies.costs import Costing
+from kpbench.studies.preflight import prepare_task
 from kpbench.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -132,6 +136,17 @@ def test_the_cluster_files_are_well_formed():
     parse(yaml.safe_load((CLUSTER / "rayjob.yaml").read_text())["spec"]["entrypoint"])
 
 
+def test_the_launcher_starts_every_node_with_one_token(monkeypatch):
+    launcher = yaml.safe_load((CLUSTER / "ray-cluster.yaml").read_text())
+    warned = []
+    monkeypatch.setattr(ray_up.cli_logger, "warning", lambda *said: warned.append(said))
+    ray_up.warn_about_bad_start_command(launcher["head_start_ray_commands"])
+    assert warned == []  # Ray's own check: a head without the launcher's file starts no worker
+    assert launcher["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
+    starts = [line for role in ("head", "worker") for line in launcher[f"{role}_start_ray_commands"] if "start" in line]
+    assert [line.startswith("RAY_AUTH_MODE=token ") for line in starts] == [True, True]
+
+
 def record(*required, **fields):
     """A JSON schema of an object that has these fields and no others."""
     return {"type": "object", "additionalProperties": False, "required": [*required], "properties": fields}
@@ -160,13 +175,14 @@ RAYJOB = record(
         entrypoint=TEXT, shutdownAfterJobFinishes={"type": "boolean"}, ttlSecondsAfterFinished=WHOLE,
         submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode"]},
         rayClusterSpec=record(
-            "headGroupSpec", rayVersion=TEXT, headGroupSpec=record(*GROUP, **GROUP),
-            workerGroupSpecs=some(WORKERS),
+            "headGroupSpec", "authOptions", rayVersion=TEXT, headGroupSpec=record(*GROUP, **GROUP),
+            workerGroupSpecs=some(WORKERS), authOptions=record("mode", mode={"const": "token"}),
         ),
     ),
 )  # fmt: skip
 """The fields that the example uses, as KubeRay's types have them (ray-project/kuberay, `ray-operator/apis/ray/v1`,
-`RayJobSpec`, `RayClusterSpec`, `HeadGroupSpec`, `WorkerGroupSpec`), and of a pod those of Kubernetes' core v1."""
+`RayJobSpec`, `RayClusterSpec`, `AuthOptions`, `HeadGroupSpec`, `WorkerGroupSpec`), and of a pod those of Kubernetes'
+core v1. Without a token whoever reaches the cluster runs code there, so the example has to have one."""
 
 
 def test_the_kubernetes_job_has_the_fields_of_kuberays_types():
@@ -222,6 +238,15 @@ def test_the_page_on_exports_has_the_figures_of_each_kind_of_study():
     assert listed == {kind: list(made) for kind, made in drawn.items()}
     for role in get_args(Role):
         assert f"`{role}`" in PAGES["exports"], role
+
+
+def test_the_limits_of_the_page_on_search_leave_cells_to_choose_from():
+    (line,) = (line for line in commands(PAGES["search"]) if "--max-params" in line)
+    words = shlex.split(line)
+    most = amount(words[words.index("--max-params") + 1], option="--max-params")
+    task = prepare_task(words[words.index("--space") + 1], "cpu", 1)
+    size = Costing(task, ("params",), {"params": most}).size()
+    assert size is not None and 1 < size < task.space.size
 
 
 def test_the_readmes_make_targets_exist():

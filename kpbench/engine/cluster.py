@@ -138,7 +138,8 @@ class Cluster:
             address = ray._private.services.canonicalize_bootstrap_address_or_die(asked.address)
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=REACHED).close()
-            ray.init(address=address, **quiet)
+            # `auto` as it stands: only then Ray takes this machine's token unasked, as `ray start --head` here did.
+            ray.init(address=asked.address, **quiet)
             return
         # Ray would replace 127.0.0.1 by the address on the network, and listen there; there is no public switch.
         ray._private.services.resolve_ip_for_localhost = lambda host: host
@@ -157,7 +158,7 @@ class Cluster:
             return f"Ray did not start: {what}; --workers 0 trains in this process"
         return (
             f"no Ray cluster at --address {self.resources.address}: {what}; start one with `ray start --head`, "
-            "and give each node and this command the same RAY_AUTH_TOKEN_PATH"
+            "and give each node and this command RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN_PATH"
         )
 
 

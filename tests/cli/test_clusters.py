@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -42,6 +44,17 @@ def finished(process, timeout=400):
     return json.loads(out)
 
 
+def waits_for_rows(process, rows, seen):
+    """Seconds from row to row until the process ends: the longest is what the loss of a node cost."""
+    waits, last = [], time.monotonic()
+    while process.poll() is None:
+        time.sleep(0.02)
+        if (now := rows.read_bytes().count(b"\n")) > seen:
+            waits += [(time.monotonic() - last) / (now - seen)] * (now - seen)
+            seen, last = now, time.monotonic()
+    return waits
+
+
 def test_64_trials_on_8_pretended_cards_with_a_node_lost_on_the_way(tmp_path, course, capfd):
     """Each trial takes half of a card; the rows equal those of a serial run, bit for bit."""
     from ray.cluster_utils import Cluster  # for this test alone
@@ -61,17 +74,22 @@ def test_64_trials_on_8_pretended_cards_with_a_node_lost_on_the_way(tmp_path, co
         while time.monotonic() < deadline and not (rows.exists() and rows.read_bytes().count(b"\n") >= ENDED):
             time.sleep(0.05)
             assert process.poll() is None
+        before = rows.read_bytes().count(b"\n")
         begun = time.monotonic()
-        cluster.remove_node(nodes[0])
+        removal = threading.Thread(target=cluster.remove_node, args=[nodes[0]])
+        removal.start()  # it waits for the node's processes, and rows come meanwhile
+        waits = waits_for_rows(process, rows, before)
+        removal.join()
         result = finished(process)
-        lost = time.monotonic() - begun
+        rest = time.monotonic() - begun
     finally:
         cluster.shutdown()
     assert result["trials"] == {"complete": 64, "pruned": 0, "failed": 0}
     assert table(tmp_path / "reports" / "s") == table(serial / "reports" / "s")
     with capfd.disabled():
         print(
-            f"\n64 trials, 4 at once, node lost at {ENDED}: the rest in {lost:.1f} s, {44 / lost:.1f} trials a second"
+            f"\n64 trials, 4 at once, node lost at {before}: the rest in {rest:.1f} s, {(64 - before) / rest:.1f} "
+            f"trials a second; for a row it waited {max(waits):.1f} s at most, {median(waits):.2f} s in the median"
         )
 
 

@@ -1,6 +1,7 @@
 """One Ray a command: nothing is started that is not needed, and a start that fails leaves nothing behind."""
 
 import gc
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,19 @@ def test_a_start_that_fails_is_raised_where_ray_is_used(monkeypatch, early):
             one.start()
         one.put("faces")
     assert left() == before
+
+
+def test_auto_is_handed_on_as_it_stands(monkeypatch):
+    """Ray takes the token of its machine for `auto` alone: an address would need RAY_AUTH_MODE in the environment."""
+    seen = []
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        found = f"127.0.0.1:{head.getsockname()[1]}"
+        monkeypatch.setattr(module.ray._private.services, "canonicalize_bootstrap_address_or_die", lambda _: found)
+        monkeypatch.setattr(module.ray, "init", lambda *, address, **_: seen.append(address))
+        for word in ("auto", found):
+            with cluster(Resources(address=word)) as one:
+                one.scratch()
+    assert seen == ["auto", found]
 
 
 def test_an_error_while_ray_starts_waits_for_it_and_ends_it(monkeypatch):
