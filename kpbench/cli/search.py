@@ -142,6 +142,7 @@ def outcome(result: dict[str, Any]) -> list[str]:
 
 def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
     from kpbench.cell import OWN
+    from kpbench.plots.scores import show_score
     from kpbench.statistics.words import cell_text, ends_text, plural, show_number
 
     trials, best, passed = result["trials"], result["best"], result.get("passed")
@@ -162,8 +163,10 @@ def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "best", cell_text(best["varies"])
     if best and best["test_score"] is not None:
         interval = best["test_interval"]
-        span = f", 95 % interval {ends_text(interval, '{:.0f}'.format)}" if interval else ""
-        yield "test", f"{best['test_mean']:.1f}, the mean of {plural(best['seeds'], 'fresh seed')}{span}"
+        seeds = plural(best["seeds"], "fresh seed")
+        of = f"the geometric mean of {seeds}" if best["seeds"] > 1 else seeds
+        span = f", 95 % interval {ends_text(interval, show_score)}" if interval else ""
+        yield "test", f"{best['test_mean']:.1f}, {of}{span}"
         yield "model", f"{best['model']}: validation {best['val_score']:.1f}, test {best['test_score']:.1f}"
         own = [match[1] for value in best["cell"].values() if (match := OWN.fullmatch(str(value)))]
         if own:

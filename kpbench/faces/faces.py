@@ -86,14 +86,16 @@ class Faces:
         )
 
     def joined(self, other: "Faces") -> "Faces":
-        """These faces, then the other's, with the conditions of both; people where both know theirs, numbered alike."""
-        known = [one.subjects for one in (self, other) if one.subjects is not None]
+        """These faces, then the other's, with what both know of them; people are numbered alike in both."""
+        people = [one.subjects for one in (self, other) if one.subjects is not None]
+        origins = [one.origins for one in (self, other) if one.origins is not None]
         shared = [name for name in self.conditions if name in other.conditions]
         return Faces(
             np.concatenate([self.images, other.images]),
             np.concatenate([self.keypoints, other.keypoints]),
-            np.concatenate(known) if len(known) == 2 else None,
+            np.concatenate(people) if len(people) == 2 else None,
             {name: np.concatenate([self.conditions[name], other.conditions[name]]) for name in shared},
+            np.concatenate(origins) if len(origins) == 2 else None,
         )
 
     def also_in(self, other: "Faces", *, people: bool = True) -> NDArray[np.bool_]:

@@ -1,8 +1,10 @@
 """A figure of a page on its own: with its legend, on white, and as a picture for a paper."""
 
+import importlib
 import importlib.util
 import math
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -80,6 +82,13 @@ def _legend_entry(key: Key) -> go.Scatter:
     return go.Scatter(
         x=[None], y=[None], name=escape(key.label, quote=False), showlegend=True, hoverinfo="skip", **look
     )
+
+
+def browser() -> str | None:
+    """Where kaleido, which is installed, finds a Chrome or Chromium; None for nowhere."""
+    chromium = importlib.import_module("choreographer.browsers.chromium").Chromium
+    found: str | None = chromium.find_browser(skip_local=False)
+    return found if found and Path(found).is_file() else None
 
 
 def picture(figure: go.Figure, kind: str) -> bytes:

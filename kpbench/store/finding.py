@@ -33,10 +33,19 @@ def find_studies(name: str, out: Path) -> list[Path]:
     for folder in (Path(name), out / name):
         if (folder / ROWS).is_file():
             raise UsageError(f"{folder} has lost its {PLAN}, which says what its rows are of; put it back from a copy")
-    names = [folder.relative_to(out).as_posix() for folder in every_study(out)]
+    raise unknown_study(name, out, f"no study '{name}' here or in {out}")
+
+
+def unknown_study(name: str, out: Path, fault: str) -> UsageError:
+    """The `fault` with the studies that there are: in the folder that `name` says if it holds some, else in `out`."""
+    place, there = out, ""
+    if Path(name).parent != Path() and every_study(Path(name).parent):
+        place, name = Path(name).parent, Path(name).name
+        there = f" (in {place})"
+    names = [folder.relative_to(place).as_posix() for folder in every_study(place)]
     last = {one.rpartition("/")[2]: one for one in names}
     close = difflib.get_close_matches(name, last, n=1)  # a nested study goes by the last part of its name too
-    raise UsageError(f"no study '{name}' here or in {out}; {nearest(last[close[0]] if close else name, names)}")
+    return UsageError(f"{fault}; {nearest(last[close[0]] if close else name, names)}{there}")
 
 
 def studies_named(name: str, out: Path) -> list[Path]:

@@ -25,6 +25,7 @@ from kpbench.faces.faces import KEYPOINTS, SIZE, Faces, SealedFaces, Splits
 from kpbench.faces.library import library
 from kpbench.faces.library.cache import cache_folder
 from kpbench.networks.fused import card_fault
+from kpbench.plots.standalone import browser
 from kpbench.space.design import base_cell
 from kpbench.statistics.words import plural
 from kpbench.studies.search_request import SearchRequest, prepare_search
@@ -91,6 +92,9 @@ def _extras(asked: Asked) -> Iterator[Finding]:
     missing = [name for name in names if name not in there]
     text = f"installed: {', '.join(there) or 'none'}" + (f"; not: {', '.join(missing)}" if missing else "")
     yield Finding("extras", "ok", text, f"pip install 'kpbench[{missing[0]}]'" if missing else "")
+    if "figures" in there and not browser():
+        what = "kaleido finds no Chrome or Chromium, so pictures of figures cannot be drawn"
+        yield Finding("figures", "note", what, "install one (Debian: apt install chromium), or name it in BROWSER_PATH")
 
 
 def _unmet(extra: str = "") -> list[str] | None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from kpbench.analysis.cells import find_cell
 from kpbench.cell import RunResult, Scalar
-from kpbench.errors import UsageError, lookup, nearest
+from kpbench.errors import UsageError, lookup
 from kpbench.models.reading import Model, read_model, read_own_weights
 from kpbench.networks.families import PREFIX, build, family_defaults
 from kpbench.networks.own import WRITTEN, OwnFile, admit, read_own, resolve, takes_hparams
 from kpbench.space.space import complete
 from kpbench.store.files import MODELS, RESULT, ROWS, read_json, read_lines
-from kpbench.store.finding import every_study, find_study, studies_named
+from kpbench.store.finding import find_study, studies_named, unknown_study
 from kpbench.studies.spaces import open_space
 
 FILES = (".safetensors", ".json", ".ts", ".pt", ".pth", ".onnx", ".p", ".pkl", ".model")
@@ -93,8 +93,7 @@ def stored_run(folder: Path, cell: str | None, seed: int | None) -> RunResult:
 
 def _of_study(word: str, out: Path) -> Path:
     if not studies_named(word, out):
-        names = [folder.relative_to(out).as_posix() for folder in every_study(out)]
-        raise UsageError(f"no model file or study '{word}'; {nearest(word, names)}")
+        raise unknown_study(word, out, f"no model file or study '{word}'")
     folder = find_study(word, out)
     return folder / str(stored_run(folder, None, None).model)
 

@@ -60,10 +60,14 @@ def test_what_passed_stands_first_with_its_floor():
     assert others == [
         "trials   9 complete, 2 pruned, 0 failed",
         "best     depth=3 lr=0.00445",
-        "test     214.2, the mean of 3 fresh seeds, 95 % interval 200 to 229",
+        "test     214.2, the geometric mean of 3 fresh seeds, 95 % interval 200 to 229",
         "model    m.safetensors: validation 214.2, test 214.2",
         "report   r.html",
     ]
+
+
+def test_the_end_of_a_wide_interval_is_not_rounded_to_nothing():
+    assert any("95 % interval 0.312 to 8,625" in line for line in outcome(ended(60.0, interval=[0.312, 8625.3])))
 
 
 def test_a_best_below_the_floor_is_warned_of_with_what_to_do():

@@ -1,5 +1,7 @@
 """Faces with missing labels join training alone, and never a picture or a person of val or test."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,10 @@ def test_kaggles_partial_rows_leave_val_and_test_as_they_are():
     assert partial.held_out() == complete.held_out() and partial.digest() != complete.digest()
     assert len(partial.train) - len(complete.train) == 700
     assert np.isfinite(partial.train.keypoints[-1]).all(axis=1).sum() == 4
+
+
+def test_joined_faces_keep_what_both_know():
+    one = some_faces(2, subjects=[1, 2])
+    named = replace(one, origins=np.array([("a.png", "line 2"), ("b.png", "line 3")]))
+    assert named.joined(named).origins.tolist() == [*named.origins.tolist(), *named.origins.tolist()]
+    assert named.joined(one).origins is None and named.joined(one).subjects.tolist() == [1, 2, 1, 2]

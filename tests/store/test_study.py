@@ -215,6 +215,8 @@ def test_studies_inside_a_verification_are_found(tmp_path):
         find_study("verify", tmp_path)
     with pytest.raises(UsageError, match="did you mean 'verify/drawn'"):
         find_study("verify/drwn", tmp_path)
+    with pytest.raises(UsageError, match=r"known: drawn, real \(in .*verify\)$"):
+        find_study(str(tmp_path / "verify" / "none"), tmp_path / "empty")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / ASKED).write_text("{}")
     with pytest.raises(UsageError, match="no study 'empty'"):

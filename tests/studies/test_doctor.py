@@ -41,6 +41,10 @@ def test_versions_that_do_not_do(tmp_path, monkeypatch):
     (one,) = look("extras", tmp_path)
     assert one == Finding("extras", "ok", "installed: x; not: wandb", "pip install 'kpbench[wandb]'")
 
+    monkeypatch.setattr(doctor, "metadata", lambda name: namedtuple("M", "get_all")(lambda key: ["figures"]))
+    monkeypatch.setattr(doctor, "browser", lambda: None)
+    assert [(one.name, one.state) for one in look("extras", tmp_path)] == [("extras", "ok"), ("figures", "note")]
+
     def absent(name):
         raise doctor.PackageNotFoundError(name)
 

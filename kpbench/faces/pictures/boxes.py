@@ -44,7 +44,8 @@ def _checked(box: Box, where: str) -> Box:
 def read_boxes(path: Path, pictures: Sequence[Path]) -> tuple[dict[Path, list[Box]], list[str]]:
     """The boxes of each picture in a CSV with the columns `COLUMNS`, and the names there that are no picture's.
 
-    A name is a picture's path or the end of it: `a.png` and `two/a.png` are both `one/two/a.png`.
+    A name is a picture's path or the end of it: `a.png` and `two/a.png` are both `one/two/a.png`. A path that does not
+    print, such as one that is no UTF-8, is named as `shown` writes it.
 
     Raises:
         UsageError: the file is no such CSV, a row holds no box, a name could be several pictures, or none is a picture.
@@ -62,6 +63,7 @@ def read_boxes(path: Path, pictures: Sequence[Path]) -> tuple[dict[Path, list[Bo
     by_name = defaultdict(list)
     for one in pictures:
         by_name[one.name].append(one)
+    escaped = {shown(one): [one] for one in pictures if shown(one) != str(one)}
     boxes: dict[Path, list[Box]] = {}
     others = []
     for line, fields in rows:
@@ -72,7 +74,9 @@ def read_boxes(path: Path, pictures: Sequence[Path]) -> tuple[dict[Path, list[Bo
         )
         box = _checked((x, y, w, h), where)
         wanted = PurePosixPath(posixpath.normpath(fields[picture].strip().replace("\\", "/")))
-        ends = [one for one in by_name[wanted.name] if one.parts[-len(wanted.parts) :] == wanted.parts]
+        ends = escaped.get(fields[picture].strip()) or [
+            one for one in by_name[wanted.name] if one.parts[-len(wanted.parts) :] == wanted.parts
+        ]
         if len(ends) > 1:
             raise UsageError(
                 f"{where}: {shown(wanted)} could be {shown(ends[0])} or {shown(ends[1])}; write the folder before it"

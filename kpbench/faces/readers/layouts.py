@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kpbench.errors import UsageError
 from kpbench.faces.library.cache import cached
@@ -123,7 +123,8 @@ def _unknown(path: Path, files: Mapping[str, DataFile]) -> str:
         folder = deeper.rpartition("/")[0]
         way = f"give {shown(path / folder)}" if path.is_dir() else f"unpack it and give its folder {shown(folder)}"
         return f"{shown(path)} has its files further below, as {shown(deeper)}: {way}"
-    inside = ", ".join(map(shown, list(files)[:8])) + (f" and {len(files) - 8:,} more" if len(files) > 8 else "")
+    seen = [name for name in files if not PurePosixPath(name).name.startswith(".")] or list(files)
+    inside = ", ".join(map(shown, seen[:3])) + (f" and {len(seen) - 3:,} more" if len(seen) > 3 else "")
     packed = [name for name in files if name.lower().endswith(".zip")]
     if packed:
         which = next((name for name in packed if name.endswith("training.zip")), packed[0])

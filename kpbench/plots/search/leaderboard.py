@@ -16,7 +16,7 @@ from kpbench.plots.search.names import cell_names, cut
 from kpbench.plots.search.standings import Standing, standings
 from kpbench.plots.traces import GAP, add_trace, label, line_style, marker_style
 from kpbench.statistics.intervals import score_interval
-from kpbench.statistics.words import seeds_text
+from kpbench.statistics.words import ends_text, seeds_text
 
 TOP = 20
 """Cells on the leaderboard; cells that were trained again with fresh seeds are always on it."""
@@ -92,6 +92,11 @@ def draw_leaderboard(rows: Sequence[RunResult], marks: Marks) -> Drawing:
     infinite = outcomes(rows)[0].count(math.inf)
     notes = [f"{infinite} runs with an infinite score (MSE 0) have no place on the axis."] if infinite else []
     notes += beyond(axis, (score for line in cells for name in ("tuning", "fresh") for score in line.seeds(name)))
+    notes += [
+        f"The interval of {line.label.partition(' ')[0]} goes on beyond the axis: {ends_text(ends, show_score)}."
+        for line in cells
+        if (ends := _interval(line)) and (ends[0] < axis.low or ends[1] > axis.high)
+    ]
     alt = f"Scores of {len(cells)} leading cells and {len(marks.floor)} floors. "
     alt += f"First: {cells[0].what or 'the only cell'} with validation score {show_score(cells[0].scores['tuning'])}."
     return Drawing((Panel("", _figure(lines, axis, references), alt),), (*keys, *reference_keys), tuple(notes))
@@ -106,11 +111,8 @@ def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Seque
     bars = [point for at, low, high in spans for point in ((low, at), (high, at), GAP)]
     add_trace(figure, bars, line=line_style("other", 2))
     for at, line in enumerate(lines):
-        tests = [1 / (2 * score) for score in line.seeds("test") if drawable(score)]
-        interval = score_interval(tests) if len(tests) > 1 else None
-        if interval and interval.low is not None and interval.high is not None:
-            ends = [(rounded(max(axis.low, min(axis.high, end))), at + 0.16) for end in (interval.low, interval.high)]
-            add_trace(figure, ends, line=line_style(SERIES["test"][1], 5), opacity=0.4)
+        ends = [(rounded(max(axis.low, min(axis.high, end))), at + 0.16) for end in _interval(line)]
+        add_trace(figure, ends, line=line_style(SERIES["test"][1], 5), opacity=0.4)
     for nudge, (name, (mark, role, _, _)) in zip((0.0, -0.16, 0.16), SERIES.items(), strict=True):
         several = [(at, line.seeds(name)) for at, line in enumerate(lines) if len(line.seeds(name)) > 1]
         points = [(rounded(score), at + nudge) for at, seeds in several for score in seeds if drawable(score)]
@@ -135,6 +137,13 @@ def _figure(lines: Sequence[LeaderboardLine], axis: ScoreAxis, references: Seque
     figure.update_xaxes(**score_layout(axis, title="score, higher is better"))
     figure.update_yaxes(range=[foot, head], showticklabels=False, showgrid=False)
     return figure
+
+
+def _interval(line: LeaderboardLine) -> tuple[float, ...]:
+    """The ends of the interval of a cell's sealed-test score; empty where its seeds give none."""
+    tests = [1 / (2 * score) for score in line.seeds("test") if drawable(score)]
+    found = score_interval(tests) if len(tests) > 1 else None
+    return () if found is None or found.low is None or found.high is None else (found.low, found.high)
 
 
 def _hover(line: LeaderboardLine, name: str) -> str:

@@ -1,5 +1,7 @@
 """The sentences of an ablation's page beside its verdicts: headline, caveats, floor, control, notes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from kpbench.analysis.ablation.analysis import Analysis
@@ -41,12 +43,20 @@ def answer(found: Analysis) -> str:
             f"{'' if alike else f' ({one.word})'}"
             for at, one in enumerate(mine)
         ]
-        says = f" {PHRASES[words.pop()]}" if alike else ""
-        texts.append(f"{names[factor]}{says}: {', '.join(parts)}")
+        says = f"{_subject(found, mine)} {PHRASES[words.pop()]}" if alike else names[factor]
+        texts.append(f"{says}: {', '.join(parts)}")
     n = {one.n for mine in by_factor.values() for one in mine}
     seeds = seeds_text(max(n)) if len(n) == 1 else f"{min(n)} to {max(n)} seeds"
     text = f"{'; '.join(texts)} ({seeds})."
     return text[0].upper() + text[1:]
+
+
+def _subject(found: Analysis, mine: Sequence[Contrast]) -> str:
+    """What gains or costs score: the factor where its baseline is to have none of it, else another value of it."""
+    name, baselines = factor_names(found.design)[mine[0].factor], {one.baseline for one in mine}
+    if len(baselines) > 1 or baselines <= {"none", False} or mine[0].word not in ("better", "worse"):
+        return name
+    return f"other {name} than {show_level(baselines.pop())}"
 
 
 def _level(found: Analysis, one: Contrast) -> str:

@@ -38,10 +38,9 @@ def terms(table: Table) -> str:
     task = table.task
     rules = "the course's rules" if task.of_the_course else "rules of its own, not the course's"
     drawn = "train and val drawn anew for each seed, " if task.resplit else ""
-    benchmark = " ".join(filter(None, ("benchmark", table.facts.benchmark_name, task.benchmark)))
     return (
         f"Under {rules} (at most {task.max_parameters:,} parameters and {task.max_megabytes:g} MB), "
-        f"{drawn}data {task.data}, {benchmark}, scorer version {task.scorer}."
+        f"{drawn}data {task.data}, benchmark {task.benchmark}, scorer version {task.scorer}."
     )
 
 

@@ -1,11 +1,13 @@
 """Boxes are read by name from a CSV, and one that cannot be is refused in a line that says where."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from kpbench.errors import UsageError
 from kpbench.faces.pictures.boxes import check_inside, parse_box, read_boxes, widened
+from kpbench.faces.readers.files import shown
 
 PICTURES = [Path("one/a.png"), Path("two/a.png"), Path("one/b.png")]
 
@@ -27,6 +29,12 @@ def test_names_are_taken_as_paths(tmp_path):
     text = f"picture,x,y,w,h\n.\\x\\a.png,1,2,3,4\n{place},5,6,7,8\n"
     boxes, _ = read_boxes(written(tmp_path, text), [place])
     assert boxes == {place: [(1, 2, 3, 4), (5, 6, 7, 8)]}
+
+
+def test_a_name_that_is_no_utf8_is_taken_as_predict_writes_it(tmp_path):
+    place = Path(os.fsdecode(b"one/m\xe9.png"))
+    text = f"picture,x,y,w,h\n{shown(place)},1,2,3,4\n"
+    assert read_boxes(written(tmp_path, text), [*PICTURES, place]) == ({place: [(1, 2, 3, 4)]}, [])
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_an_empty_folder_and_a_folder_of_many_files_are_refused_briefly(tmp_path
     assert "holds no file" in refusal(tmp_path)
     for i in range(30):
         (tmp_path / f"{i}.png").write_text("x")
-    assert "and 22 more" in refusal(tmp_path)
+    assert "and 27 more" in refusal(tmp_path)
 
 
 def test_kaggles_outer_zip_is_refused_with_the_zip_to_unpack(tmp_path: Path) -> None:

@@ -43,6 +43,14 @@ def test_cells_without_a_score_are_not_listed():
     assert [line.place for line in leaderboard_lines(rows, Marks(100.0))] == [1]
 
 
+def test_an_interval_that_leaves_the_axis_is_told():
+    fresh = [row({"a": 3}, seed=seed, trial=None, score=120.0, test=test) for seed, test in ((1, 114.0), (2, 131.0))]
+    assert (
+        "The interval of #1 goes on beyond the axis: 50.5 to 296."
+        in draw_leaderboard([*cells(4), *fresh], Marks(100.0)).notes
+    )
+
+
 def test_an_infinite_score_is_named_not_drawn():
     drawing = draw_leaderboard([row({"a": 1}, score=math.inf), row({"a": 2}, score=5.0)], Marks(100.0))
     assert any("infinite" in note for note in drawing.notes)

@@ -13,6 +13,10 @@ from tests.ablation_rows import CROSSED, analysis
     ("options", "says"),
     [
         ({"noise": 0.02}, r"Norm gains score: −[\d.]+ % MSE with batch, −[\d.]+ % with spatial_batch \(8 seeds\)\."),
+        (
+            {"noise": 0.02, "factors": {"network.norm": ("batch", "spatial_batch")}},
+            r"Other norm than batch gains score: −[\d.]+ % MSE with spatial_batch \(8 seeds\)\.",
+        ),
         ({"seeds": 3}, r"Norm has no verdict, an estimate only: .* \(3 seeds\)\."),
     ],
 )
