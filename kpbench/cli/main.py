@@ -95,7 +95,8 @@ def _run() -> int:
         code = app(standalone_mode=False, prog_name="kpbench")
     except COMMAND_LINE_ERROR as error:
         place = error.ctx.command_path if error.ctx else "kpbench"
-        return _refuse(f"{error.format_message().rstrip('.')}; see '{place} --help'")
+        said = error.format_message().replace("Value error, ", "").rstrip(".")  # a word of pydantic's
+        return _refuse(f"{said}; see '{place} --help'")
     except UsageError as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):

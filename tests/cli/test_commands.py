@@ -126,6 +126,7 @@ BAD = [
     (["search", "--out", "file/x"], "file"),
     (["score", "gone.safetensors"], "gone.safetensors"),
     (["report", "nothing"], "no study 'nothing'"),
+    (["ls", "nothing"], "'kind': 'nothing' is not one of"),
     (["ls", "things"], "things"),
 ]
 
