@@ -16,15 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kpbench.networks import pictures
 from kpbench.networks.layers import PerActivationBatchNorm
+from kpbench.networks.maps import array, flat
 
 COMPILERS = {"cpu": "numba", "cuda": "triton"}
 
 AVAILABLE = {kind: importlib.util.find_spec(name) is not None for kind, name in COMPILERS.items()}
 """Whether the compiled passes can be used on a kind of device; without numba or Triton the layers run one by one."""
-
-BITS = {torch.bfloat16: torch.uint16}
-"""numpy knows no bfloat16."""
 
 
 class Block(nn.Sequential):
@@ -46,6 +45,8 @@ class Block(nn.Sequential):
         if not (self.fused and self.training and fits and isinstance(pool, nn.MaxPool2d)):
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
+        if there == "cpu" and pictures.takes(x, conv, norm):
+            return cast(Tensor, dropout(_of_pictures(x, conv, norm, slope)))
         y = _card().convolve(x, conv) if there == "cuda" else conv(x)
         if there == "cuda" and not _card().takes(y, each=isinstance(norm, PerActivationBatchNorm)):
             return cast(Tensor, dropout(act(pool(norm(y)))))
@@ -97,10 +98,23 @@ def norm_pool_act(y: Tensor, norm: nn.Module, slope: float) -> Tensor:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(y.shape)}")
     step = spatial_step if spatial else each_step
     z, mean, var = step.apply(y, own.weight, own.bias, own.eps, slope)
-    assert own.running_mean is not None and own.running_var is not None and own.num_batches_tracked is not None
-    buffers = own.running_mean, own.running_var, own.num_batches_tracked
-    track(mean, var, *buffers, own.momentum or 0.0, count / (count - 1))
+    track(mean, var, *_buffers(own), own.momentum or 0.0, count / (count - 1))
     return cast(Tensor, z)
+
+
+def _of_pictures(x: Tensor, conv: nn.Module, norm: nn.Module, slope: float) -> Tensor:
+    """The first block, (N, 1, S, S) -> (N, C, S // 2, S // 2)."""
+    assert isinstance(conv, nn.Conv2d)
+    if not isinstance(norm, nn.BatchNorm2d):
+        return pictures.conv_pool_act(x, conv, slope)
+    z, mean, var = pictures.conv_norm_pool_act(x, conv, norm, slope)
+    _track(mean, var, *_buffers(norm), norm.momentum or 0.0, x.numel() / (x.numel() - 1))
+    return z
+
+
+def _buffers(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor, Tensor]:
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    return norm.running_mean, norm.running_var, norm.num_batches_tracked
 
 
 def _steps(kind: str) -> tuple[Any, Any, Any, Any]:
@@ -135,17 +149,8 @@ def _card() -> Any:
     return card
 
 
-def _flat(x: Tensor) -> NDArray[Any]:
-    """The memory of a channels_last map as a flat array, bfloat16 as its bits."""
-    return np.asarray(x.detach().permute(0, 2, 3, 1).reshape(-1).view(BITS.get(x.dtype, x.dtype)).numpy())
-
-
 def _maps(gradient: Tensor, *maps: Tensor) -> list[NDArray[Any]]:
-    return [_flat(gradient.contiguous(memory_format=torch.channels_last)), *map(_flat, maps)]
-
-
-def _array(x: Tensor) -> NDArray[Any]:
-    return np.asarray(x.detach().numpy())
+    return [flat(gradient.contiguous(memory_format=torch.channels_last)), *map(flat, maps)]
 
 
 def _windows(y: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -172,7 +177,7 @@ class _PoolAct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, slope: float) -> Tensor:
         z, where = _windows(y), _windows(y, torch.uint8)
-        _kernels().pool_only(_flat(y), *_size(y), slope, _flat(z), _flat(where))
+        _kernels().pool_only(flat(y), *_size(y), slope, flat(z), flat(where))
         ctx.save_for_backward(z, where)
         ctx.shape, ctx.slope = y.shape, slope
         return z
@@ -182,7 +187,7 @@ class _PoolAct(torch.autograd.Function):
         z, where = ctx.saved_tensors
         out = torch.empty(ctx.shape, dtype=z.dtype, memory_format=torch.channels_last)
         maps, none = _maps(gradient, z, where), [np.zeros(out.shape[1], np.float32)] * 4
-        _kernels().pool_backward(*maps, maps[1], *_size(out), *none, ctx.slope, False, _flat(out))
+        _kernels().pool_backward(*maps, maps[1], *_size(out), *none, ctx.slope, False, flat(out))
         return out, None
 
 
@@ -198,15 +203,13 @@ class _SpatialNormPoolAct(torch.autograd.Function):
         sums = torch.empty(2, c, dtype=torch.float64)
         sign = torch.where(gamma.detach() < 0, -1.0, 1.0)
         kernels = _kernels()
-        kernels.pool_and_sum(
-            _flat(y), n, h, w, c, *map(_array, (sign, pivot)), *map(_flat, (pooled, where)), _array(sums)
-        )
+        kernels.pool_and_sum(flat(y), n, h, w, c, *map(array, (sign, pivot)), *map(flat, (pooled, where)), array(sums))
         first, second = sums / (n * h * w)
         mean, var = (pivot + first).float(), (second - first.square()).clamp_(min=0.0).float()
         inverse = (var + eps).rsqrt()
         scale = gamma.detach() * inverse
         shift = beta.detach() - mean * scale
-        kernels.affine_act(_flat(pooled), c, _array(scale), _array(shift), slope, _flat(z), (w // 2) * c)
+        kernels.affine_act(flat(pooled), c, array(scale), array(shift), slope, flat(z), (w // 2) * c)
         ctx.save_for_backward(y, gamma, mean, inverse, pooled, z, where)
         ctx.slope = slope
         ctx.mark_non_differentiable(mean, var)
@@ -219,13 +222,13 @@ class _SpatialNormPoolAct(torch.autograd.Function):
         own, taken, places = _maps(gradient, z, where)
         sums = torch.empty(2, c, dtype=torch.float64)
         kernels = _kernels()
-        kernels.sums_backward(own, taken, _flat(pooled), c, _array(mean), ctx.slope, _array(sums), (w // 2) * c)
+        kernels.sums_backward(own, taken, flat(pooled), c, array(mean), ctx.slope, array(sums), (w // 2) * c)
         d_beta, d_gamma = sums[0].float(), (sums[1] * inverse).float()
         scale, count = gamma.detach() * inverse, n * h * w
         terms = scale, scale * d_beta / count, scale * inverse * d_gamma / count, mean
         out = torch.empty_like(y)
-        maps = own, taken, places, _flat(y)
-        kernels.pool_backward(*maps, n, h, w, c, *map(_array, terms), ctx.slope, True, _flat(out))
+        maps = own, taken, places, flat(y)
+        kernels.pool_backward(*maps, n, h, w, c, *map(array, terms), ctx.slope, True, flat(out))
         return out, d_gamma, d_beta, None, None
 
 
@@ -235,8 +238,8 @@ class _EachNormPoolAct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, eps: float, slope: float) -> tuple[Tensor, ...]:
         z, where, mean, var = _windows(y), _windows(y, torch.uint8), torch.empty_like(gamma), torch.empty_like(gamma)
-        given, found = map(_array, (gamma, beta)), (*map(_array, (mean, var)), *map(_flat, (z, where)))
-        _kernels().each_norm_pool_act(_flat(y), *_size(y), *given, eps, slope, *found)
+        given, found = map(array, (gamma, beta)), (*map(array, (mean, var)), *map(flat, (z, where)))
+        _kernels().each_norm_pool_act(flat(y), *_size(y), *given, eps, slope, *found)
         ctx.save_for_backward(y, gamma, mean, var, z, where)
         ctx.eps, ctx.slope = eps, slope
         ctx.mark_non_differentiable(mean, var)
@@ -246,7 +249,7 @@ class _EachNormPoolAct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         y, gamma, mean, var, z, where = ctx.saved_tensors
         out, d_gamma, d_beta = torch.empty_like(y), torch.empty_like(gamma), torch.empty_like(gamma)
-        given, found = map(_array, (gamma, mean, var)), map(_array, (d_gamma, d_beta))
-        maps = *_maps(gradient, z, where), _flat(y)
-        _kernels().each_backward(*maps, *_size(y), *given, ctx.eps, ctx.slope, *found, _flat(out))
+        given, found = map(array, (gamma, mean, var)), map(array, (d_gamma, d_beta))
+        maps = *_maps(gradient, z, where), flat(y)
+        _kernels().each_backward(*maps, *_size(y), *given, ctx.eps, ctx.slope, *found, flat(out))
         return out, d_gamma, d_beta, None, None

@@ -23,9 +23,9 @@ Codes = NDArray[np.uint8]
 Map = NDArray[Any]
 
 
-def compiled(function: Any) -> Any:
+def compiled(function: Any, **more: Any) -> Any:
     """The function compiled at its first call and kept on the disk; in this process alone where no folder takes it."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options = {"nogil": True, "error_model": "numpy", **more}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder, nor the user's cache can be written
