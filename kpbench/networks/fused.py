@@ -177,7 +177,9 @@ class _PoolAct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, y: Tensor, slope: float) -> Tensor:
         z, where = _windows(y), _windows(y, torch.uint8)
-        _kernels().pool_only(flat(y), *_size(y), slope, flat(z), flat(where))
+        c, (one, zero) = y.shape[1], (np.full(y.shape[1], value, np.float32) for value in (1, 0))
+        _kernels().pool_and_sum(flat(y), *_size(y), one, zero, flat(z), flat(where), np.empty((2, c)))
+        _kernels().affine_act(flat(z), c, one, zero, slope, flat(z), z.shape[3] * c)
         ctx.save_for_backward(z, where)
         ctx.shape, ctx.slope = y.shape, slope
         return z
@@ -186,8 +188,8 @@ class _PoolAct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         z, where = ctx.saved_tensors
         out = torch.empty(ctx.shape, dtype=z.dtype, memory_format=torch.channels_last)
-        maps, none = _maps(gradient, z, where), [np.zeros(out.shape[1], np.float32)] * 4
-        _kernels().pool_backward(*maps, maps[1], *_size(out), *none, ctx.slope, False, flat(out))
+        maps, terms = _maps(gradient, z, where), [np.full(out.shape[1], value, np.float32) for value in (1, 0, 0, 0)]
+        _kernels().pool_backward(*maps, maps[1], *_size(out), *terms, ctx.slope, False, flat(out))
         return out, None
 
 

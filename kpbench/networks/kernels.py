@@ -8,6 +8,7 @@ All are in one file, since numba compiles a function anew when its own file has 
 which it calls has.
 """
 
+from functools import partial
 from typing import Any
 
 import numba
@@ -16,7 +17,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-U8, U32, F32 = np.uint8, np.uint32, np.float32
+U8, U32, U64, F32 = np.uint8, np.uint32, np.uint64, np.float32
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
@@ -141,6 +142,61 @@ def _codes(w: int, c: int) -> Codes:
     return codes
 
 
+LONGEST = 32_768 + 400
+"""Values between the parts of a work space, at most of a row of windows.
+
+Parts at distances that the compiler knows are vectorised over without a look at whether they overlap. The 400 keep
+their beginnings apart in a cache.
+"""
+
+L = U64(LONGEST)
+UPPER, UPPER_ODD, LOWER, LOWER_ODD = U64(0), L, U64(2) * L, U64(3) * L
+"""A row of windows' values by their place in it: of upper and lower rows, even and odd columns."""
+
+PIVOT, FLIP, FIRST, SECOND, MOST = (U64(part) * L for part in range(4, 9))
+TAKEN, SCALE, CONSTANT, LINEAR, MEAN = (U64(part) * L for part in range(4, 9))
+
+
+@compiled
+def _apart(line: Floats, windows: int, c: int, even: Floats, odd: Floats) -> None:
+    """The even columns of a row, and the odd ones."""
+    for x in range(U64(windows)):
+        for k in range(U64(c)):
+            even[x * U64(c) + k] = line[x * U64(2 * c) + k]
+        for k in range(U64(c)):
+            odd[x * U64(c) + k] = line[x * U64(2 * c) + U64(c) + k]
+
+
+@compiled
+def _together(even: Floats, odd: Floats, windows: int, c: int, line: Floats) -> None:
+    """The other way round."""
+    for x in range(U64(windows)):
+        for k in range(U64(c)):
+            line[x * U64(2 * c) + k] = even[x * U64(c) + k]
+        for k in range(U64(c)):
+            line[x * U64(2 * c) + U64(c) + k] = odd[x * U64(c) + k]
+
+
+@partial(compiled, fastmath={"contract"})
+def _sum_and_pool(work: Floats, count: int, where: Codes) -> None:
+    """Adds up a row of windows, and finds the greatest of each and its place; the first of equals, NaN before all."""
+    zero, one, two, three = U8(0), U8(1), U8(2), U8(3)
+    for j in range(U64(count)):
+        p, q, r, s = work[j + UPPER], work[j + UPPER_ODD], work[j + LOWER], work[j + LOWER_ODD]
+        pivot, flip = work[j + PIVOT], work[j + FLIP]
+        dp, dq, dr, ds = p - pivot, q - pivot, r - pivot, s - pivot
+        work[j + FIRST] += dp + dq + dr + ds
+        work[j + SECOND] += dp * dp + dq * dq + dr * dr + ds * ds
+        p, q, r, s = p * flip, q * flip, r * flip, s * flip
+        right, lower_right = (q > p) | (q != q), (s > r) | (s != s)
+        upper, upper_code = q if right else p, one if right else zero
+        lower, lower_code = s if lower_right else r, three if lower_right else two
+        under = (lower > upper) | (lower != lower)
+        most = lower if under else upper
+        work[j + MOST] = most * flip
+        where[j] = lower_code if under else upper_code
+
+
 @compiled
 def pool_and_sum(
     y: Map, n: int, h: int, w: int, c: int, sign: Floats, pivot: Floats, pooled: Map, where: Codes, sums: NDArray[Any]
@@ -150,63 +206,41 @@ def pool_and_sum(
     Args:
         y: (n, h, w, c); `pooled` and `where`: (n, h // 2, w // 2, c), written.
         sign, pivot: (c,).
-        sums: float64 (2, c), written: of y - pivot and of its square; float32 within a picture's columns.
+        sums: float64 (2, c), written: of y - pivot and of its square; float32 within a picture's windows.
     """
-    row, windows = w * c, (w // 2) * c
-    flips, pivots = np.empty(row, F32), np.empty(row, F32)
-    for x in range(w):
-        flips[x * c : (x + 1) * c] = sign
+    windows = w // 2
+    count, line, work = windows * c, np.empty(w * c, F32), np.zeros(9 * LONGEST, F32)
+    even, odd = work[:count], work[UPPER_ODD : UPPER_ODD + U64(count)]
+    lower, lower_odd = work[LOWER : LOWER + U64(count)], work[LOWER_ODD : LOWER_ODD + U64(count)]
+    pivots, flips = work[PIVOT : PIVOT + U64(count)], work[FLIP : FLIP + U64(count)]
+    first, second = work[FIRST : FIRST + U64(count)], work[SECOND : SECOND + U64(count)]
+    most = work[MOST : MOST + U64(count)]
+    for x in range(windows):
         pivots[x * c : (x + 1) * c] = pivot
-    first, second = np.empty(row, F32), np.empty(row, F32)
-    upper, lower, best, value = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), np.empty(row, F32)
-    code, place = np.empty(row, U8), np.empty(row, U8)
+        flips[x * c : (x + 1) * c] = sign
     sums[:] = 0.0
     for i in range(n):
         first[:] = 0.0
         second[:] = 0.0
-        for r in range(0, h, 2):
-            _read(y, i, r, h, upper)
-            for j in range(row):
-                v = upper[j] - pivots[j]
-                first[j] += v
-                second[j] += v * v
-                upper[j] *= flips[j]
-            if r + 1 == h:
+        for r in range(h):
+            _read(y, i, r, h, line)
+            outside = 2 * windows if r + 1 < h or h % 2 == 0 else 0  # columns from here on are in no window
+            for x in range(outside, w):
+                for k in range(c):
+                    v = line[x * c + k] - pivot[k]
+                    sums[0, k] += v
+                    sums[1, k] += v * v
+            if r % 2 == 0:
+                _apart(line, windows, c, even, odd)
                 continue
-            _read(y, i, r + 1, h, lower)
-            for j in range(row):
-                v = lower[j] - pivots[j]
-                first[j] += v
-                second[j] += v * v
-                lower[j] *= flips[j]
-            _pool(upper, lower, c, best, code, value, place)
-            for j in range(windows):
-                value[j] *= flips[j]
-            to = (i * (h // 2) + r // 2) * windows
-            narrow(value[:windows], pooled[to : to + windows])
-            where[to : to + windows] = place[:windows]
-        for x in range(w):
+            _apart(line, windows, c, lower, lower_odd)
+            to = (i * (h // 2) + r // 2) * count
+            _sum_and_pool(work, count, where[to : to + count])
+            narrow(most, pooled[to : to + count])
+        for x in range(windows):
             for k in range(c):
                 sums[0, k] += first[x * c + k]
                 sums[1, k] += second[x * c + k]
-
-
-@compiled
-def pool_only(y: Map, n: int, h: int, w: int, c: int, slope: float, z: Map, where: Codes) -> None:
-    """The activation of the greatest of each window; `slope` below zero (0: ReLU)."""
-    row, windows, leak = w * c, (w // 2) * c, F32(slope)
-    upper, lower, best, value = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), np.empty(row, F32)
-    code, place = np.empty(row, U8), np.empty(row, U8)
-    for i in range(n):
-        for r in range(h // 2):
-            _read(y, i, 2 * r, h, upper)
-            _read(y, i, 2 * r + 1, h, lower)
-            _pool(upper, lower, c, best, code, value, place)
-            for j in range(windows):
-                value[j] = value[j] * leak if value[j] <= 0 else value[j]
-            to = (i * (h // 2) + r) * windows
-            narrow(value[:windows], z[to : to + windows])
-            where[to : to + windows] = place[:windows]
 
 
 @compiled
@@ -260,6 +294,20 @@ def sums_backward(
         done = end
 
 
+@partial(compiled, fastmath={"contract"})
+def _give_back(work: Floats, count: int, where: Codes) -> None:
+    """The gradients of a row of windows, in place of its values."""
+    zero = F32(0)
+    for j in range(U64(count)):
+        taken, place = work[j + TAKEN] * work[j + SCALE], where[j]
+        constant, linear, mean = work[j + CONSTANT], work[j + LINEAR], work[j + MEAN]
+        p, q, r, s = work[j + UPPER], work[j + UPPER_ODD], work[j + LOWER], work[j + LOWER_ODD]
+        work[j + UPPER] = (taken if place == U8(0) else zero) - constant - linear * (p - mean)
+        work[j + UPPER_ODD] = (taken if place == U8(1) else zero) - constant - linear * (q - mean)
+        work[j + LOWER] = (taken if place == U8(2) else zero) - constant - linear * (r - mean)
+        work[j + LOWER_ODD] = (taken if place == U8(3) else zero) - constant - linear * (s - mean)
+
+
 @compiled
 def pool_backward(
     gradient: Map,
@@ -280,38 +328,42 @@ def pool_backward(
 ) -> None:
     """The gradient of y: scale * (that of its window where y was taken) - constant - linear * (y - mean), by channel.
 
-    Where `normed` is false the other terms are left out and y is not read. A last row or column that no window has
-    gets the other terms alone.
+    Where `normed` is false y is not read and counts as zero. A last row or column that no window has gets the other
+    terms alone.
     """
-    row, windows, leak = w * c, (w // 2) * c, F32(slope)
-    scales, constants, linears, means = np.empty(row, F32), np.empty(row, F32), np.empty(row, F32), np.empty(row, F32)
-    for x in range(w):
-        scales[x * c : (x + 1) * c] = scale
-        constants[x * c : (x + 1) * c] = constant
-        linears[x * c : (x + 1) * c] = linear
-        means[x * c : (x + 1) * c] = mean
-    inner, work, wide, value = np.empty(windows, F32), np.empty(windows, F32), np.empty(row, F32), np.empty(row, F32)
-    place, codes = np.empty(row, U8), _codes(w, c)
-    zero = F32(0)
+    windows, leak = w // 2, F32(slope)
+    count, line, work, own = windows * c, np.zeros(w * c, F32), np.zeros(9 * LONGEST, F32), np.empty(windows * c, F32)
+    even, odd = work[:count], work[UPPER_ODD : UPPER_ODD + U64(count)]
+    lower, lower_odd = work[LOWER : LOWER + U64(count)], work[LOWER_ODD : LOWER_ODD + U64(count)]
+    taken = work[TAKEN : TAKEN + U64(count)]
+    for part, values in ((SCALE, scale), (CONSTANT, constant), (LINEAR, linear), (MEAN, mean)):
+        for x in range(windows):
+            work[part + U64(x * c) : part + U64((x + 1) * c)] = values
+    edge = np.empty((2, w * c), F32)
     for i in range(n):
-        for r in range(h):
-            if r % 2 == 0:
-                if r + 1 < h:
-                    at = (i * (h // 2) + r // 2) * windows
-                    _through_act(gradient[at : at + windows], z[at : at + windows], leak, inner, work)
-                    _spread(inner, where[at : at + windows], c, wide, place)
+        for r in range(0, h, 2):
+            rows = min(2, h - r)
+            for half in range(rows):
+                if normed:
+                    _read(y, i, r + half, h, line)
+                begin = 2 * windows if rows == 2 else 0
+                for x in range(begin, w):
+                    for k in range(c):
+                        edge[half, x * c + k] = -constant[k] - linear[k] * (line[x * c + k] - mean[k])
+                if half == 0:
+                    _apart(line, windows, c, even, odd)
                 else:
-                    wide[:] = 0.0
-            own = codes[r % 2]
-            if normed:
-                _read(y, i, r, h, value)
-                for j in range(row):
-                    taken = wide[j] if place[j] == own[j] else zero
-                    value[j] = scales[j] * taken - constants[j] - linears[j] * (value[j] - means[j])
-            else:
-                for j in range(row):
-                    value[j] = wide[j] if place[j] == own[j] else zero
-            _write(value, out, i, r, h)
+                    _apart(line, windows, c, lower, lower_odd)
+            if rows == 1:
+                _write(edge[0], out, i, r, h)
+                continue
+            at = (i * (h // 2) + r // 2) * count
+            _through_act(gradient[at : at + count], z[at : at + count], leak, taken, own)
+            _give_back(work, count, where[at : at + count])
+            _together(even, odd, windows, c, edge[0])
+            _together(lower, lower_odd, windows, c, edge[1])
+            _write(edge[0], out, i, r, h)
+            _write(edge[1], out, i, r + 1, h)
 
 
 @compiled

@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpbench.faces.faces import SIZE
-from kpbench.networks.kernels import F32, U8, Codes, Floats, Map, compiled, narrow, widen
-
-U64 = np.uint64
+from kpbench.networks.kernels import F32, U8, U64, Codes, Floats, Map, compiled, narrow, widen
 
 WINDOWS = SIZE // 2
 COLUMNS = WINDOWS + 1
