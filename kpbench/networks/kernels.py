@@ -33,49 +33,50 @@ def compiled(function: Any, **more: Any) -> Any:
         return numba.njit(**options)(function)
 
 
+def wide(stored: Any) -> Any:
+    """A stored value as float32."""
+
+
+def thin(value: Any, into: Map) -> Any:
+    """A float32 as `into` stores it, rounded to nearest even for bfloat16; NaN stays NaN."""
+
+
+@overload(wide)
+def _wide(stored: Any) -> Any:
+    def bits(stored: Any) -> Any:
+        return U32(U32(stored) << U32(16)).view(F32)
+
+    def same(stored: Any) -> Any:
+        return stored
+
+    return bits if stored == types.uint16 else same
+
+
+@overload(thin)
+def _thin(value: Any, into: Any) -> Any:
+    def bits(value: Any, into: Any) -> Any:
+        u = F32(value).view(U32)
+        rounded = U32(U32(u + U32(0x7FFF)) + U32(U32(u >> U32(16)) & U32(1))) >> U32(16)
+        return U32(0x7FC0) if value != value else rounded
+
+    def same(value: Any, into: Any) -> Any:
+        return value
+
+    return bits if into.dtype == types.uint16 else same
+
+
+@compiled
 def widen(source: Map, into: Floats) -> None:
     """Copies a row to float32."""
+    for j in range(into.size):
+        into[j] = wide(source[j])
 
 
+@compiled
 def narrow(source: Floats, into: Map) -> None:
-    """Copies a row from float32, rounded to nearest even for bfloat16; NaN stays NaN."""
-
-
-@overload(widen)
-def _widen(source: Any, into: Any) -> Any:
-    if source.dtype == types.uint16:
-
-        def bits(source: Any, into: Any) -> None:
-            for j in range(into.size):
-                into[j] = U32(U32(source[j]) << U32(16)).view(F32)
-
-        return bits
-
-    def copy(source: Any, into: Any) -> None:
-        for j in range(into.size):
-            into[j] = source[j]
-
-    return copy
-
-
-@overload(narrow)
-def _narrow(source: Any, into: Any) -> Any:
-    if into.dtype == types.uint16:
-
-        def bits(source: Any, into: Any) -> None:
-            for j in range(into.size):
-                value = source[j]
-                u = F32(value).view(U32)
-                rounded = U32(U32(u + U32(0x7FFF)) + U32(U32(u >> U32(16)) & U32(1))) >> U32(16)
-                into[j] = U32(0x7FC0) if value != value else rounded
-
-        return bits
-
-    def copy(source: Any, into: Any) -> None:
-        for j in range(into.size):
-            into[j] = source[j]
-
-    return copy
+    """Copies a row from float32."""
+    for j in range(into.size):
+        into[j] = thin(source[j], into)
 
 
 @compiled
@@ -158,23 +159,31 @@ TAKEN, SCALE, CONSTANT, LINEAR, MEAN = (U64(part) * L for part in range(4, 9))
 
 
 @compiled
-def _apart(line: Floats, windows: int, c: int, even: Floats, odd: Floats) -> None:
-    """The even columns of a row, and the odd ones."""
-    for x in range(U64(windows)):
-        for k in range(U64(c)):
-            even[x * U64(c) + k] = line[x * U64(2 * c) + k]
-        for k in range(U64(c)):
-            odd[x * U64(c) + k] = line[x * U64(2 * c) + U64(c) + k]
+def _outside(r: int, h: int, windows: int) -> int:
+    """The column from which on values of row r are in no window."""
+    return 0 if r + 1 == h and h % 2 else 2 * windows
 
 
 @compiled
-def _together(even: Floats, odd: Floats, windows: int, c: int, line: Floats) -> None:
-    """The other way round."""
+def _apart(y: Map, at: int, windows: int, c: int, even: Floats, odd: Floats) -> None:
+    """The even columns of the row that begins there, and the odd ones."""
+    row = y[at : at + 2 * windows * c]
     for x in range(U64(windows)):
         for k in range(U64(c)):
-            line[x * U64(2 * c) + k] = even[x * U64(c) + k]
+            even[x * U64(c) + k] = wide(row[x * U64(2 * c) + k])
         for k in range(U64(c)):
-            line[x * U64(2 * c) + U64(c) + k] = odd[x * U64(c) + k]
+            odd[x * U64(c) + k] = wide(row[x * U64(2 * c) + U64(c) + k])
+
+
+@compiled
+def _together(even: Floats, odd: Floats, windows: int, c: int, out: Map, at: int) -> None:
+    """The other way round."""
+    row = out[at : at + 2 * windows * c]
+    for x in range(U64(windows)):
+        for k in range(U64(c)):
+            row[x * U64(2 * c) + k] = thin(even[x * U64(c) + k], row)
+        for k in range(U64(c)):
+            row[x * U64(2 * c) + U64(c) + k] = thin(odd[x * U64(c) + k], row)
 
 
 @partial(compiled, fastmath={"contract"})
@@ -209,7 +218,7 @@ def pool_and_sum(
         sums: float64 (2, c), written: of y - pivot and of its square; float32 within a picture's windows.
     """
     windows = w // 2
-    count, line, work = windows * c, np.empty(w * c, F32), np.zeros(9 * LONGEST, F32)
+    count, work = windows * c, np.zeros(9 * LONGEST, F32)
     even, odd = work[:count], work[UPPER_ODD : UPPER_ODD + U64(count)]
     lower, lower_odd = work[LOWER : LOWER + U64(count)], work[LOWER_ODD : LOWER_ODD + U64(count)]
     pivots, flips = work[PIVOT : PIVOT + U64(count)], work[FLIP : FLIP + U64(count)]
@@ -223,17 +232,16 @@ def pool_and_sum(
         first[:] = 0.0
         second[:] = 0.0
         for r in range(h):
-            _read(y, i, r, h, line)
-            outside = 2 * windows if r + 1 < h or h % 2 == 0 else 0  # columns from here on are in no window
-            for x in range(outside, w):
+            at = (i * h + r) * w * c
+            for x in range(_outside(r, h, windows), w):
                 for k in range(c):
-                    v = line[x * c + k] - pivot[k]
+                    v = wide(y[at + x * c + k]) - pivot[k]
                     sums[0, k] += v
                     sums[1, k] += v * v
             if r % 2 == 0:
-                _apart(line, windows, c, even, odd)
+                _apart(y, at, windows, c, even, odd)
                 continue
-            _apart(line, windows, c, lower, lower_odd)
+            _apart(y, at, windows, c, lower, lower_odd)
             to = (i * (h // 2) + r // 2) * count
             _sum_and_pool(work, count, where[to : to + count])
             narrow(most, pooled[to : to + count])
@@ -332,38 +340,32 @@ def pool_backward(
     terms alone.
     """
     windows, leak = w // 2, F32(slope)
-    count, line, work, own = windows * c, np.zeros(w * c, F32), np.zeros(9 * LONGEST, F32), np.empty(windows * c, F32)
+    count, work, own = windows * c, np.zeros(9 * LONGEST, F32), np.empty(windows * c, F32)
     even, odd = work[:count], work[UPPER_ODD : UPPER_ODD + U64(count)]
     lower, lower_odd = work[LOWER : LOWER + U64(count)], work[LOWER_ODD : LOWER_ODD + U64(count)]
     taken = work[TAKEN : TAKEN + U64(count)]
     for part, values in ((SCALE, scale), (CONSTANT, constant), (LINEAR, linear), (MEAN, mean)):
         for x in range(windows):
             work[part + U64(x * c) : part + U64((x + 1) * c)] = values
-    edge = np.empty((2, w * c), F32)
     for i in range(n):
-        for r in range(0, h, 2):
-            rows = min(2, h - r)
-            for half in range(rows):
-                if normed:
-                    _read(y, i, r + half, h, line)
-                begin = 2 * windows if rows == 2 else 0
-                for x in range(begin, w):
-                    for k in range(c):
-                        edge[half, x * c + k] = -constant[k] - linear[k] * (line[x * c + k] - mean[k])
-                if half == 0:
-                    _apart(line, windows, c, even, odd)
-                else:
-                    _apart(line, windows, c, lower, lower_odd)
-            if rows == 1:
-                _write(edge[0], out, i, r, h)
+        for r in range(h):
+            at = (i * h + r) * w * c
+            for x in range(_outside(r, h, windows), w):
+                for k in range(c):
+                    place = at + x * c + k
+                    out[place] = thin(
+                        -constant[k] - linear[k] * ((wide(y[place]) if normed else F32(0)) - mean[k]), out
+                    )
+            if r % 2 == 0:
                 continue
-            at = (i * (h // 2) + r // 2) * count
-            _through_act(gradient[at : at + count], z[at : at + count], leak, taken, own)
-            _give_back(work, count, where[at : at + count])
-            _together(even, odd, windows, c, edge[0])
-            _together(lower, lower_odd, windows, c, edge[1])
-            _write(edge[0], out, i, r, h)
-            _write(edge[1], out, i, r + 1, h)
+            if normed:
+                _apart(y, at - w * c, windows, c, even, odd)
+                _apart(y, at, windows, c, lower, lower_odd)
+            of = (i * (h // 2) + r // 2) * count
+            _through_act(gradient[of : of + count], z[of : of + count], leak, taken, own)
+            _give_back(work, count, where[of : of + count])
+            _together(even, odd, windows, c, out, at - w * c)
+            _together(lower, lower_odd, windows, c, out, at)
 
 
 @compiled
