@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kpbench.networks import pictures
 from kpbench.networks.layers import PerActivationBatchNorm
-from kpbench.networks.maps import array, flat
+from kpbench.networks.maps import LONGEST, array, flat
 
 COMPILERS = {"cpu": "numba", "cuda": "triton"}
 
@@ -48,9 +48,14 @@ class Block(nn.Sequential):
         if there == "cpu" and pictures.takes(x, conv, norm):
             return cast(Tensor, dropout(_of_pictures(x, conv, norm, slope)))
         y = _card().convolve(x, conv) if there == "cuda" else conv(x)
-        if there == "cuda" and not _card().takes(y, each=isinstance(norm, PerActivationBatchNorm)):
+        takes = _card().takes(y, each=isinstance(norm, PerActivationBatchNorm)) if there == "cuda" else _takes(y)
+        if not takes:
             return cast(Tensor, dropout(act(pool(norm(y)))))
         return cast(Tensor, dropout(norm_pool_act(y, norm, slope)))
+
+
+def _takes(y: Tensor) -> bool:
+    return y.shape[1] * (y.shape[3] // 2) <= LONGEST
 
 
 def _known(norm: nn.Module) -> bool:

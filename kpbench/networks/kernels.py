@@ -17,6 +17,8 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from kpbench.networks.maps import LONGEST
+
 U8, U32, U64, F32 = np.uint8, np.uint32, np.uint64, np.float32
 
 Floats = NDArray[np.float32]
@@ -92,70 +94,28 @@ def _write(values: Floats, y: Map, i: int, r: int, h: int) -> None:
     narrow(values, y[at : at + values.size])
 
 
-@compiled
-def _pool(upper: Floats, lower: Floats, c: int, best: Floats, code: Codes, value: Floats, where: Codes) -> None:
-    """The greatest of each 2x2 window of two rows and its place; the first of equals, NaN before all.
-
-    `best` and `code` are work space of a row; `value` and `where` have a window's width less and keep the windows
-    at 0, 2, 4... after they are moved together.
-    """
-    zero, one, two, three = U8(0), U8(1), U8(2), U8(3)
-    for j in range(upper.size):
-        a, b = upper[j], lower[j]
-        under = (b > a) | (b != b)
-        best[j] = b if under else a
-        code[j] = two if under else zero
-    right, right_code = best[c:], code[c:]
-    for j in range(right.size):
-        a, b = best[j], right[j]
-        here, there = code[j], right_code[j]
-        moved = one if there == zero else three
-        beside = (b > a) | (b != b) | ((b == a) & (there < here))
-        value[j] = b if beside else a
-        where[j] = moved if beside else here
-    for x in range(1, upper.size // c // 2):
-        for k in range(c):
-            value[np.uint64(x * c + k)] = value[np.uint64(2 * x * c + k)]
-            where[np.uint64(x * c + k)] = where[np.uint64(2 * x * c + k)]
-
-
-@compiled
-def _spread(gradient: Floats, where: Codes, c: int, wide: Floats, wide_where: Codes) -> None:
-    """Each window's value and place at both of its columns; zero in a last column that no window has."""
-    windows = gradient.size // c
-    for x in range(windows):
-        for k in range(c):
-            wide[np.uint64(2 * x * c + k)] = gradient[np.uint64(x * c + k)]
-            wide[np.uint64(2 * x * c + c + k)] = gradient[np.uint64(x * c + k)]
-            wide_where[np.uint64(2 * x * c + k)] = where[np.uint64(x * c + k)]
-            wide_where[np.uint64(2 * x * c + c + k)] = where[np.uint64(x * c + k)]
-    for j in range(2 * windows * c, wide.size):
-        wide[j] = 0.0
-
-
-@compiled
-def _codes(w: int, c: int) -> Codes:
-    """The place in its window of each value of an upper and of a lower row, uint8 (2, w * c)."""
-    codes = np.empty((2, w * c), U8)
-    for x in range(w):
-        codes[0, x * c : (x + 1) * c] = U8(x % 2)
-        codes[1, x * c : (x + 1) * c] = U8(2 + x % 2)
-    return codes
-
-
-LONGEST = 32_768 + 400
-"""Values between the parts of a work space, at most of a row of windows.
-
-Parts at distances that the compiler knows are vectorised over without a look at whether they overlap. The 400 keep
-their beginnings apart in a cache.
-"""
-
 L = U64(LONGEST)
+"""Parts of a work space lie at distances that the compiler knows: one loop vectorises over all of them."""
+
 UPPER, UPPER_ODD, LOWER, LOWER_ODD = U64(0), L, U64(2) * L, U64(3) * L
 """A row of windows' values by their place in it: of upper and lower rows, even and odd columns."""
 
 PIVOT, FLIP, FIRST, SECOND, MOST = (U64(part) * L for part in range(4, 9))
 TAKEN, SCALE, CONSTANT, LINEAR, MEAN = (U64(part) * L for part in range(4, 9))
+
+
+@compiled
+def _scatter(values: Floats, where: Codes, windows: int, c: int, upper: Floats, lower: Floats) -> None:
+    """Each window's value at its place in the two rows, zero at its other places."""
+    zero = F32(0)
+    for x in range(U64(windows)):
+        for half, row in ((U8(0), upper), (U8(2), lower)):
+            for k in range(U64(c)):
+                j = x * U64(c) + k
+                row[x * U64(2 * c) + k] = values[j] if where[j] == half else zero
+            for k in range(U64(c)):
+                j = x * U64(c) + k
+                row[x * U64(2 * c) + U64(c) + k] = values[j] if where[j] == half + U8(1) else zero
 
 
 @compiled
@@ -391,7 +351,10 @@ def each_norm_pool_act(
     """
     row, windows, leak, share = w * c, (w // 2) * c, F32(slope), F32(1 / n)
     rows, scale = np.empty((n, 2, row), F32), np.empty((2, row), F32)
-    best, value, code, place = np.empty(row, F32), np.empty(row, F32), np.empty(row, U8), np.empty(row, U8)
+    work, ends = np.zeros(9 * LONGEST, F32), U64(windows)
+    work[FLIP : FLIP + ends] = F32(1)
+    even, odd, value = work[:windows], work[UPPER_ODD : UPPER_ODD + ends], work[MOST : MOST + ends]
+    lower, lower_odd = work[LOWER : LOWER + ends], work[LOWER_ODD : LOWER_ODD + ends]
     for r in range(0, h, 2):
         for half in range(min(2, h - r)):
             part = slice((r + half) * row, (r + half + 1) * row)
@@ -421,12 +384,13 @@ def each_norm_pool_act(
                 betas = beta[(r + half) * row : (r + half + 1) * row]
                 for j in range(row):
                     one[j] = one[j] * scales[j] + betas[j]
-            _pool(rows[i, 0], rows[i, 1], c, best, code, value, place)
+            _apart(rows[i, 0], 0, w // 2, c, even, odd)
+            _apart(rows[i, 1], 0, w // 2, c, lower, lower_odd)
+            to = (i * (h // 2) + r // 2) * windows
+            _sum_and_pool(work, windows, where[to : to + windows])
             for j in range(windows):
                 value[j] = value[j] * leak if value[j] <= 0 else value[j]
-            to = (i * (h // 2) + r // 2) * windows
-            narrow(value[:windows], z[to : to + windows])
-            where[to : to + windows] = place[:windows]
+            narrow(value, z[to : to + windows])
 
 
 @compiled
@@ -452,10 +416,9 @@ def each_backward(
 
     A last row that no window has gets the gradient zero.
     """
-    row, windows, leak, zero, share = w * c, (w // 2) * c, F32(slope), F32(0), F32(1 / n)
-    inner, work, wide, value = np.empty(windows, F32), np.empty(windows, F32), np.empty(row, F32), np.empty(row, F32)
-    place, codes, inverse = np.empty(row, U8), _codes(w, c), np.empty((2, row), F32)
-    rows = np.empty((n, 2, row), F32)
+    row, windows, leak, share = w * c, (w // 2) * c, F32(slope), F32(1 / n)
+    inner, work, value = np.empty(windows, F32), np.empty(windows, F32), np.empty(row, F32)
+    rows, inverse, given = np.empty((n, 2, row), F32), np.empty((2, row), F32), np.zeros((2, row), F32)
     d_gamma[:] = 0.0
     d_beta[:] = 0.0
     for r in range(0, h - 1, 2):
@@ -467,22 +430,21 @@ def each_backward(
             for i in range(n):
                 at = (i * (h // 2) + r // 2) * windows
                 _through_act(gradient[at : at + windows], z[at : at + windows], leak, inner, work)
-                _spread(inner, where[at : at + windows], c, wide, place)
+                _scatter(inner, where[at : at + windows], w // 2, c, given[0], given[1])
                 for half in range(2):
                     part = slice((r + half) * row, (r + half + 1) * row)
-                    total, along, inverses, own = d_beta[part], d_gamma[part], inverse[half], codes[half]
+                    total, along, inverses, taken = d_beta[part], d_gamma[part], inverse[half], given[half]
                     one, means, gammas = rows[i, half], mean[part], gamma[part]
                     if again == 0:
                         _read(y, i, r + half, h, one)
                         for j in range(row):
-                            taken = wide[j] if place[j] == own[j] else zero
                             one[j] = (one[j] - means[j]) * inverses[j]
-                            total[j] += taken
-                            along[j] += taken * one[j]
+                            total[j] += taken[j]
+                            along[j] += taken[j] * one[j]
                     else:
                         for j in range(row):
-                            taken = wide[j] if place[j] == own[j] else zero
-                            value[j] = gammas[j] * inverses[j] * (taken - (total[j] + one[j] * along[j]) * share)
+                            rest = (total[j] + one[j] * along[j]) * share
+                            value[j] = gammas[j] * inverses[j] * (taken[j] - rest)
                         _write(value, out, i, r + half, h)
     if h % 2:
         value[:] = 0.0

@@ -10,6 +10,9 @@ from torch import Tensor
 BITS = {torch.bfloat16: torch.uint16}
 """numpy knows no bfloat16."""
 
+LONGEST = 32_768 + 400
+"""Values of a row of windows, at most; the 400 keep the beginnings of such rows apart in a cache."""
+
 
 def flat(x: Tensor) -> NDArray[Any]:
     """The memory of a channels_last map as a flat array, bfloat16 as its bits."""

@@ -167,6 +167,11 @@ def test_what_it_cannot_do_runs_layer_by_layer(monkeypatch):
     one.eval()(x)
     plain.train()(x.double())
     block("none", activation="gelu")[0](x)
+    monkeypatch.setattr(fused, "LONGEST", 5 * 6 - 1)
+    one.train()(x)  # a row of six windows of five channels
     assert calls == [0.0]
+    monkeypatch.setattr(fused, "LONGEST", 5 * 6)
+    one(x)
+    assert calls == [0.0, 0.0]
     assert isinstance(one, Block)
     assert lookup(ACTIVATIONS, "gelu", "activation") is nn.GELU
