@@ -21,7 +21,6 @@ from kpbench.store.values import Session
 from kpbench.task.benchmark import Benchmark, parse_benchmark, read_benchmark
 from kpbench.task.scorer import VERSION as SCORER
 from kpbench.training.device import Device, find_device
-from kpbench.training.fit import RECIPE
 
 ROLES: tuple[Role, ...] = ("final", "ablation", "trial", "control", "matched", "tuning")
 """Which run of a cell is trained again, where several roles have one."""
@@ -50,7 +49,7 @@ class Rerun:
 def prepare_rerun(
     study: str, cell: str, *, seed: int | None, out: Path, device: str | None = None, trust_code: bool = False
 ) -> Rerun:
-    """Finds the run and checks that this kpbench trains it as the study's did.
+    """Finds the run, and what of this machine and its versions is not as it was.
 
     Args:
         cell: as `analysis.cells.find_cell` takes it.
@@ -59,7 +58,7 @@ def prepare_rerun(
         trust_code: run the files of a person's own that the study keeps.
 
     Raises:
-        UsageError: no such study, cell or seed; a run that failed; another task, recipe or device; code not trusted.
+        UsageError: no such study, cell or seed; a run that failed; another task or device; code not trusted.
     """
     folder = find_study(study, out)
     plan = read_plan(folder)
@@ -68,12 +67,6 @@ def prepare_rerun(
     rows = _runs(folder.name, [row for row in every if row.cell == chosen], seed)
     benchmark = _same_task(folder, plan)
     versions = _versions(folder, rows[0])
-    recipe = versions.get("recipe", "1")
-    if recipe != str(RECIPE):
-        raise UsageError(
-            f"{folder.name} was trained by recipe {recipe} of kpbench {versions.get('kpbench', '?')} and this one "
-            f"trains by recipe {RECIPE}: its runs would be others; install that version to train them again"
-        )
     if any(map(is_own, rows[0].params.values())) and not trust_code:
         raise UsageError(
             f"cell {chosen} runs code of {', '.join(plan.own or {})}, which lies in {folder}; "
@@ -85,7 +78,7 @@ def prepare_rerun(
         here = replace(here, precision=plan.precision)
     packages = {name: version(name) for name in ("timm", "numba", "numpy")}
     mine = own_versions() | packages | {"device": here.title, "kind": f"{here.kind} {here.precision}"}
-    theirs = versions | {"device": rows[0].device, "kind": f"{plan.device} {plan.precision}"}
+    theirs = {"recipe": "1"} | versions | {"device": rows[0].device, "kind": f"{plan.device} {plan.precision}"}
     differs = {name: (theirs[name], mine[name]) for name in mine if theirs.get(name, mine[name]) != mine[name]}
     varies = Shown.of(plan).of_cell(rows[0].params)
     return Rerun(folder, plan, benchmark, here, tuple(rows), differs, varies, own)

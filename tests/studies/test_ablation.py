@@ -32,6 +32,7 @@ from kpbench.studies.ablation import ablate, dry_run
 from kpbench.studies.ablation_request import AblationRequest, prepare_ablation
 from kpbench.task.score import score_from_mse
 from kpbench.training import device
+from kpbench.training.fit import RECIPE
 from tests.ablation_rows import study_folder
 from tests.course_files import write_course
 from tests.scripted import play, quiet, rows
@@ -698,11 +699,11 @@ def test_rows_that_were_taken_over_without_any_date_are_post_hoc(asked, planted)
 def test_a_chain_of_reuse_keeps_what_each_had(asked, planted):
     first = run(asked)
     sessions = first / "sessions.jsonl"
-    sessions.write_text(sessions.read_text().replace('"recipe":"2"', '"recipe":"1"'))
+    sessions.write_text(sessions.read_text().replace(f'"recipe":"{RECIPE}"', '"recipe":"1"'))
     second = run(asked, reuse=(first.name,), name="second", sesoi=0.04)
     third = analyse(run(asked, reuse=(second.name,), name="third", sesoi=0.03))
     assert third.provenance.inherited == 4  # two each, and neither twice
-    assert third.provenance.drift == (f"recipe 1 in {first.name}, 2 here",)
+    assert third.provenance.drift == (f"recipe 1 in {first.name}, {RECIPE} here",)
 
 
 @pytest.mark.parametrize("floor", ['{"mean face": {"val": 0}}', '{"mean face": {"val": "x"}}', '{"mean face": 3}'])
@@ -728,10 +729,10 @@ def test_a_confirmation_follows_the_rules_of_the_study(asked, planted):
 def test_reused_rows_of_other_versions_are_named(asked, planted):
     source = run(asked)
     sessions = source / "sessions.jsonl"
-    sessions.write_text(sessions.read_text().replace('"recipe":"2"', '"recipe":"1"'))
+    sessions.write_text(sessions.read_text().replace(f'"recipe":"{RECIPE}"', '"recipe":"1"'))
     found = analyse(run(asked, reuse=(source.name,), name="later", sesoi=0.04))
-    assert found.provenance.drift == (f"recipe 1 in {source.name}, 2 here",)
-    assert f"Other versions: recipe 1 in {source.name}, 2 here." in render_ablation(found, [], [])
+    assert found.provenance.drift == (f"recipe 1 in {source.name}, {RECIPE} here",)
+    assert f"Other versions: recipe 1 in {source.name}, {RECIPE} here." in render_ablation(found, [], [])
 
 
 def test_the_sealed_test_is_opened_once_and_only_to_confirm(asked):
