@@ -1,11 +1,11 @@
 """Compiled passes over activation maps for the fused block, on one core. The only module that imports numba.
 
 A map is (N, H, W, C) in memory (channels_last), flat, either float32 or bfloat16 as its 16 bits (uint16). Each loop
-runs over a whole row of W * C values without a branch, which is what the compiler turns into vector instructions. The
-place of a window's greatest value is a code: 0 and 1 in its upper row, 2 and 3 in the lower.
+runs over a whole row without a branch and over few arrays, which is what the compiler turns into vector instructions.
+The place of a window's greatest value is a code: 0 and 1 in its upper row, 2 and 3 in the lower.
 
-All are in one file, since numba compiles a function anew when its own file has changed, but not when that of a function
-which it calls has.
+Numba compiles a function anew when its own file has changed, but not when that of a function which it calls has: so all
+but the passes for pictures (`picture_kernels.py`) are in one file.
 """
 
 from functools import partial
