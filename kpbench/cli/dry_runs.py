@@ -27,9 +27,7 @@ def search_lines(said: Mapping[str, Any]) -> Iterator[str]:
     runs = said["runs"]
     yield from _lines("runs", f"{runs['trials']:,} of at most {_each(said)}, then {runs['finals']} with fresh seeds")
     yield from _common(said)
-    yield from _lines(
-        "minutes", f"{said['minutes']:,}" + (", less what stops early" if said["scheduler"] != "none" else "")
-    )
+    yield from _lines("minutes", _minutes(said) + (", less what stops early" if said["scheduler"] != "none" else ""))
     yield from _lines("plan", said["plan"])
 
 
@@ -55,8 +53,14 @@ def ablation_lines(said: Mapping[str, Any]) -> Iterator[str]:
     yield from _lines("detectable", _detectable(said["detectable"]))
     yield from _lines("verdicts", *said["verdicts"])
     yield from _common(said)
-    yield from _lines("minutes", f"{said['minutes']:,}")
+    yield from _lines("minutes", _minutes(said))
     yield from _lines("plan", said["plan"])
+
+
+def _minutes(said: Mapping[str, Any]) -> str:
+    """A tenth of a minute below 100, three digits above: it is a forecast."""
+    found: float = said["minutes"]
+    return f"{found:.1f}" if found < 100 else f"{float(f'{found:.3g}'):,.0f}"
 
 
 def _common(said: Mapping[str, Any]) -> Iterator[str]:

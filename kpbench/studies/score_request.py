@@ -127,7 +127,7 @@ def _provenance(
     if card and card.data != splits.digest():
         notes.append(f"the model was trained on other faces ({card.data}) than these ({splits.digest()})")
     if card and card.benchmark != benchmark.digest:
-        notes.append(f"the model was trained under other rules, or another version of the benchmark ({card.benchmark})")
+        notes.append(f"the model was trained under other rules than these, or by another benchmark ({card.benchmark})")
     if card and card.split is not None and split == "val":
         raise UsageError(
             "this model was trained on a split drawn anew (--resplit), which faces of val are part of; "

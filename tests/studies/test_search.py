@@ -487,4 +487,7 @@ def test_a_dry_run_says_which_cells_a_constraint_leaves_out(several):
     kept = dry_run(prepare_search(SearchRequest(**{**several, "max_params": 4e6})), quiet)
     assert kept["left_out"] == []
     assert "constraints --max-params 4,000,000: kept by every cell" in search_lines(kept | options)
+    for minutes, text in ((0.04, "0.0"), (99.94, "99.9"), (162_136_853.0, "162,000,000")):
+        lines = search_lines(kept | options | {"minutes": minutes})
+        assert any(line.startswith(f"minutes     {text},") for line in lines)
     assert not several["out"].exists()

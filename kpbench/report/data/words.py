@@ -1,4 +1,4 @@
-"""A data set's overview and its findings as lines of text, at most 80 characters wide unless a name is longer."""
+"""A data set's overview, at most 60 characters wide, and its findings, at most 80, unless a name is longer."""
 
 import textwrap
 from collections import Counter
@@ -8,7 +8,7 @@ from kpbench.faces.checks.checks import CHECKS
 from kpbench.faces.checks.overview import Overview, Range, SplitCounts
 from kpbench.faces.checks.pool import SEVERITIES, Finding, Pool
 
-WIDTH = 80
+WIDTH, NARROW = 80, 60
 
 FIRST = 3
 """Findings of a check written as sentences."""
@@ -80,22 +80,23 @@ def split_counts(pool: Pool) -> dict[str, int]:
 
 def show_lines(found: Overview) -> Iterator[str]:
     """The overview as tables."""
-    yield from _wrapped(f"{found.name}: {sum(split.faces for split in found.splits):,} faces to use")
-    for note in found.notes:
-        yield from _wrapped(note, indent=2)
-    yield from _wrapped(SHOWN, indent=2)
+    yield from _wrapped(f"{found.name}: {sum(split.faces for split in found.splits):,} faces to use", width=NARROW)
+    for note in (*found.notes, SHOWN):
+        yield from _wrapped(note, indent=2, width=NARROW)
     yield ""
     yield f"{'split':6} {'faces':>7} {'people':>7}  source"
     for split in found.splits:
         people = "?" if split.people is None else f"{split.people:,}"
-        yield f"{split.split:6} {split.faces:7,} {people:>7}  {source_words(split)}"
+        counted = f"{split.split:6} {split.faces:7,} {people:>7}  {source_words(split)}"
+        yield from textwrap.wrap(counted, NARROW, subsequent_indent=" " * 24, break_long_words=False)
     yield ""
     parts = list(found.keypoints[0].missing)
-    yield f"{'':22} {'labels missing':^{7 * len(parts)}}  place in train, px: mean and sd"
-    yield f"{'keypoint':22} {''.join(f'{part:>7}' for part in parts)}  {'x':>6} {'y':>6} {'sd x':>6} {'sd y':>6}"
+    yield f"{'':22}{'labels missing':>{6 * len(parts)}}  place in train, px"
+    yield f"{'keypoint':22}{''.join(f'{part:>6}' for part in parts)}{'x':>5}{'y':>5}{'sd x':>5}{'sd y':>5}"
     for line in found.keypoints:
-        gone = "".join(f"{line.missing[part] or '-':>7}" for part in parts)
-        yield f"{short(line.keypoint):22} {gone}  " + " ".join(f"{value:6.1f}" for value in (*line.mean, *line.sd))
+        gone = "".join(f"{line.missing[part] or '-':>6}" for part in parts)
+        place = "".join(f"{value:5.1f}" for value in (*line.mean, *line.sd))
+        yield f"{short(line.keypoint):22}{gone}{place}"
     yield ""
     ranges = {"brightness": found.grey_mean, "contrast (sd)": found.grey_sd}
     yield from _ranges("grey values in train", ranges)
@@ -119,21 +120,21 @@ def source_words(split: SplitCounts) -> str:
 
 def short(keypoint: str) -> str:
     """A keypoint's name in at most 22 characters: `left_eyebrow_inner_end` -> `left brow inner end`."""
-    return keypoint.replace("eyebrow", "brow").replace("_", " ")
+    return keypoint.replace("eyebrow", "brow").replace("mouth_center", "mouth").replace("_", " ")
 
 
 def _ranges(title: str, ranges: Mapping[str, Range]) -> Iterator[str]:
-    yield f"{title:22} {'least':>9} {'median':>9} {'mean':>9} {'largest':>9} {'sd':>9}"
+    yield f"{title:20}{'least':>8}{'median':>8}{'mean':>8}{'largest':>8}{'sd':>8}"
     for name, found in ranges.items():
         values = (found.least, found.median, found.mean, found.largest, found.sd)
-        yield f"{name[:22]:22} " + " ".join(f"{value:9.3g}" for value in values)
+        yield f"{name[:20]:20}" + "".join(f"{round(value, 4):8.3g}" for value in values)
 
 
 def _listed(splits: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in splits.items())
 
 
-def _wrapped(text: str, *, indent: int = 0) -> list[str]:
+def _wrapped(text: str, *, indent: int = 0, width: int = WIDTH) -> list[str]:
     return textwrap.wrap(
-        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False
+        text, width, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_long_words=False
     )

@@ -12,7 +12,7 @@ from kpbench.faces.checks.overview import overview, sample
 from kpbench.faces.checks.pool import Finding, Row
 from kpbench.faces.parts import Parts
 from kpbench.report.data.page import ALL_PICTURES, FINDINGS, check_page, show_page
-from kpbench.report.data.words import WIDTH, check_lines, count_by_severity, show_lines
+from kpbench.report.data.words import NARROW, WIDTH, check_lines, count_by_severity, show_lines
 from kpbench.report.face_pictures import png
 from tests.course_files import blob_faces
 from tests.faces.checks.drawn import changed, pool
@@ -86,9 +86,10 @@ def test_pages_request_nothing_and_escape_every_text(spoilt):
 
 def test_lines_fit_a_terminal(spoilt):
     found, findings = spoilt
-    lines = [*check_lines("blobs", findings, found, ("a note " * 30,)), *show_lines(overview("blobs", found))]
-    assert max(map(len, lines)) <= WIDTH
-    text = "\n".join(lines)
+    checked = list(check_lines("blobs", findings, found, ("a note " * 30,)))
+    shown = list(show_lines(overview("blobs", found, ("a note " * 30,))))
+    assert max(map(len, checked)) <= WIDTH and max(map(len, shown)) <= NARROW
+    text = "\n".join([*checked, *shown])
     assert "train row 0; train row 1; train row 2" in text
     assert re.search(r"warning +at_one_place +69", text)
     assert re.search(r"train +60 +\? +60 rows", text)
