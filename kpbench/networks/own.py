@@ -91,7 +91,7 @@ def read_own(word: str, folder: Path) -> tuple[str, OwnFile]:
     except UnicodeDecodeError as error:
         raise UsageError(f"{word}: {path} is not UTF-8") from error
     if file not in _admitted.values():
-        _watch_import(file)
+        _watch(file, match[2])
         admit([file])
     name = f"{file.name}:{match[2]}#{file.digest[:DIGITS]}"
     resolve(name)
@@ -225,17 +225,19 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 module = sys.modules["own"] = types.ModuleType("own")
 try:
     exec(compile(text, sys.argv[1], "exec"), module.__dict__)
+    getattr(module, sys.argv[2])()
 except BaseException:
     pass
 os._exit({FINISHED})
 """
-"""Imports a file from stdin. Closing stdout says that torch is there and the time counts. What is raised is told by the
-command, which imports the file next."""
+"""Imports a file from stdin and makes what is named there by its defaults. Closing stdout says that torch is there and
+the time counts. What is raised is told by the command, which does both next; a layer, which needs a shape, is not made.
+"""
 
 
-def _watch_import(file: OwnFile) -> None:
-    """Imports a file in a process of its own first: one that hangs, or ends its process, must not take the command."""
-    command = [sys.executable, "-P", "-c", _WATCHED, file.name]
+def _watch(file: OwnFile, name: str) -> None:
+    """Tries a file in a process of its own first: one that hangs, or ends its process, must not take the command."""
+    command = [sys.executable, "-P", "-c", _WATCHED, file.name, name]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as child:
         assert child.stdin and child.stdout
@@ -245,8 +247,8 @@ def _watch_import(file: OwnFile) -> None:
             child.stdout.read()
             code = child.wait(IMPORT_SECONDS)
         except subprocess.TimeoutExpired:
-            raise UsageError(f"{file.name}: its import took more than {IMPORT_SECONDS} s") from None
+            raise UsageError(f"{file.name}: its import, or {name}(), took more than {IMPORT_SECONDS} s") from None
         finally:
             child.kill()
     if code != FINISHED:
-        raise UsageError(f"{file.name}: its import ended the process (exit code {code})")
+        raise UsageError(f"{file.name}: its import, or {name}(), ended the process (exit code {code})")

@@ -56,4 +56,4 @@ def refused(kpbench):
 @pytest.fixture
 def unwatched(monkeypatch):
     """Saves the process in which a file is imported first; it has tests of its own."""
-    monkeypatch.setattr(own, "_watch_import", lambda file: None)
+    monkeypatch.setattr(own, "_watch", lambda file, name: None)

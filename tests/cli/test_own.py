@@ -213,7 +213,9 @@ def test_what_is_wrong_is_one_line_before_training(refused, tmp_path, unwatched,
 def test_a_file_that_hangs_is_one_line(refused, tmp_path, monkeypatch):
     monkeypatch.setattr(own, "IMPORT_SECONDS", 0.5)
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
-    assert refused("search", "--network", "slow.py:make").endswith("slow.py: its import took more than 0.5 s\n")
+    assert refused("search", "--network", "slow.py:make").endswith(
+        "slow.py: its import, or make(), took more than 0.5 s\n"
+    )
 
 
 def test_a_network_that_fails_in_training_is_a_failed_run_with_its_place(kpbench, refused, course, tmp_path, unwatched):

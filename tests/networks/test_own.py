@@ -34,7 +34,7 @@ RULES = read_benchmark().rules
 @pytest.fixture
 def unwatched(monkeypatch):
     """Saves the process in which a file is imported first; tests of that process do without this."""
-    monkeypatch.setattr(own, "_watch_import", lambda file: None)
+    monkeypatch.setattr(own, "_watch", lambda file, name: None)
 
 
 @pytest.fixture
@@ -275,15 +275,26 @@ def test_an_import_that_hangs_ends_after_its_time(tmp_path, monkeypatch):
     (tmp_path / "slow.py").write_text(
         "while True:\n    try:\n        input()\n    except BaseException:\n        pass\n"
     )
-    with pytest.raises(UsageError, match=r"^slow.py: its import took more than 0.5 s$"):
+    with pytest.raises(UsageError, match=r"^slow.py: its import, or make\(\), took more than 0.5 s$"):
         read_own("slow.py:make", tmp_path)
     assert "slow" not in str(own._admitted)
 
 
 def test_an_import_that_ends_its_process_does_not_end_the_command(tmp_path):
     (tmp_path / "end.py").write_text("import os\nos._exit(0)\n")
-    with pytest.raises(UsageError, match=r"^end.py: its import ended the process \(exit code 0\)$"):
+    with pytest.raises(UsageError, match=r"^end.py: its import, or make\(\), ended the process \(exit code 0\)$"):
         read_own("end.py:make", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("os._exit(0)", r"ended the process \(exit code 0\)"), ("time.sleep(60)", "took more than 0.5 s")],
+)
+def test_a_constructor_that_hangs_or_ends_its_process_does_not_take_the_command(tmp_path, monkeypatch, line, says):
+    monkeypatch.setattr(own, "IMPORT_SECONDS", 0.5)
+    (tmp_path / "made.py").write_text(f"import os, time\ndef make(width=4):\n    {line}\n")
+    with pytest.raises(UsageError, match=rf"^made.py: its import, or make\(\), {says}$"):
+        read_own("made.py:make", tmp_path)
 
 
 def test_a_good_import_passes_the_watch(tmp_path):

@@ -14,7 +14,7 @@ from tests.own_files import GOOD, install_package
 @pytest.fixture(autouse=True)
 def _unwatched(monkeypatch):
     """Saves the process in which a file is imported first; it has tests of its own."""
-    monkeypatch.setattr(own, "_watch_import", lambda file: None)
+    monkeypatch.setattr(own, "_watch", lambda file, name: None)
 
 
 def test_every_value_that_names_code_is_called_as_in_a_cell(tmp_path):
