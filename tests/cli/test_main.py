@@ -54,7 +54,8 @@ def test_zsh_and_fish_are_told_what_a_command_does():
     assert said.startswith("score\tScore a model")
 
 
-def test_the_script_for_a_shell_asks_by_the_same_variable(kpbench, capsys):
+def test_the_script_for_a_shell_asks_by_the_same_variable(kpbench, capsys, monkeypatch):
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_: ("bash", "bash"))
     with pytest.raises(SystemExit, match="0"):
         kpbench("--show-completion", "bash")
     assert "_KPBENCH_COMPLETE=complete_bash" in capsys.readouterr().out
