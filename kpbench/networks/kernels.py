@@ -101,7 +101,10 @@ UPPER, UPPER_ODD, LOWER, LOWER_ODD = U64(0), L, U64(2) * L, U64(3) * L
 """A row of windows' values by their place in it: of upper and lower rows, even and odd columns."""
 
 PIVOT, FLIP, FIRST, SECOND, MOST = (U64(part) * L for part in range(4, 9))
+"""The rest of a work space on the way forward."""
+
 TAKEN, SCALE, CONSTANT, LINEAR, MEAN = (U64(part) * L for part in range(4, 9))
+"""The same on the way back."""
 
 
 @compiled
