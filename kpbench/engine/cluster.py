@@ -5,6 +5,8 @@ import logging
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -138,6 +140,8 @@ class Cluster:
             address = ray._private.services.canonicalize_bootstrap_address_or_die(asked.address)
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=REACHED).close()
+            if asked.address != "auto":
+                _show_token(address)
             # `auto` as it stands: only then Ray takes this machine's token unasked, as `ray start --head` here did.
             ray.init(address=asked.address, **quiet)
             return
@@ -160,6 +164,20 @@ class Cluster:
             f"no Ray cluster at --address {self.resources.address}: {what}; start one with `ray start --head`, "
             "and give each node and this command RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN_PATH"
         )
+
+
+def _show_token(address: str) -> None:
+    """Raises ConnectionError where the cluster takes another token than this command has.
+
+    Ray would try for 25 s, and print that it does. There is no public question that asks once, and what Ray's libraries
+    print cannot be switched off: so another process asks.
+    """
+    asked = subprocess.run(
+        [sys.executable, "-c", f"import ray; ray._raylet.GcsClient(address={address!r})"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "AuthenticationError" in asked.stderr:
+        raise ConnectionError("it asks for a token, and this command has none or another")
 
 
 @contextmanager

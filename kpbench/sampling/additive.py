@@ -36,8 +36,8 @@ NOISE = 0.3
 LENGTH = 0.3
 """Length scale of a range, as a share of it."""
 
-KEPT = 100
-"""So many of the best and of the newest trials are modelled, so that a long search asks as fast as a short one."""
+BEST, KEPT = 34, 100
+"""Trials that are modelled: the best of a long history and the newest, as many each time, so that no ask costs more."""
 
 DRAWN, PARENTS, CHILDREN = 200, 5, 20
 """Points drawn at random for one trial, and best known ones that are changed, each so many times."""
@@ -56,7 +56,7 @@ def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Ite
     complete = [trial for trial in known if trial.state is TrialState.COMPLETE]
     if len(complete) >= START:
         told, ranks = _told(known, complete)
-        running = [trial for trial in known if not trial.state.is_finished()]
+        running = [trial for trial in known if trial.state is TrialState.RUNNING]
         best = [filled(space, varying(told[at])) for at in np.argsort(-ranks, kind="stable")[:PARENTS]]
         points = [drawn(space, draw) for _ in range(DRAWN)]
         points += [child(space, one, draw) for one in best for _ in range(CHILDREN)]
@@ -78,7 +78,9 @@ def _told(
     values = np.array(worth(complete))
     found = np.full(len(ended), values.min())
     found[[trial.state is TrialState.COMPLETE for trial in ended]] = values
-    mine = sorted({*np.argsort(-found, kind="stable")[:KEPT], *range(len(ended))[-KEPT:]})
+    best = set(np.argsort(-found, kind="stable")[:BEST].tolist())
+    newest = [at for at in range(len(ended)) if at not in best][-(KEPT - len(best)) :]
+    mine = sorted({*best, *newest})
     found = found[mine]
     places = ((found[:, None] > found).sum(axis=1) + (found[:, None] >= found).sum(axis=1)) / (2 * len(found))
     return [ended[at] for at in mine], np.asarray(ndtri(places), dtype=np.float64)

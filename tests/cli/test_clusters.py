@@ -146,6 +146,11 @@ def test_two_started_nodes_with_a_token_of_their_own(tmp_path, course):
             assert (greedy.returncode, out) == (2, "")
             assert "no node of the cluster holds a trial of 5 CPU(s)" in err
             assert not (tmp_path / "reports" / "t").exists()
+
+            stranger = start(tmp_path, [*arguments, "--name", "t"], env=os.environ | {"RAY_AUTH_MODE": "disabled"})
+            out, err = stranger.communicate(timeout=120)
+            assert (stranger.returncode, out, err.count("\n")) == (2, "", 1)
+            assert "it asks for a token, and this command has none or another" in err
     alone = tmp_path / "alone"
     alone.mkdir()
     finished(start(alone, words(alone, course, "--epochs", "6", "-q", "--workers", "0")))

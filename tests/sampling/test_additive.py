@@ -13,7 +13,7 @@ from scipy.stats import norm, rankdata
 from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.sampling import additive as module
-from kpbench.sampling.additive import CANDIDATES, KEPT, NOISE, PAIRS, START, additive, covariance
+from kpbench.sampling.additive import BEST, CANDIDATES, KEPT, NOISE, PAIRS, START, additive, covariance
 from kpbench.sampling.points import drawn, settled, told_elsewhere
 from kpbench.sampling.samplers import DEFAULT, RESAMPLES, SAMPLERS, propose
 from kpbench.seeds import derive
@@ -93,7 +93,7 @@ def test_ranks_are_normal_scores_and_what_did_not_end_well_is_as_the_worst(space
 def test_a_long_search_is_modelled_by_its_best_and_its_newest(space):
     trials = known(space, *((cell(2, "spatial", 0.1 + number / 1e4), float(1000 - number)) for number in range(500)))
     told, _ = module._told(trials, trials)
-    assert [trial.number for trial in told] == [*range(KEPT), *range(500 - KEPT, 500)]
+    assert [trial.number for trial in told] == [*range(BEST), *range(500 - KEPT + BEST, 500)]
 
 
 def test_before_there_is_a_model_points_are_random_and_after_it_they_are_the_best(space):
