@@ -3,8 +3,12 @@
 `python benchmarks/search/replay.py` prints the figures and writes `figures.json` beside this file. It is `kpbench
 replay` with rules that a search does not have, tried before one was chosen: other rungs, and short runs with their own
 whole schedule. A trial goes through the stages of its rule, and at each it stops unless it is in the top third of those
-that came there before it. The tables are `table.csv` and the published rows of `kpbench verify faces`, which have more
-seeds and no short runs.
+that came there before it. The tables are `table.csv`, `real_anew.csv`, `real_cooled.csv` and the published rows of
+`kpbench verify faces`, which have more seeds and no short runs.
+
+Under `flat_cosine`, in `real_cooled.csv`, a short run is the beginning of a longer one, at the same rate, cooled down
+in its second half. So what follows it goes on from there, and costs that much less than where it begins anew. The
+warm-up, a twentieth of each run, is taken to be the same.
 """
 
 import csv
@@ -27,6 +31,7 @@ from kpbench.space.reading import read_space
 from kpbench.statistics.resampling import resampled
 from kpbench.studies.replay import outcomes
 from kpbench.task.score import score_from_mse
+from kpbench.training.recipe import FLAT
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -51,10 +56,10 @@ RULES: Mapping[str, tuple[tuple[int, int], ...]] = {
 REPLAYED: Mapping[str, Sequence[str]] = {
     "random": tuple(RULES),
     "evolution": tuple(RULES),
-    "additive": ("none", "rung at half", "rung at five eighths", "rung at three quarters"),
+    "additive": tuple(rule for rule in RULES if rule != "rung at a third"),
     "tpe": ("none", "rung at half", "rung at five eighths"),
 }
-"""The rules that each sampler is replayed with; these two cost too much for all."""
+"""The rules that each sampler is replayed with; the last costs too much for all."""
 
 
 @dataclass(frozen=True)
@@ -63,35 +68,42 @@ class Runs(Table):
 
     Attributes:
         short: the score after each epoch of a schedule shorter than `WHOLE`.
+        shared: share of a short run that the next longer one has in common with it.
     """
 
     short: Mapping[Run, tuple[float, ...]] = field(default_factory=dict)
+    shared: float = 0.0
 
     def score(self, cell: str, seed: int, epochs: int, epoch: int) -> float:
         """The score after an epoch of a schedule."""
         return (self.scores[cell, seed] if epochs == WHOLE else self.short[cell, seed, epochs])[epoch - 1]
+
+    def gone(self, at: tuple[int, int], epochs: int) -> float:
+        """Epochs of a schedule that need no training after a stage, its schedule and epoch."""
+        return at[1] if at[0] == epochs else self.shared * at[0]
 
     def has(self, seed: int, epochs: int) -> bool:
         """Whether each cell was trained by a schedule with a seed."""
         return epochs == WHOLE or all((cell, seed, epochs) in self.short for cell in self.cells)
 
 
-def read_table(path: Path = HERE / "table.csv") -> Runs:
-    """The committed table; a schedule of a seed that some cells lack is left out."""
-    space = read_space(HERE / "space.toml", known_parameters())
+def read_table(name: str, shared: float = 0.0) -> Runs:
+    """A committed table; a schedule of a seed that some cells lack is left out."""
+    space = read_space(HERE / f"{name}.toml", known_parameters())
     by_words = {
         tuple(str(cell.get(name, "")) for name in space.factors): {n: cell[n] for n in space.factors if n in cell}
         for cell in space.cells()
     }
     scores: dict[Run, tuple[float, ...]] = {}
-    for row in csv.DictReader(path.open()):
+    for row in csv.DictReader((HERE / f"{name}.csv").open()):
         params = by_words[tuple(row[name] for name in space.factors)]
         mse = (float(row[f"mse_{epoch}"]) for epoch in range(1, WHOLE + 1) if row[f"mse_{epoch}"])
         scores[cell_id(params), int(row["seed"]), int(row["epochs"])] = tuple(map(score_from_mse, mse))
     counts = Counter(run[1:] for run in scores)
     kept = {run: curve for run, curve in scores.items() if counts[run[1:]] == len(by_words)}
     whole = {run[:2]: curve for run, curve in kept.items() if run[2] == WHOLE}
-    return Runs(space, whole, WHOLE, short={run: curve for run, curve in kept.items() if run[2] != WHOLE})
+    short = {run: curve for run, curve in kept.items() if run[2] != WHOLE}
+    return Runs(space, whole, WHOLE, short=short, shared=shared)
 
 
 def read_published(folder: Path) -> Runs:
@@ -107,7 +119,7 @@ def staged(runs: Runs, rule: str, seed: int) -> Callable[[str], Ended]:
     def train(cell: str) -> Ended:
         spent, at, shown = 0, (0, 0), {}
         for stage, (epochs, epoch) in enumerate(RULES[rule], start=1):
-            spent += epoch - at[1] if at[0] == epochs else epoch
+            spent += epoch - runs.gone(at, epochs)
             at = (epochs, epoch)
             shown[stage] = score = runs.score(cell, seed, epochs, epoch)
             others = arrived.setdefault(stage, [])
@@ -115,7 +127,7 @@ def staged(runs: Runs, rule: str, seed: int) -> Callable[[str], Ended]:
             others.append(score)
             if stopped:
                 return Ended(cell, spent, shown, None)
-        return Ended(cell, spent + (WHOLE - at[1] if at[0] == WHOLE else WHOLE), shown, runs.end(cell, seed))
+        return Ended(cell, spent + WHOLE - runs.gone(at, WHOLE), shown, runs.end(cell, seed))
 
     return train
 
@@ -135,7 +147,7 @@ def correlations(runs: Runs) -> dict[str, float]:
     """Spearman's correlation of what a stage shows with the end of the whole run, the mean over seeds."""
     cells = sorted(runs.cells)
     found = {}
-    for epochs, epoch in [*((WHOLE, epoch) for epoch in range(1, WHOLE)), *((epochs, epochs) for epochs in (1, 2, 4))]:
+    for epochs, epoch in [*((WHOLE, epoch) for epoch in range(1, WHOLE)), *((short, short) for short in (1, 2, 4))]:
         each = [
             spearmanr(
                 [runs.score(cell, seed, epochs, epoch) for cell in cells], [runs.end(cell, seed) for cell in cells]
@@ -153,9 +165,11 @@ def tables() -> dict[str, Runs]:
     """Every table by name."""
     verify = ROOT / "reports" / "verify-facial_keypoints"
     return {
-        "built-in faces, 60 cells": read_table(),
+        "built-in faces, 60 cells": read_table("table"),
         "built-in faces, 18 cells": read_published(verify / "synthetic"),
         "real faces, 18 cells": read_published(verify / "facial_keypoints"),
+        "real faces, short runs anew": read_table("real_anew"),
+        "real faces, cooled down": read_table("real_cooled", shared=FLAT),
     }
 
 

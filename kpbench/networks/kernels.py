@@ -181,7 +181,7 @@ def pool_and_sum(
         sums: float64 (2, c), written: of y - pivot and of its square; float32 within a picture's windows.
     """
     windows = w // 2
-    count, work = windows * c, np.zeros(9 * LONGEST, F32)
+    count, work = windows * c, np.empty(9 * LONGEST, F32)
     even, odd = work[:count], work[UPPER_ODD : UPPER_ODD + U64(count)]
     lower, lower_odd = work[LOWER : LOWER + U64(count)], work[LOWER_ODD : LOWER_ODD + U64(count)]
     pivots, flips = work[PIVOT : PIVOT + U64(count)], work[FLIP : FLIP + U64(count)]
@@ -303,10 +303,12 @@ def pool_backward(
     terms alone.
     """
     windows, leak = w // 2, F32(slope)
-    count, work, own = windows * c, np.zeros(9 * LONGEST, F32), np.empty(windows * c, F32)
+    count, work, own = windows * c, np.empty(9 * LONGEST, F32), np.empty(windows * c, F32)
     even, odd = work[:count], work[UPPER_ODD : UPPER_ODD + U64(count)]
     lower, lower_odd = work[LOWER : LOWER + U64(count)], work[LOWER_ODD : LOWER_ODD + U64(count)]
     taken = work[TAKEN : TAKEN + U64(count)]
+    if not normed:
+        work[: U64(4) * L] = 0.0  # what is left there by the row above meets a slope of 0
     for part, values in ((SCALE, scale), (CONSTANT, constant), (LINEAR, linear), (MEAN, mean)):
         for x in range(windows):
             work[part + U64(x * c) : part + U64((x + 1) * c)] = values

@@ -23,7 +23,9 @@ class DeviceFaces:
 
     def pictures(self, index: Tensor | slice) -> Tensor:
         """The pictures at `index` as float32 in 0..1, a copy."""
-        return self.images[index].float().div_(self.image_divisor)
+        # Where it applies, index_select copies whole pictures; indexing with a tensor goes by pixels.
+        chosen = self.images[index] if isinstance(index, slice) else self.images.index_select(0, index)
+        return chosen.float().div_(self.image_divisor)
 
     def target(self, keypoints: Tensor) -> Tensor:
         """Pixels to what a network predicts, (k - centre) / scale."""
