@@ -13,21 +13,34 @@ TABLES = replay.tables()
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_the_correlations_are_those_of_the_table(name):
-    assert FIGURES[name]["correlations"] == replay.correlations(TABLES[name])
-    assert FIGURES[name]["seeds"] == len(TABLES[name].seeds)
+    runs, _ = TABLES[name]
+    assert FIGURES[name]["correlations"] == replay.correlations(runs)
+    assert FIGURES[name]["seeds"] == len(runs.seeds)
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(TABLES) if "18" in name])
 def test_random_searches_of_a_small_table_are_those_committed(name):
     assert replay.REPLAYS == FIGURES["replays"] == 200
-    assert FIGURES[name]["random"] == replay.figures(TABLES[name], "random")
+    runs, replayed = TABLES[name]
+    assert FIGURES[name]["random"] == replay.figures(runs, "random", replayed["random"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", sorted(replay.REPLAYED))
-@pytest.mark.parametrize("name", sorted(TABLES))
+@pytest.mark.parametrize(
+    ("name", "sampler"), [(name, sampler) for name, (_, replayed) in TABLES.items() for sampler in replayed]
+)
 def test_all_replays_are_those_committed(name, sampler):
-    assert FIGURES[name][sampler] == replay.figures(TABLES[name], sampler)
+    runs, replayed = TABLES[name]
+    assert FIGURES[name][sampler] == replay.figures(runs, sampler, replayed[sampler])
+
+
+def test_a_short_run_goes_on_where_it_was_cooled_down_and_else_begins_anew():
+    cooled, anew = (TABLES[f"real faces, {how}"][0] for how in ("cooled down", "short runs anew"))
+    for runs, whole, twice in ((cooled, 2 + 7, 1 + 1.5 + 7), (anew, 2 + 8, 1 + 2 + 8)):
+        seed = runs.seeds[0]
+        assert replay.staged(runs, "short run of 2 epochs", seed)(runs.cells[0]).epochs == whole
+        assert replay.staged(runs, "short runs of 1, then 2", seed)(runs.cells[0]).epochs == twice
+        assert replay.staged(runs, "rung at half", seed)(runs.cells[0]).epochs == 8
 
 
 def test_what_the_log_says_of_the_samplers():
@@ -44,7 +57,7 @@ def test_what_the_log_says_of_the_samplers():
         assert chosen["interval"][1] < found["tpe"]["none"]["interval"][0]
 
 
-@pytest.mark.parametrize("name", sorted(TABLES))
+@pytest.mark.parametrize("name", [name for name, (_, replayed) in TABLES.items() if replayed is replay.REPLAYED])
 def test_with_the_default_sampler_no_rule_saves_images(name):
     by_rule = FIGURES[name][samplers.DEFAULT]
     assert all(one["interval"][1] > by_rule["none"]["interval"][0] for one in by_rule.values())
@@ -52,7 +65,7 @@ def test_with_the_default_sampler_no_rule_saves_images(name):
 
 def test_the_best_of_60_cells_is_often_behind_at_the_rung():
     """The ranks that the log tells: of the cell that is best by the other seeds, at epoch 5 and at the end."""
-    table, ranks = TABLES["built-in faces, 60 cells"], {5: [], 8: []}
+    (table, _), ranks = TABLES["built-in faces, 60 cells"], {5: [], 8: []}
     for seed in table.seeds:
         best = max(truth := table.truth(seed), key=lambda cell: truth[cell])
         for epoch, found in ranks.items():
@@ -66,7 +79,7 @@ def test_the_late_rung_is_the_rule_that_is_replayed():
 
 
 def test_a_search_that_sees_everything_arrives_and_one_that_is_stopped_pays_for_all():
-    table = TABLES["real faces, 18 cells"]
+    table, _ = TABLES["real faces, 18 cells"]
     assert all(did for _, did in replay.epochs_to_arrive(table, "random", "none", 20))
     late = replay.epochs_to_arrive(table, "random", "rung at a third", 20)
     assert {epochs for epochs, did in late if not did} == {8 * 18}

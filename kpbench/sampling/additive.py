@@ -8,6 +8,7 @@ so that a collapsed run does not hide the differences of the others, and so that
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from random import Random
 from typing import Any
 
@@ -53,10 +54,12 @@ def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Ite
     surroundings certain, so that several workers do not all look at one place.
     """
     draw = Random(seed)
-    complete = [trial for trial in known if trial.state is TrialState.COMPLETE]
-    if len(complete) >= START:
-        told, ranks = _told(known, complete)
-        running = [trial for trial in known if trial.state is TrialState.RUNNING]
+    running, ended = list[FrozenTrial](), list[FrozenTrial]()
+    for trial in known:
+        (running if trial.state is TrialState.RUNNING else ended).append(trial)
+    whole = [trial.state is TrialState.COMPLETE for trial in ended]
+    if sum(whole) >= START:
+        told, ranks = _told(ended, whole)
         best = [filled(space, varying(told[at])) for at in np.argsort(-ranks, kind="stable")[:PARENTS]]
         points = [drawn(space, draw) for _ in range(DRAWN)]
         points += [child(space, one, draw) for one in best for _ in range(CHILDREN)]
@@ -70,17 +73,14 @@ def additive(space: SearchSpace, known: Sequence[FrozenTrial], seed: int) -> Ite
         yield drawn(space, draw)
 
 
-def _told(
-    known: Sequence[FrozenTrial], complete: Sequence[FrozenTrial]
-) -> tuple[list[FrozenTrial], NDArray[np.float64]]:
-    """The ended trials that are modelled, and the normal scores of their ranks, (N,)."""
-    ended = [trial for trial in known if trial.state is not TrialState.RUNNING]
-    values = np.array(worth(complete))
+def _told(ended: Sequence[FrozenTrial], whole: Sequence[bool]) -> tuple[list[FrozenTrial], NDArray[np.float64]]:
+    """The ended trials that are modelled, and the normal scores of their ranks, (N,); `whole`: which are complete."""
+    values = np.array(worth([*compress(ended, whole)]))
     found = np.full(len(ended), values.min())
-    found[[trial.state is TrialState.COMPLETE for trial in ended]] = values
+    found[whole] = values
     best = set(np.argsort(-found, kind="stable")[:BEST].tolist())
-    newest = [at for at in range(len(ended)) if at not in best][-(KEPT - len(best)) :]
-    mine = sorted({*best, *newest})
+    newest = [at for at in range(max(0, len(ended) - KEPT), len(ended)) if at not in best]
+    mine = sorted([*best, *newest[-(KEPT - len(best)) :]])
     found = found[mine]
     places = ((found[:, None] > found).sum(axis=1) + (found[:, None] >= found).sum(axis=1)) / (2 * len(found))
     return [ended[at] for at in mine], np.asarray(ndtri(places), dtype=np.float64)
