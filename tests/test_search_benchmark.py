@@ -57,6 +57,17 @@ def test_what_the_log_says_of_the_samplers():
         assert chosen["interval"][1] < found["tpe"]["none"]["interval"][0]
 
 
+def test_what_the_log_says_of_short_runs_on_real_faces():
+    anew, cooled = (FIGURES[f"real faces, {how}"] for how in ("short runs anew", "cooled down"))
+    for found, said in ((anew, (0.52, 0.84, 0.16, 0.18, 0.51)), (cooled, (0.79, 0.93, -0.03, 0.1, 0.28))):
+        stages = ("epoch 2 of 8", "epoch 4 of 8", "short run of 1", "short run of 2", "short run of 4")
+        assert [found["correlations"][stage] for stage in stages] == pytest.approx(said, abs=0.0051)
+        best = found["additive"]["none"]
+        assert all(one["interval"][1] > best["interval"][0] for one in found["additive"].values())
+    assert [round(one["random"]["none"]["epochs"]) for one in (anew, cooled)] == [73, 74]
+    assert [round(one["additive"]["none"]["epochs"]) for one in (anew, cooled)] == [53, 63]
+
+
 @pytest.mark.parametrize("name", [name for name, (_, replayed) in TABLES.items() if replayed is replay.REPLAYED])
 def test_with_the_default_sampler_no_rule_saves_images(name):
     by_rule = FIGURES[name][samplers.DEFAULT]
