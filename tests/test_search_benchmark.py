@@ -66,6 +66,8 @@ def test_what_the_log_says_of_short_runs_on_real_faces():
         assert all(one["interval"][1] > best["interval"][0] for one in found["additive"].values())
     assert [round(one["random"]["none"]["epochs"]) for one in (anew, cooled)] == [73, 74]
     assert [round(one["additive"]["none"]["epochs"]) for one in (anew, cooled)] == [53, 63]
+    ratios = [one["additive"]["none"]["epochs"] / one["random"]["none"]["epochs"] for one in (anew, cooled)]
+    assert ratios == pytest.approx([0.72, 0.85], abs=0.005)
 
 
 @pytest.mark.parametrize("name", [name for name, (_, replayed) in TABLES.items() if replayed is replay.REPLAYED])
