@@ -3,12 +3,13 @@
 The cell is the best one of `reports/keypoint`. Each network's weights and its scores by epoch are kept in FOLDER; what
 is there is not trained again, so the command may be stopped at any time. Then the networks' points are averaged, and a
 line is printed for each number of networks: the mean validation score over the ways to choose them. `--test` scores the
-average of all on the sealed test too.
+average of all on the sealed test too, and writes down that it was read.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 
@@ -82,7 +83,12 @@ def main() -> None:
     if asked.test:
         teacher = Averaged(networks)
         size = sum(parameter.numel() for parameter in teacher.parameters())
-        score = kpbench.evaluate_model(teacher, faces.test)
+
+        def record() -> None:
+            with (asked.folder / "test_readings.jsonl").open("a") as file:
+                file.write(json.dumps({"at": datetime.now(UTC).isoformat(), "networks": len(networks)}) + "\n")
+
+        score = kpbench.evaluate_model(teacher, faces.test.open(record))
         print(json.dumps({"networks": len(networks), "parameters": size, "test": round(score, 1)}))
 
 
