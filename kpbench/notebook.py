@@ -12,7 +12,7 @@ from kpbench.cell import EpochRecord, Params
 from kpbench.engine.evaluate import device_faces
 from kpbench.errors import UsageError, nearest
 from kpbench.faces.datasets import load
-from kpbench.faces.faces import Faces, Splits
+from kpbench.faces.faces import Faces, SealedFaces, Splits
 from kpbench.networks import families
 from kpbench.space.space import SearchSpace
 from kpbench.studies.spaces import open_space
@@ -121,8 +121,13 @@ def evaluate_model(model: nn.Module, faces: Faces | Dataset[Any]) -> float:
         faces: `Faces`, or a data set of `{"image": (1, 96, 96), "keypoints": (15, 2)}` in these units.
 
     Raises:
+        UsageError: the sealed test split, or all splits at once.
         ValueError: no faces, or a model that returns another number of values.
     """
+    if isinstance(faces, SealedFaces):
+        raise UsageError("the test split is sealed: open it with faces.open(record); record writes down who reads it")
+    if isinstance(faces, Splits):
+        raise UsageError("give one split, such as splits.val")
     if isinstance(faces, Faces):
         return scorer.evaluate_model(model, Labelled(faces, _benchmark().coordinates))
     return scorer.evaluate_model(model, faces)

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import kpbench
 from kpbench.cell import EpochRecord
@@ -14,6 +15,8 @@ from kpbench.engine.jobs import Job
 from kpbench.engine.live import Facts
 from kpbench.engine.planned import Planned
 from kpbench.errors import UsageError
+from kpbench.faces.drawn.synthetic import generate
+from kpbench.faces.faces import SealedFaces, Splits
 from kpbench.studies.preflight import prepare_task
 from kpbench.training.model_files import load_model
 from tests.ablation_rows import study_folder
@@ -116,6 +119,11 @@ def test_metrics_are_columns_of_the_frame(tmp_path):
     assert frame["metrics.nme"].between(0, 1).all() and "measures.shift 2" in frame
 
 
+FEW = generate(2)
+SEALED = SealedFaces(FEW)
+ALL = Splits("few", FEW, FEW, SEALED)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -125,6 +133,9 @@ def test_metrics_are_columns_of_the_frame(tmp_path):
         (lambda: kpbench.read_space("cnn_smal"), "did you mean 'cnn_small'"),
         (lambda: kpbench.read_rows("no-such-study"), "no study 'no-such-study'"),
         (lambda: kpbench.load_faces("synthetik"), "did you mean 'synthetic'"),
+        (lambda: kpbench.load_faces("synthetic", labels="partail"), "labels are complete or partial, not 'partail'"),
+        (lambda: kpbench.evaluate_model(nn.Identity(), SEALED), "the test split is sealed"),
+        (lambda: kpbench.evaluate_model(nn.Identity(), ALL), "give one split, such as splits.val"),
     ],
 )
 def test_bad_input_is_named(call, message):

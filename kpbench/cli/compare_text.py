@@ -158,6 +158,8 @@ def _verdict(pair: CellComparison, result: Comparison) -> str:
         return f"withheld: {REASONS[pair.why]}"
     if pair.why == "collapse":
         return "undecided at this n: failures too rare to be seen in so few seeds could hide a difference"
+    if pair.why == "nothing learnt":
+        return "undecided: too many runs lie at the mean face, and that they are alike says nothing"
     return {
         "equivalent": f"equivalent within {sesoi}",
         "undecided": f"undecided at this n: neither a difference nor equivalence within {sesoi} is shown",

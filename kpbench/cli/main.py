@@ -1,6 +1,8 @@
 """The command `kpbench`: its subcommands, and how it ends."""
 
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from shutil import get_terminal_size
 from typing import Annotated, Any, NoReturn
 
@@ -92,6 +94,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
+        _refuse_empty(sys.argv)
         code = app(standalone_mode=False, prog_name="kpbench")
     except COMMAND_LINE_ERROR as error:
         place = error.ctx.command_path if error.ctx else "kpbench"
@@ -108,6 +111,14 @@ def _run() -> int:
     if code == INTERRUPTED:  # some releases of typer turn Ctrl-C into this code themselves
         return _interrupted()
     return code if isinstance(code, int) else OK
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """An empty value is mostly a variable that nobody set; click would take the option's default instead."""
+    for before, word in pairwise(words):
+        joined = word.startswith("--") and word.endswith("=")
+        if joined or (not word and before.startswith("--")):
+            raise UsageError(f"{word[:-1] or before} has an empty value; give one, or leave the option out")
 
 
 def _interrupted() -> int:

@@ -54,6 +54,9 @@ def power(
             "mean face's MSE, and so many seeds without one show that collapses could not hide more than "
         )
         lines += ["", *paragraph(f"{note}{effect_text}.")]
+    if not all(one["learnt"] for one in found):
+        note = f"Networks here are within {effect_text} of the mean face: their noise is not that of trained ones. "
+        lines += ["", *paragraph(f"{note}Go by a study with more --epochs.")]
     few = needed_seeds(len(found), analysis.design.alpha)  # no contrast gets a verdict with fewer
     if (fewest := min(one["n"] for one in found)) < few:
         note = f"{plural(fewest, 'seed')} say little of the sd itself: go by the larger numbers, or run {few} first."

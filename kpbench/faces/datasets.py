@@ -15,7 +15,7 @@ from kpbench.faces.faces import Splits
 from kpbench.faces.library import library
 from kpbench.faces.library.cache import cached
 from kpbench.faces.library.sources import SOURCES
-from kpbench.faces.partial import with_partial_faces
+from kpbench.faces.partial import LABELS, with_partial_faces
 from kpbench.faces.parts import PARTS, Parts, Progress, complete_only, silent
 from kpbench.faces.readers.files import shown
 from kpbench.faces.readers.layouts import read_path
@@ -88,6 +88,8 @@ def load(
         UsageError: an unknown name, a path whose data cannot be used, or labels that are not in pixels; the message
             names both thing and remedy.
     """
+    if labels not in LABELS:
+        raise UsageError(f"labels are {' or '.join(LABELS)}, not {labels!r}")
     name, where, parts = read_parts(source, progress)
     kept = complete_only(where, parts)
     built_in = source in DATASETS  # drawn by people, and checked by the tests

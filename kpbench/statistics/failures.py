@@ -49,12 +49,14 @@ def sides_of(table: BlockTable, weights: NDArray[np.float64], here: NDArray[np.b
 def with_collapse(found: Verdict, sides: Sequence[Side], margin: float) -> Verdict:
     """No `equivalent` while the share of runs that could fail, times what a failed run costs, exceeds the margin.
 
-    Nor where all runs of a side failed: they count alike, whatever they are.
+    Nor where half the runs of a side failed, or the others are within the margin of the mean face: networks that learnt
+    nothing are alike, whatever they are.
     """
     if found.word != "equivalent" or not sides:
         return found
-    hidden = max(collapse_bound(side.failed, side.runs) * side.cost for side in sides)
-    if hidden > margin or any(side.failed == side.runs for side in sides):
+    if any(2 * side.failed >= side.runs or side.cost <= margin for side in sides):
+        return Verdict("undecided", why="nothing learnt")
+    if max(collapse_bound(side.failed, side.runs) * side.cost for side in sides) > margin:
         return Verdict("undecided", why="collapse")
     return found
 

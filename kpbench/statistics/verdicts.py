@@ -11,7 +11,7 @@ MINIMUM_SEEDS = 5
 
 Word = Literal["better", "worse", "mixed", "equivalent", "undecided", "withheld", "incomplete"]
 Size = Literal["beyond", "unclear", "below"]
-Why = Literal["", "seeds", "post hoc", "picked", "tuned once", "collapse"]
+Why = Literal["", "seeds", "post hoc", "picked", "tuned once", "collapse", "nothing learnt"]
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def dry_run(prepared: Search, say: Say) -> dict[str, Any]:
     costing.check(prepared.objectives)
     size = costing.size()
     trials = prepared.n_trials if size is None else min(size, prepared.n_trials)
-    finals = request.final_cells * request.final_seeds
+    finals = min(request.final_cells, trials) * request.final_seeds
     kept = costing.legal_cells()
     said |= {
         "objectives": list(prepared.objectives),

@@ -22,20 +22,21 @@ def faces_of_study(folder: Path, plan: Plan, shares: SplitShares, data: str | No
     name = folder.name
     commands = [one.command for one in read_lines(folder / SESSIONS, Session)]
     sources = [plan.data_name, VERSIONED.get(plan.data_name), *map(_data_option, reversed(commands))]
-    other: list[Splits] = []
+    other, unread = list[Splits](), ""
     for source in dict.fromkeys(filter(None, sources if data is None else [data])):
         try:
             splits = load(source, **shares.model_dump(), labels=plan.labels or "complete", progress=say)
-        except UsageError:
+        except UsageError as error:
             if data is not None:
                 raise
+            unread = unread or f": {error}"
             continue
         if splits.digest() == plan.data:
             return splits
         other.append(splits)
     if not other:
         raise UsageError(
-            f"the faces of {name}, {plan.data_name} {plan.data}, are not found; --data says where they are"
+            f"the faces of {name}, {plan.data_name} {plan.data}, are not found; --data says where they are{unread}"
         )
     found = ", ".join(f"{one.name} {one.digest()}" for one in other)
     raise UsageError(

@@ -206,6 +206,9 @@ def test_studies_of_other_plans_are_refused(tmp_path, change, says):
     folder = verify_folder(tmp_path / "v")
     path = folder / REAL / PLAN
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    rows = [json.loads(line) for line in (folder / REAL / ROWS).read_text().splitlines()]
+    same = {name: value for name, value in change.items() if name == "epochs"}
+    (folder / REAL / ROWS).write_text("".join(json.dumps({**row, **same}) + "\n" for row in rows))
     with pytest.raises(UsageError, match=says):
         read_verification(folder)
 

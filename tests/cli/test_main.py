@@ -33,6 +33,12 @@ def test_the_version_has_a_short_option_too(kpbench, option):
     assert kpbench(option) == (0, f"kpbench {__version__}\n", "")
 
 
+@pytest.mark.parametrize("words", [["search", "--space", ""], ["search", "--space="], ["ls", "studies", "--out", ""]])
+def test_an_empty_value_is_not_the_default(refused, words):
+    option = words[-1].strip("=") or words[-2]
+    assert refused(*words) == f"error: {option} has an empty value; give one, or leave the option out\n"
+
+
 @pytest.mark.parametrize(
     ("line", "found"),
     [

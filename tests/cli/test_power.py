@@ -37,6 +37,18 @@ def test_what_decides_equivalent_is_said(kpbench, tmp_path):
     assert "rare collapse" not in kpbench("power", "loud")[1]
 
 
+def test_noise_of_networks_that_learnt_nothing_is_not_that_of_trained_ones(kpbench, tmp_path):
+    study = study_folder(tmp_path / "reports" / "young", noise=0.002)
+    rows = [json.loads(line) for line in (study / "rows.jsonl").read_text().splitlines()]
+    mean_face = json.loads((study / "floor.json").read_text())["mean face"]
+    for at, row in enumerate(rows):
+        row |= {f"{split}_mse": 0.5 / score * (0.99 + 0.001 * (at % 5)) for split, score in mean_face.items()}
+    (study / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = " ".join(kpbench("power", "young")[1].split())
+    assert "Networks here are within 5 % of the mean face: their noise is not that of trained ones." in out
+    assert not any(one["learnt"] for one in json.loads(kpbench("power", "young", "--json")[1])["contrasts"])
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -211,7 +211,20 @@ def test_many_runs_without_a_collapse_can_be_equivalent():
 def test_runs_that_all_failed_are_not_equivalent():
     rows = rows_of({"arm": ["a", "b"]}, 8, lambda cell, block: 1.0 + 0.1 * block)
     (found,) = compare(block_table(rows, factors=["arm"], failed_mse=2.0), [PlannedContrast("arm", "b", "a")])
-    assert (found.ratio, found.failed, found.word, found.verdict.why) == (1.0, 16, "undecided", "collapse")
+    assert (found.ratio, found.failed, found.word, found.verdict.why) == (1.0, 16, "undecided", "nothing learnt")
+
+
+@pytest.mark.parametrize(("failed", "others"), [(0, 1.97), (5, 1.97), (8, 1.0)])
+def test_runs_at_the_mean_face_are_not_equivalent(failed, others):
+    """Though their intervals are narrow: within the margin of the constant, or mostly beyond it, nothing was learnt."""
+    level = lambda block: math.log(2.5 if block < failed else others)  # noqa: E731
+    around = {"a": 0.0, "b": 1e-4}
+    rows = rows_of({"arm": ["a", "b"]}, 16, lambda cell, block: level(block) + (-1) ** block * around[cell["arm"]])
+    family = [PlannedContrast("arm", "b", "a")]
+    (alone,) = compare(block_table(rows, factors=["arm"]), family)
+    assert alone.word == "equivalent"  # where nobody knows the mean face's error
+    (found,) = compare(block_table(rows, factors=["arm"], failed_mse=2.0), family)
+    assert (found.word, found.verdict.why) == ("undecided", "nothing learnt")
 
 
 def test_the_bound_is_exact():

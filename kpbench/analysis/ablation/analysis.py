@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from kpbench.analysis.ablation.checked import check_rows
 from kpbench.analysis.ablation.details import ContrastDetail, complete_runs, contrast_details
 from kpbench.analysis.ablation.family import planned_family, terms_of
 from kpbench.analysis.ablation.levels import Level, level_summaries
@@ -117,11 +118,12 @@ def analyse(folder: Path) -> Analysis:
     """The analysis of the ablation in `folder`; of a partial one it says what is missing and gives no verdict there.
 
     Raises:
-        UsageError: there is no study, or it is no ablation.
+        UsageError: there is no study, it is no ablation, or a row does not belong to its plan.
     """
     plan, design, every = _read(folder)
     attempts = [row for row in every if row.role in SCORED]
     rows = latest(attempts)
+    check_rows(folder.name, rows, plan, design)
     floor = cast(dict[str, dict[str, float]], read_json(folder / FLOOR) or {})
     split = design.judged_on
     constant = mean_face_mse(folder, split)

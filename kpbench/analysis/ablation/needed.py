@@ -68,9 +68,17 @@ def seeds_for_effect(found: Analysis, *, sesoi: float | None = None, power: floa
                 "equivalent": max(answer.equivalent, rare),
                 "without_collapse": rare,
                 "equivalent_set_by": "collapse" if rare > answer.equivalent else "noise",
+                "learnt": _learnt(found, contrast, effect),
             }
         )
     return needed
+
+
+def _learnt(found: Analysis, contrast: Contrast, effect: float) -> bool:
+    """Whether both sides are further from the mean face than the effect."""
+    constant = found.table.failed_mse
+    sides = [mse for mse in (contrast.level_mse, contrast.baseline_mse) if mse is not None]
+    return constant is None or all(math.log(constant / mse) > log_margin(effect) for mse in sides)
 
 
 def _without_collapse(found: Analysis, contrast: Contrast, effect: float) -> int:

@@ -98,7 +98,7 @@ def _verdict(found: Analysis, one: Contrast, simple: SimpleEffects | None = None
             "of the other factors' levels, so the average is no answer: see the effects at each."
         )
     if word == "undecided":
-        if one.verdict.why == "collapse":
+        if one.verdict.why in ("collapse", "nothing learnt"):
             return f"{numbers} {_hidden(one, of_interest)}"
         change = detectable_text(one.detectable, one.detectable_interval)
         return (
@@ -137,8 +137,10 @@ def _without_verdict(found: Analysis, one: Contrast) -> str:
 
 def _hidden(one: Contrast, of_interest: str) -> str:
     """Why an interval inside the band is not called equivalent."""
-    if one.failed:
-        return f"{plural(one.failed, 'run')} failed and count with the mean face, so that they are alike says nothing."
+    if one.verdict.why == "nothing learnt":
+        near = f"These networks are within the {of_interest} of the mean face"
+        failed = f"{plural(one.failed, 'run')} failed and count with the mean face"
+        return f"{failed if one.failed else near}: that they are alike says nothing."
     return f"Within the {of_interest}, but a rare collapse could hide more."
 
 

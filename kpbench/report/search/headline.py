@@ -71,7 +71,7 @@ def cards(study: ReportInput) -> tuple[Card, ...]:
         detail = f"{interval}{faces}, {plural(best.seeds, 'fresh seed') if sealed else 'the score it was chosen by'}"
     floors = _scores(study.floor, split)
     highest = max(floors.values(), default=math.nan)
-    times = f"; the best cell has {score / highest:.2g} times that" if 0 < score < math.inf and highest > 0 else ""
+    times = f"; the best cell has {score / highest:.3g} times that" if 0 < score < math.inf and highest > 0 else ""
     named = next((name for name, value in floors.items() if value == highest), "not measured")
     missed = shortfalls(score, study.pass_mark, floors)
     passed = f"no pass: {' and '.join(missed)}" if missed else "passed"

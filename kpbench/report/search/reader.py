@@ -128,5 +128,7 @@ def _examples(path: Path) -> tuple[Examples | None, Apart | None]:
                 cell=[str(cell) for cell in arrays["apart_cell"]],
                 seed=[int(seed) for seed in arrays["apart_seed"]],
             )
-    except (ValueError, KeyError, OSError, BadZipFile) as error:
-        raise UsageError(f"{path} is damaged: {error}; remove it and run the study's command again") from error
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        why = "it is empty" if isinstance(error, EOFError) else str(error)
+        why = "no arrays of numpy" if "pickle" in why else why  # numpy advises to trust what is no file of its own
+        raise UsageError(f"{path} is damaged: {why}; remove it and run the study's command again") from error
