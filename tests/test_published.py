@@ -61,7 +61,10 @@ def name_of(contrast):
 
 
 def estimate(contrast):
-    return f"{contrast.ratio:.2f}", f"{contrast.ci.low:.2f} to {contrast.ci.high:.2f}"
+    """Ratio and interval in two digits; in three where two would put 1 into an interval that excludes it."""
+    low, high, apart = contrast.ci.low, contrast.ci.high, contrast.ci.excludes(1.0)
+    ends = (f"{end:.3f}" if apart and f"{end:.2f}" == "1.00" else f"{end:.2f}" for end in (low, high))
+    return f"{contrast.ratio:.2f}", " to ".join(ends)
 
 
 def score(mse):

@@ -83,9 +83,10 @@ def crop(
         return grey, points.astype(np.float32)
     square = labelled_square(points, width, height, sway) if box is None else box_square(box)
     if not SMALLEST_SIDE <= square.side <= LARGEST_SIDE:
+        relative = "labels are pixels, so multiply x by the picture's width and y by its height"
         raise UsageError(
             f"{where}: the face would be a square of {square.side:.3g} pixels, expected {SMALLEST_SIDE} to "
-            f"{LARGEST_SIDE:,}; correct or remove the row"
+            f"{LARGEST_SIDE:,}; {relative if np.nanmax(np.abs(points)) < 2 else 'correct or remove the row'}"
         )
     moved = square.move(points)
     _within(moved, np.array([SIZE, SIZE]), "the face cut out of the picture", where)
