@@ -4,11 +4,15 @@ import csv
 import json
 import shutil
 import sys
+from pathlib import Path
+from statistics import mean
 
 import pytest
 
 from benchmarks import teacher
 from benchmarks.search import table
+
+ROOT = Path(__file__).parents[1]
 
 
 def lines(text):
@@ -52,3 +56,19 @@ def test_the_teacher_averages_networks_that_are_trained_once(tmp_path, monkeypat
     assert again == [alone, both]
     assert (tested["networks"], tested["parameters"]) == (2, 2 * 606_468)
     assert lines((tmp_path / "test_readings.jsonl").read_text())[0]["networks"] == 2
+
+
+def test_what_the_log_says_of_the_teacher():
+    kept = json.loads((ROOT / "benchmarks" / "teacher.json").read_text())
+    log, ends = (
+        (ROOT / "reports" / "LOG.md").read_text(),
+        {name: found[-1] for name, found in kept["val_scores"].items()},
+    )
+    short = [score for name, score in ends.items() if name.endswith("epochs60")]
+    assert f"{mean(short):.1f} ({min(short)} to {max(short)})" in log and len(short) == 6
+    assert ", ".join(map(str, kept["averages_of_60_epochs"][1:])) in log
+    assert f"| {ends['seed0-epochs60']}, {ends['seed0-epochs180']} |" in log
+    one, six = (0.5 / kept["averages_of_60_epochs"][at] for at in (0, -1))
+    assert f"to that of a score of {0.5 / ((6 * six - one) / 5):.0f}" in log  # where 1 / networks is 0
+    for page in (log, (ROOT / "README.md").read_text(), (ROOT / "docs" / "findings.md").read_text()):
+        assert str(kept["all_ten"]["val"]) in page and str(kept["all_ten"]["test"]) in page
