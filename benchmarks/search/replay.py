@@ -7,8 +7,9 @@ that came there before it. The tables are `table.csv`, `real_anew.csv`, `real_co
 `kpbench verify faces`, which have more seeds and no short runs.
 
 Under `flat_cosine`, in `real_cooled.csv`, a short run is the beginning of a longer one, at the same rate, cooled down
-in its second half. So what follows it goes on from there, and costs that much less than where it begins anew. The
-warm-up, a twentieth of each run, is taken to be the same.
+in its second half. So what follows it would go on from there, and is counted that much less than where it begins anew.
+But its warm-up, a twentieth of each run, is shorter too, and most of the shortest runs stay at the mean face for it: that
+table does not say what one warm-up for all would give.
 """
 
 import csv
