@@ -8,8 +8,8 @@ that came there before it. The tables are `table.csv`, `real_anew.csv`, `real_co
 
 Under `flat_cosine`, in `real_cooled.csv`, a short run is the beginning of a longer one, at the same rate, cooled down
 in its second half. So what follows it would go on from there, and is counted that much less than where it begins anew.
-But its warm-up, a twentieth of each run, is shorter too, and most of the shortest runs stay at the mean face for it: that
-table does not say what one warm-up for all would give.
+But its warm-up, a twentieth of each run, is shorter too, and most of the shortest runs stay at the mean face for it:
+that table does not say what one warm-up for all would give.
 """
 
 import csv
