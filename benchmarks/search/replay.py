@@ -7,9 +7,8 @@ that came there before it. The tables are `table.csv`, `real_anew.csv`, `real_co
 `kpbench verify faces`, which have more seeds and no short runs.
 
 Under `flat_cosine`, in `real_cooled.csv`, a short run is the beginning of a longer one, at the same rate, cooled down
-in its second half. So what follows it would go on from there, and is counted that much less than where it begins anew.
-But its warm-up, a twentieth of each run, is shorter too, and most of the shortest runs stay at the mean face for it:
-that table does not say what one warm-up for all would give.
+in its second half: `table.py` gives all of them the warm-up of the whole run. So what follows a short run goes on from
+there, and costs that much less than where it begins anew.
 """
 
 import csv

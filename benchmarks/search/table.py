@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ import kpbench
 from kpbench.cell import Scalar, cell_id
 from kpbench.space.space import SearchSpace
 from kpbench.task.benchmark import read_benchmark
+from kpbench.training import recipe as recipes
 from kpbench.training.fit import DivergedError
 from kpbench.training.predict import predict
 
@@ -61,7 +63,9 @@ def train(table: str, data: str, out: Path) -> None:
         network = kpbench.build(cell, seed=seed)
         recipe = {name.removeprefix("training."): cell[name] for name in cell if name.startswith("training.")}
         curve = []
-        with suppress(DivergedError):
+        # One warm-up for all runs of a cell, that of the whole one: only so a short run is its beginning, cooled down.
+        warm_up = recipes.WARM_UP * (LONG / epochs if cell.get("training.schedule") == "flat_cosine" else 1)
+        with suppress(DivergedError), patch.object(recipes, "WARM_UP", warm_up):
             for epoch in kpbench.fit(
                 network, splits.train, splits.val, epochs=epochs, seed=seed, device="cpu", **recipe
             ):
