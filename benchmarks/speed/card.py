@@ -131,9 +131,14 @@ def step(device: Device) -> None:
     recipe = {**training_of(training_defaults()), **training_of(cell)}
     for seeds in (1, 16):
         networks = [build(cell).cuda().to(memory_format=torch.channels_last) for _ in range(seeds)]  # type: ignore[call-overload]
-        members = [Member(one, seed, ready.train, device, recipe) for seed, one in enumerate(networks)]
         trained = [weight for network in networks for weight in network.parameters()]
-        weights = Weights(trained, weight_decay=0.01, spare_norms=False, joined=True)
+        cast = torch.bfloat16 if device.precision == "bf16" else None
+        weights = Weights(trained, weight_decay=0.01, spare_norms=False, joined=True, cast=cast)
+        copies = map(weights.working, networks)
+        members = [
+            Member(one, seed, ready.train, device, recipe, working)
+            for seed, (one, working) in enumerate(zip(networks, copies, strict=True))
+        ]
         batches = torch.stack([member.begin(1, weak=False) for member in members])[:, :32]
         recorded = step_of(members, weights, device)
         assert isinstance(recorded, Recorded)

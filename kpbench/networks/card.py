@@ -8,6 +8,7 @@ from torch import Tensor
 
 from kpbench.networks import card_kernels as kernels
 from kpbench.networks.card_convolution import convolve as convolve
+from kpbench.networks.card_pictures import conv_norm_pool_act as conv_norm_pool_act
 
 TILE = 4096
 """Windows times channels of a program."""

@@ -39,13 +39,16 @@ class Block(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H // 2, W // 2)."""
         conv, norm, pool, act, dropout = self
-        there, dtype = str(conv.weight.device.type), conv.weight.dtype
-        fits = AVAILABLE.get(there, False) and dtype == torch.float32 and _known(norm)  # bfloat16 comes from autocast
+        weight = cast(Tensor, conv.weight)
+        there = weight.device.type
+        # bfloat16 is autocast's, or a copy of what it would cast
+        fits = AVAILABLE.get(there, False) and (weight.dtype == torch.float32 or torch.is_autocast_enabled(there))
+        fits = fits and _known(norm)
         fits = fits and not (there == "cuda" and card_fault())
         if not (self.fused and self.training and fits and isinstance(pool, nn.MaxPool2d)):
             return cast(Tensor, super().forward(x))  # type: ignore[no-untyped-call]
         slope = act.negative_slope if isinstance(act, nn.LeakyReLU) else 0.0
-        if there == "cpu" and pictures.takes(x, conv, norm):
+        if pictures.takes(x, conv, norm):
             return cast(Tensor, dropout(_of_pictures(x, conv, norm, slope)))
         y = _card().convolve(x, conv) if there == "cuda" else conv(x)
         takes = _card().takes(y, each=isinstance(norm, PerActivationBatchNorm)) if there == "cuda" else _takes(y)
@@ -110,6 +113,8 @@ def norm_pool_act(y: Tensor, norm: nn.Module, slope: float) -> Tensor:
 def _of_pictures(x: Tensor, conv: nn.Module, norm: nn.Module, slope: float) -> Tensor:
     """The first block, (N, 1, S, S) -> (N, C, S // 2, S // 2)."""
     assert isinstance(conv, nn.Conv2d)
+    if x.device.type == "cuda":
+        return cast(Tensor, _card().conv_norm_pool_act(x, conv, norm, slope))
     if not isinstance(norm, nn.BatchNorm2d):
         return pictures.conv_pool_act(x, conv, slope)
     z, mean, var = pictures.conv_norm_pool_act(x, conv, norm, slope)

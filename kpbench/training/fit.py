@@ -17,7 +17,6 @@ from kpbench.errors import UsageError
 from kpbench.faces.faces import Faces
 from kpbench.networks.own import knows_layout
 from kpbench.task.score import score_from_mse
-from kpbench.task.scorer import batched_mse
 from kpbench.training.checkpoint import Checkpoint
 from kpbench.training.device import Device
 from kpbench.training.faces import DeviceFaces
@@ -26,7 +25,7 @@ from kpbench.training.mean_start import start_at_mean
 from kpbench.training.member import Member
 from kpbench.training.pretrain import pretrain as pretrained
 from kpbench.training.recipe import JOINED, SCHEDULES, Average, make_optimizer
-from kpbench.training.recorded import step_of
+from kpbench.training.recorded import Validation, step_of
 from kpbench.training.seeds import global_seed
 from kpbench.training.weights import Weights
 
@@ -150,7 +149,7 @@ def fit_together(
         raise TypeError(f"no training parameters: {', '.join(sorted(unknown))}")
     recipe = {**known, **recipe}
     check_training(**recipe)
-    n, device, place = len(train.images), setting.device, setting.device.torch
+    n, device = len(train.images), setting.device
     steps, epochs = steps_of(n, recipe["batch_size"]), epochs_of(setting.epochs, recipe["exposure"])
     begun = time.perf_counter()
     there = f"{device.kind} {device.precision} {torch.__version__} {RECIPE}"
@@ -169,19 +168,24 @@ def fit_together(
         spare_norms=recipe["spare_norms"],
         # Code of a person's own may leave a layer out of a step, whose weights then have to stay as they are.
         joined=recipe["optimizer"] in JOINED.get(device.kind, ()) and all(map(knows_layout, networks)),
+        cast=torch.bfloat16 if device.precision == "bf16" else None,
     )
     stepper = make_optimizer(recipe["optimizer"], weights.groups, lr=recipe["lr"])
     rate = SCHEDULES[recipe["schedule"]](stepper, recipe["lr"], epochs * steps)
     average = Average(networks, recipe["ema"]) if recipe["ema"] else None
     judged = networks if average is None else average.networks
-    val_pictures, val_target = val.pictures(slice(None)), val.target(val.keypoints)
+    val_faces = val.pictures(slice(None)), val.target(val.keypoints)
+    validate = Validation(judged, *val_faces, device, record=setting.record)
     parts: dict[str, Any] = {f"network {seed}": network for network, seed in zip(networks, seeds, strict=True)}
     parts |= {"optimizer": stepper, "schedule": rate} | ({} if average is None else {"average": average})
     checkpoint = Checkpoint(setting.checkpoint, f"{there} {seeds} {epochs}", parts)
     records = checkpoint.load()
     yield from ((one,) for one in records)
 
-    members = [Member(network, seed, train, device, recipe) for network, seed in zip(networks, seeds, strict=True)]
+    members = [
+        Member(network, seed, train, device, recipe, weights.working(network))
+        for network, seed in zip(networks, seeds, strict=True)
+    ]
     begin_steps = partial(step_of, members, weights, device, record=setting.record)
     step, weak_from = begin_steps(), math.floor(recipe["strong_until"] * epochs) + 1
     diverged: dict[int, DivergedError] = {}
@@ -206,13 +210,13 @@ def fit_together(
             for network, averaged in zip(networks, judged, strict=True):
                 network.load_state_dict(averaged.state_dict())
         found: list[EpochRecord | DivergedError] = []
-        for member, network in zip(members, judged, strict=True):
+        judgements = validate()
+        seconds = (time.perf_counter() - start) / len(members) + (spent if epoch == 1 else 0.0)
+        for member, val_mse in zip(members, judgements, strict=True):
             if member.seed in diverged:
                 found.append(diverged[member.seed])
                 continue
             try:
-                val_mse = batched_mse(network, val_pictures, val_target, batch_size=VAL_BATCH[place.type])
-                seconds = (time.perf_counter() - start) / len(members) + (spent if epoch == 1 else 0.0)
                 found.append(record(epoch, member.total.item() / n, val_mse, seconds))
             except DivergedError as failure:
                 # Without its traceback, whose frames would hold the network and its memory.
@@ -267,9 +271,6 @@ def record(epoch: int, train_mse: float, val_mse: float, seconds: float) -> Epoc
     score = score_from_mse(val_mse)
     return EpochRecord(epoch=epoch, train_mse=train_mse, val_mse=val_mse, val_score=score, seconds=seconds)
 
-
-VAL_BATCH = {"cpu": 32, "cuda": 256, "mps": 256}
-"""Faces of a validation batch: on a CPU so few that their activation maps stay in cache."""
 
 RECIPE = 3
 """Changes whenever the numbers of a run with the same parameters, seed and device do; runs are reused within one."""

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from kpbench.networks.heads import HasOwnLoss
 from kpbench.seeds import derive
@@ -35,6 +37,7 @@ class Member:
 
     Args:
         recipe: the keyword arguments of `fit`, complete.
+        working: what stands in for weights of the network in a step, by name.
 
     Attributes:
         dropout: this member's own state of the device's random numbers.
@@ -42,9 +45,15 @@ class Member:
     """
 
     def __init__(
-        self, network: nn.Module, seed: int, train: DeviceFaces, device: Device, recipe: Mapping[str, Any]
+        self,
+        network: nn.Module,
+        seed: int,
+        train: DeviceFaces,
+        device: Device,
+        recipe: Mapping[str, Any],
+        working: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
-        self.network, self.seed = network, seed
+        self.network, self.seed, self._working = network, seed, dict(working)
         self.dropout = torch.Generator(device.torch)
         self.total = torch.zeros((), device=device.torch)
         self._train, self._device = train, device
@@ -79,7 +88,8 @@ class Member:
         pictures = pictures if self._seen is None else look(pictures, self._seen, index)
         device = self._device
         with torch.autocast(device.kind, torch.bfloat16, enabled=device.precision == "bf16"):
-            predicted = self.network(pictures)
+            given = (pictures,)
+            predicted = functional_call(self.network, self._working, given) if self._working else self.network(*given)
         points = predicted.float().reshape(-1, *wanted.shape)  # of each member, where a network has several
         asked = wanted.expand_as(points)
         wrong = self._loss(points, asked)

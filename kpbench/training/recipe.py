@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from kpbench.errors import lookup
 from kpbench.faces.faces import SIZE
+from kpbench.networks.fused import AVAILABLE, card_fault
 from kpbench.networks.torchvision_ops import declare_missing_operators
 from kpbench.training.weights import Groups
 
@@ -26,6 +27,12 @@ FLAT = 0.5
 
 
 def _adamw(groups: Groups, lr: float, fused: bool) -> torch.optim.Optimizer:
+    held = [cast(list[Tensor], group["params"]) for group in groups]
+    on_a_card = all(len(own) == 1 and own[0].device.type == "cuda" for own in held)  # where all weights are one
+    if on_a_card and AVAILABLE["cuda"] and not card_fault():
+        from kpbench.training.card_adamw import CardAdamW  # noqa: PLC0415  # Triton is there where torch is for a card
+
+        return CardAdamW(groups, lr=lr)
     return torch.optim.AdamW(groups, lr=lr, fused=fused)
 
 

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kpbench.networks.own import knows_layout
+from kpbench.task.scorer import batched_sum
 from kpbench.training.device import Device
 from kpbench.training.member import Member
 from kpbench.training.weights import Weights
@@ -137,12 +139,57 @@ class Recorded:
             graph.register_generator_state(generator)
         # One pool for all sizes: no two of them run at the same time, and gradients are used before the next step.
         pool = next((one.graph.pool() for one in self._recordings.values() if one is not None), None)
-        here = torch.cuda.current_stream()
-        try:
-            with torch.cuda.stream(here), torch.cuda.graph(graph, pool=pool, stream=self._stream):
-                self._step(held)
-        except RuntimeError as error:
-            if error.__context__ is not None:  # the recording could not be ended either
-                raise
+        if not _holds(graph, partial(self._step, held), self._stream, pool):
             return None
         return _Recording(graph, held, [weight.grad for weight in self._weights])
+
+
+def _holds(graph: torch.cuda.CUDAGraph, run: Callable[[], None], stream: torch.cuda.Stream, pool: Any) -> bool:
+    """Records what `run` starts on a card; whether that was possible."""
+    here = torch.cuda.current_stream()
+    try:
+        with torch.cuda.stream(here), torch.cuda.graph(graph, pool=pool, stream=stream):
+            run()
+    except RuntimeError as error:
+        if error.__context__ is not None:  # the recording could not be ended either
+            raise
+        return False
+    return True
+
+
+class Validation:
+    """The MSE of networks over the validation faces, as `batched_mse` has it; on a card recorded the second time.
+
+    Args:
+        networks: judged in eval mode, each left in its own.
+        pictures, target: float (N, 1, 96, 96) and (N, 15, 2).
+    """
+
+    def __init__(
+        self, networks: Sequence[nn.Module], pictures: Tensor, target: Tensor, device: Device, *, record: bool = True
+    ) -> None:
+        self._networks, self._pictures, self._target = networks, pictures, target
+        self._batch_size = VAL_BATCH[device.kind]
+        self._record = record and device.kind == "cuda" and all(map(knows_layout, networks))
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._sums: Tensor | None = None
+
+    def __call__(self) -> list[float]:
+        """The MSE of each network as it is now; waits for the device."""
+        if self._record and self._sums is not None:
+            self._record, graph = False, torch.cuda.CUDAGraph()
+            self._graph = graph if _holds(graph, self._sum, torch.cuda.Stream(), None) else None
+        if self._graph is None:
+            self._sum()
+        else:
+            self._graph.replay()
+        assert self._sums is not None
+        return [total / len(self._pictures) for total in self._sums.tolist()]
+
+    def _sum(self) -> None:
+        given = self._pictures, self._target
+        self._sums = torch.stack([batched_sum(one, *given, batch_size=self._batch_size) for one in self._networks])
+
+
+VAL_BATCH = {"cpu": 32, "cuda": 256, "mps": 256}
+"""Faces of a validation batch: on a CPU so few that their activation maps stay in cache."""

@@ -13,12 +13,12 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from kpbench.networks import card_convolution, card_kernels
-from kpbench.training import card_moves
+from kpbench.networks import card_convolution, card_kernels, card_pictures, card_sums
+from kpbench.training import card_adamw, card_moves
 
-SIZES = dict.fromkeys(
-    "places size channels tiles n out_w out_h pivot_at n_parts count".split(), "i32"
-) | dict.fromkeys("slope eps momentum unbiased divisor".split(), "fp32") | {"index": "*i64", "batches": "*i64"}
+FLOATS = "slope eps momentum unbiased divisor first second keep rate root"
+SIZES = dict.fromkeys("places size channels tiles n out_w out_h pivot_at n_parts count length".split(), "i32")
+SIZES |= dict.fromkeys(FLOATS.split(), "fp32") | {"index": "*i64", "batches": "*i64"}
 
 done = set()
 
@@ -45,16 +45,27 @@ for kind in ("*fp32", "*bf16"):
     compiled(card_kernels.each, EACH, **maps)
     compiled(card_kernels.each_backward, EACH, **maps)
     for into, x in ((1, "*fp32"), (16, kind)):
-        sides = {"biased": True, "kernel": 3, "into": into, "block_p": 32, "block_k": 16, "block_c": 16}
-        compiled(card_convolution.forward, sides, x=x, y=kind)
-    sides = {"kernel": 3, "block_p": 32, "block_t": 16, "block_c": 16}
+        sides = {"size": 96, "biased": True, "turned": into > 1, "kernel": 3, "into": into}
+        compiled(card_convolution.forward, {**sides, "block_p": 32, "block_k": 16, "block_c": 16}, x=x, y=kind)
+    sides = {"size": 96, "rounds": 3, "into": 16, "block_p": 32, "block_i": 16, "block_c": 16}
+    compiled(card_convolution.weigh, sides, x=kind, gradient=kind)
+    sides = {"size": 96, "rounds": 3, "kernel": 3, "block_p": 32, "block_t": 16, "block_c": 16}
     compiled(card_convolution.backward, sides, gradient=kind)
+    sides = {"size": 96, "block_p": 32, "block_c": 16}
+    for norm in (False, True):
+        compiled(card_pictures.forward, {"norm": norm, "biased": not norm, **sides}, weights=kind, z=kind, where="*u8")
+        compiled(card_pictures.spread, {"norm": norm, "block_c": 16}, weights=kind, taken="*fp64", moments="*fp64")
+    compiled(card_pictures.backward, {"rounds": 3, **sides}, **maps)
+    compiled(card_pictures.fold, {"biased": True, "block_c": 16}, weights=kind, moments="*fp64")
+    compiled(card_sums.add, {"block_r": 256, "block_c": 16}, out=kind)
+compiled(card_pictures.sum_moments, {"rounds": 3, "size": 96, "block_p": 64})
 compiled(card_kernels.terms, SUMS)
 compiled(card_kernels.track, {"block": 256})
+compiled(card_adamw.move, {"block": 1024})
 compiled(card_moves.sample, {"size": 96, "block": 1024}, images="*u8")
 compiled(card_moves.light, {"tiles": 9, "size": 96, "block": 1024, "most": 16})
 
-for module in (card_convolution, card_kernels, card_moves):
+for module in (card_adamw, card_convolution, card_kernels, card_moves, card_pictures, card_sums):
     own = {name for name, value in vars(module).items() if isinstance(value, triton.JITFunction)}
     assert {name for name in own if name[0] != "_"} <= done, own - done
 """
