@@ -14,7 +14,7 @@ from kpbench.engine.resources import Resources, own_cpus
 from kpbench.errors import UsageError
 from kpbench.networks.own import OwnFile, admit
 
-MOST = 4
+MOST = 8
 """Processes at most; each holds torch, some 400 MB."""
 
 P = ParamSpec("P")

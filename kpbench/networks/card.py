@@ -9,6 +9,7 @@ from torch import Tensor
 from kpbench.networks import card_kernels as kernels
 from kpbench.networks.card_convolution import convolve as convolve
 from kpbench.networks.card_pictures import conv_norm_pool_act as conv_norm_pool_act
+from kpbench.networks.maps import Norm, tracking
 
 TILE = 4096
 """Windows times channels of a program."""
@@ -37,24 +38,9 @@ def try_out() -> None:
     _PoolAct.apply(torch.zeros(1, 1, 2, 2, device="cuda"), 0.0)  # type: ignore[no-untyped-call]
 
 
-def steps() -> tuple[Any, Any, Any, Any]:
-    """The autograd steps: without a norm, with a spatial one, with one of single activations; and `track`."""
-    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct, track
-
-
-def track(
-    mean: Tensor,
-    var: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    batches: Tensor,
-    momentum: float,
-    unbiased: float,
-) -> None:
-    """Moves running statistics towards those of a batch, its variance times `unbiased`."""
-    n = mean.numel()
-    given = mean, var, running_mean, running_var, batches, n, momentum, unbiased
-    kernels.track[(triton.cdiv(n, 1024),)](*given, block=1024)
+def steps() -> tuple[Any, Any, Any]:
+    """The autograd steps: without a norm, with a spatial one, with one of single activations."""
+    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct
 
 
 def _blocks(y: Tensor) -> tuple[tuple[int, int], dict[str, int]]:
@@ -103,25 +89,23 @@ class _SpatialNormPoolAct(torch.autograd.Function):
     """Spatial batch norm, pooling and activation."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, eps: float, slope: float) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, norm: Norm, slope: float) -> Tensor:
         n, c, h, w = y.shape
+        moving = tracking(norm, n * h * w)
         pooled, z, where, (grid, tile) = _quarter(y), _quarter(y), _quarter(y, torch.uint8), _blocks(y)
         parts = torch.empty(grid[0], 2, c, device=y.device)
-        statistics = torch.empty(5, c, device=y.device)
+        statistics = torch.empty(4, c, device=y.device)
         windows, pivot_at = n * (h // 2) * (w // 2), (h // 2) * w + w // 2
         kernels.pool[grid](y, gamma, pooled, where, parts, windows, w // 2, c, pivot_at, slope, norm=True, **tile)
-        given = y, gamma, beta, parts, statistics, grid[0], n * h * w, c, pivot_at, eps
+        given = y, gamma, beta, parts, statistics, *moving, grid[0], n * h * w, c, pivot_at, norm.eps
         kernels.statistics[(triton.cdiv(c, SUMS["block_c"]),)](*given, **SUMS)
         kernels.affine_act[grid](pooled, statistics, z, windows, c, slope, **tile)
         ctx.save_for_backward(y, pooled, z, where, statistics)
         ctx.slope = slope
-        mean, var = statistics[0], statistics[1]
-        ctx.mark_non_differentiable(mean, var)
-        ctx.set_materialize_grads(False)  # no zeros for these two
-        return z, mean, var
+        return z
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         y, pooled, z, where, statistics = ctx.saved_tensors
         n, c, h, w = y.shape
         grid, tile = _blocks(y)
@@ -139,18 +123,17 @@ class _EachNormPoolAct(torch.autograd.Function):
     """Per-activation batch norm, pooling and activation; parameters are flat in (H, W, C) order."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, eps: float, slope: float) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, norm: Norm, slope: float) -> Tensor:
         z, where, mean, var = _quarter(y), _quarter(y, torch.uint8), torch.empty_like(gamma), torch.empty_like(gamma)
         grid, tile, size = _each_blocks(y)
-        kernels.each[grid](y, gamma, beta, z, where, mean, var, *size, eps, slope, **tile)
+        given = y, gamma, beta, z, where, mean, var, *tracking(norm, len(y))
+        kernels.each[grid](*given, *size, norm.eps, slope, **tile)
         ctx.save_for_backward(y, gamma, mean, var, z, where)
-        ctx.eps, ctx.slope = eps, slope
-        ctx.mark_non_differentiable(mean, var)
-        ctx.set_materialize_grads(False)  # no zeros for these two
-        return z, mean, var
+        ctx.eps, ctx.slope = norm.eps, slope
+        return z
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         y, gamma, mean, var, z, where = ctx.saved_tensors
         out, d_gamma, d_beta = torch.empty_like(y), torch.empty_like(gamma), torch.empty_like(gamma)
         grid, tile, size = _each_blocks(y)

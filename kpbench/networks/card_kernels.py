@@ -77,10 +77,20 @@ def _summed(parts, n_parts, channels, c, known, block_r: tl.constexpr, block_c: 
 
 
 @triton.jit
+def _track(mean, var, running_mean, running_var, at, known, momentum, unbiased):
+    """Moves running statistics towards those of a batch."""
+    kept = tl.load(running_mean + at, mask=known, other=0.0)
+    tl.store(running_mean + at, kept + momentum * (mean - kept), mask=known)
+    kept = tl.load(running_var + at, mask=known, other=0.0)
+    tl.store(running_var + at, kept + momentum * (var * unbiased - kept), mask=known)
+
+
+@triton.jit
 def statistics(
-    y, gamma, beta, parts, out, n_parts, count, channels, pivot_at, eps, block_r: tl.constexpr, block_c: tl.constexpr
-):
-    """Out, (5, C): mean, variance, 1 / deviation, and the affine map that a norm is, scale and shift."""
+    y, gamma, beta, parts, out, running_mean, running_var, batches, momentum, unbiased,
+    n_parts, count, channels, pivot_at, eps, block_r: tl.constexpr, block_c: tl.constexpr,
+):  # fmt: skip
+    """Out, (4, C): mean, 1 / deviation, and the affine map that a norm is, scale and shift. Moves the running ones."""
     c = tl.program_id(0) * block_c + tl.arange(0, block_c)
     known = c < channels
     first, second = _summed(parts, n_parts, channels, c, known, block_r, block_c)
@@ -93,22 +103,10 @@ def statistics(
     scale = tl.load(gamma + c, mask=known, other=0.0) * inverse
     shift = tl.load(beta + c, mask=known, other=0.0) - mean * scale
     tl.store(out + c, mean, mask=known)
-    tl.store(out + channels + c, var, mask=known)
-    tl.store(out + 2 * channels + c, inverse, mask=known)
-    tl.store(out + 3 * channels + c, scale, mask=known)
-    tl.store(out + 4 * channels + c, shift, mask=known)
-
-
-@triton.jit
-def track(mean, var, running_mean, running_var, batches, n, momentum, unbiased, block: tl.constexpr):
-    """Moves running statistics towards those of a batch, and counts it."""
-    at = tl.program_id(0) * block + tl.arange(0, block)
-    known = at < n
-    kept = tl.load(running_mean + at, mask=known, other=0.0)
-    tl.store(running_mean + at, kept + momentum * (tl.load(mean + at, mask=known, other=0.0) - kept), mask=known)
-    kept = tl.load(running_var + at, mask=known, other=0.0)
-    own = tl.load(var + at, mask=known, other=0.0) * unbiased
-    tl.store(running_var + at, kept + momentum * (own - kept), mask=known)
+    tl.store(out + channels + c, inverse, mask=known)
+    tl.store(out + 2 * channels + c, scale, mask=known)
+    tl.store(out + 3 * channels + c, shift, mask=known)
+    _track(mean, var, running_mean, running_var, c, known, momentum, unbiased)
     if tl.program_id(0) == 0:
         tl.store(batches, tl.load(batches) + 1)
 
@@ -118,8 +116,8 @@ def affine_act(pooled, statistics, z, n, channels, slope, block_p: tl.constexpr,
     """The norm as its affine map, and the activation, of the quarter map."""
     c, inside, quarter, _ = _tile(n, 1, channels, block_p, block_c)
     known = c < channels
-    scale = tl.load(statistics + 3 * channels + c, mask=known, other=0.0)
-    shift = tl.load(statistics + 4 * channels + c, mask=known, other=0.0)
+    scale = tl.load(statistics + 2 * channels + c, mask=known, other=0.0)
+    shift = tl.load(statistics + 3 * channels + c, mask=known, other=0.0)
     value = tl.load(pooled + quarter, mask=inside, other=0.0).to(tl.float32) * scale[None, :] + shift[None, :]
     tl.store(z + quarter, tl.where(value < 0, value * slope, value), mask=inside)
 
@@ -151,8 +149,8 @@ def terms(parts, statistics, out, n_parts, count, channels, block_r: tl.constexp
     """Out, (4, C): gradients of beta and gamma, and what the backward pass subtracts, constant and by distance."""
     c = tl.program_id(0) * block_c + tl.arange(0, block_c)
     known = c < channels
-    inverse = tl.load(statistics + 2 * channels + c, mask=known, other=0.0)
-    scale = tl.load(statistics + 3 * channels + c, mask=known, other=0.0)
+    inverse = tl.load(statistics + channels + c, mask=known, other=0.0)
+    scale = tl.load(statistics + 2 * channels + c, mask=known, other=0.0)
     first, second = _summed(parts, n_parts, channels, c, known, block_r, block_c)
     d_beta, d_gamma = first.to(tl.float32), second.to(tl.float32) * inverse
     tl.store(out + c, d_beta, mask=known)
@@ -173,7 +171,7 @@ def pool_backward(
     place = tl.load(where + quarter, mask=inside, other=0).to(tl.int32)
     if norm:
         mean = tl.load(statistics + c, mask=known, other=0.0)
-        own = own * tl.load(statistics + 3 * channels + c, mask=known, other=0.0)[None, :]
+        own = own * tl.load(statistics + 2 * channels + c, mask=known, other=0.0)[None, :]
         constant = tl.load(terms + 2 * channels + c, mask=known, other=0.0)
         by_distance = tl.load(terms + 3 * channels + c, mask=known, other=0.0)
     for k in tl.static_range(4):
@@ -187,10 +185,13 @@ def pool_backward(
 
 @triton.jit
 def each(
-    y, gamma, beta, z, where, mean_out, var_out, n, out_h, out_w, channels, eps, slope,
-    block_n: tl.constexpr, block_c: tl.constexpr,
+    y, gamma, beta, z, where, mean_out, var_out, running_mean, running_var, batches, momentum, unbiased,
+    n, out_h, out_w, channels, eps, slope, block_n: tl.constexpr, block_c: tl.constexpr,
 ):  # fmt: skip
-    """Norm of single activations, pooling and activation of one window of all faces; parameters lie as (H, W, C)."""
+    """Norm of single activations, pooling and activation of one window of all faces; parameters lie as (H, W, C).
+
+    Moves the running statistics.
+    """
     window = tl.program_id(0)
     c = tl.program_id(1) * block_c + tl.arange(0, block_c)
     face = tl.arange(0, block_n).to(tl.int64)
@@ -213,9 +214,12 @@ def each(
         place = tl.where(better, k, place)
         tl.store(mean_out + at, mean, mask=known)
         tl.store(var_out + at, var, mask=known)
+        _track(mean, var, running_mean, running_var, at, known, momentum, unbiased)
     quarter = (face[:, None] * (out_h * out_w) + window) * channels + c[None, :]
     tl.store(z + quarter, tl.where(best < 0, best * slope, best), mask=inside)
     tl.store(where + quarter, place, mask=inside)
+    if (window == 0) & (tl.program_id(1) == 0):
+        tl.store(batches, tl.load(batches) + 1)
 
 
 @triton.jit

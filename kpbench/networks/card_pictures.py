@@ -12,7 +12,9 @@ import triton.language as tl
 from torch import Tensor, nn
 
 from kpbench.faces.faces import SIZE
+from kpbench.networks.card_kernels import _track
 from kpbench.networks.card_sums import PARTS, added
+from kpbench.networks.maps import tracking
 
 WINDOWS, CHANNELS = 32, 16
 """Windows and channels of a tile."""
@@ -26,11 +28,9 @@ def conv_norm_pool_act(x: Tensor, conv: nn.Conv2d, norm: nn.Module, slope: float
 
     (N, 1, S, S) -> (N, C, S // 2, S // 2). Running statistics move as the norm's own module would move them.
     """
-    given: tuple[Any, ...] = (None,) * 5 + (0.0, 0.0)
-    if isinstance(norm, nn.BatchNorm2d):
-        buffers = norm.running_mean, norm.running_var, norm.num_batches_tracked
-        given = norm.weight, norm.bias, *buffers, norm.eps, norm.momentum
-    return cast(Tensor, _Pictures.apply(x, conv.weight, conv.bias, slope, *given))  # type: ignore[no-untyped-call]
+    own = norm if isinstance(norm, nn.BatchNorm2d) else None
+    scale, shift = (None, None) if own is None else (own.weight, own.bias)
+    return cast(Tensor, _Pictures.apply(x, conv.weight, conv.bias, scale, shift, own, slope))  # type: ignore[no-untyped-call]
 
 
 class _Pictures(torch.autograd.Function):
@@ -40,27 +40,22 @@ class _Pictures(torch.autograd.Function):
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None,
-        slope: float,
         gamma: Tensor | None,
         beta: Tensor | None,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        batches: Tensor | None,
-        eps: float,
-        momentum: float,
+        norm: nn.BatchNorm2d | None,
+        slope: float,
     ) -> Tensor:
-        n, c, normed = len(x), len(weight), gamma is not None
+        n, c = len(x), len(weight)
         x, own = x.detach().contiguous(), weight.detach().contiguous()
         folded, moments, statistics = x.new_empty(16, c), x.new_empty(0), x.new_empty(0)
         known: tuple[Tensor, ...] = tuple(own if one is None else one for one in (bias, gamma, beta))
-        if normed:
+        if norm is not None:
             tiles = triton.cdiv(x.numel(), PLACES)
             parts = x.new_empty(min(2 * PARTS, tiles), 16, 16)
             rounds = triton.cdiv(tiles, len(parts))
             sum_moments[(len(parts),)](x, parts, x.numel(), rounds=rounds, size=SIZE, block_p=PLACES)
             moments, statistics = added(parts, torch.float64), x.new_empty(2, c)
-            count, found = x.numel(), (statistics, folded, running_mean, running_var, batches)
-            given = moments, own, *known, *found, count, c, eps, momentum, count / (count - 1)
+            given = moments, own, *known, statistics, folded, *tracking(norm, x.numel()), x.numel(), c, norm.eps
             fold[(triton.cdiv(c, CHANNELS),)](*given, biased=bias is not None, block_c=CHANNELS)
         on = torch.is_autocast_enabled("cuda")
         dtype = torch.get_autocast_dtype("cuda") if on else torch.float32
@@ -70,10 +65,16 @@ class _Pictures(torch.autograd.Function):
             for kind in (dtype, torch.uint8)
         )
         grid = triton.cdiv(z.numel() // c, WINDOWS), triton.cdiv(c, CHANNELS)
-        kinds = {"norm": normed, "biased": bias is not None, "size": SIZE, "block_p": WINDOWS, "block_c": CHANNELS}
+        kinds = {
+            "norm": norm is not None,
+            "biased": bias is not None,
+            "size": SIZE,
+            "block_p": WINDOWS,
+            "block_c": CHANNELS,
+        }
         forward[grid](x, folded, own, known[0], z, where, z.numel() // c, c, slope, **kinds)
         ctx.save_for_backward(x, own, known[1], z, where, moments, statistics)
-        ctx.slope, ctx.normed, ctx.biased = slope, normed, bias is not None
+        ctx.slope, ctx.normed, ctx.biased = slope, norm is not None, bias is not None
         return z
 
     @staticmethod
@@ -89,9 +90,9 @@ class _Pictures(torch.autograd.Function):
         given = added(parts, torch.float64), weight, gamma, moments, statistics, d_weight, d_shift, d_gamma
         spread[(blocks,)](*given, x.numel(), c, norm=ctx.normed, block_c=CHANNELS)
         if not ctx.normed:
-            return None, d_weight, d_shift if ctx.biased else None, *[None] * 8
+            return None, d_weight, d_shift if ctx.biased else None, *[None] * 4
         d_bias = torch.zeros_like(d_shift) if ctx.biased else None  # a norm takes every shift away
-        return None, d_weight, d_bias, None, d_gamma, d_shift, *[None] * 5
+        return None, d_weight, d_bias, d_gamma, d_shift, None, None
 
 
 @triton.jit
@@ -121,8 +122,8 @@ def _weights(weights, c, known):
 
 @triton.jit
 def fold(
-    moments, weights, bias, gamma, beta, statistics, folded, running_mean, running_var, batches,
-    count, channels, eps, momentum, unbiased, biased: tl.constexpr, block_c: tl.constexpr,
+    moments, weights, bias, gamma, beta, statistics, folded, running_mean, running_var, batches, momentum, unbiased,
+    count, channels, eps, biased: tl.constexpr, block_c: tl.constexpr,
 ):  # fmt: skip
     """The norm in the weights: folded, (16, C), nine weights and the shift. Also what `spread` needs, and tracking.
 
@@ -149,10 +150,7 @@ def fold(
     tl.store(folded + t[None, :] * channels + c[:, None], found, mask=known[:, None])
     if biased:
         mean += tl.load(bias + c, mask=known, other=0.0)
-    kept = tl.load(running_mean + c, mask=known, other=0.0)
-    tl.store(running_mean + c, kept + momentum * (mean - kept), mask=known)
-    kept = tl.load(running_var + c, mask=known, other=0.0)
-    tl.store(running_var + c, kept + momentum * (var * unbiased - kept), mask=known)
+    _track(mean.to(tl.float32), var.to(tl.float32), running_mean, running_var, c, known, momentum, unbiased)
 
 
 @triton.jit

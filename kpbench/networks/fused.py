@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kpbench.networks import pictures
 from kpbench.networks.layers import PerActivationBatchNorm
-from kpbench.networks.maps import LONGEST, array, flat
+from kpbench.networks.maps import LONGEST, Norm, array, flat, tracking
 
 COMPILERS = {"cpu": "numba", "cuda": "triton"}
 
@@ -95,19 +95,13 @@ def norm_pool_act(y: Tensor, norm: nn.Module, slope: float) -> Tensor:
         ValueError: fewer than two values to take statistics over, as torch's batch norm does.
     """
     y = y.contiguous(memory_format=torch.channels_last)
-    pool_act, spatial_step, each_step, track = _steps(y.device.type)
+    pool_act, spatial_step, each_step = _steps(y.device.type)
     if isinstance(norm, nn.Identity):
         return cast(Tensor, pool_act.apply(y, slope))
     spatial = isinstance(norm, nn.BatchNorm2d)
     own = norm if spatial else cast(PerActivationBatchNorm, norm).norm
-    assert isinstance(own, nn.BatchNorm1d | nn.BatchNorm2d)
-    count = y.numel() // y.shape[1] if spatial else len(y)
-    if count < 2:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {tuple(y.shape)}")
     step = spatial_step if spatial else each_step
-    z, mean, var = step.apply(y, own.weight, own.bias, own.eps, slope)
-    track(mean, var, *_buffers(own), own.momentum or 0.0, count / (count - 1))
-    return cast(Tensor, z)
+    return cast(Tensor, step.apply(y, own.weight, own.bias, own, slope))
 
 
 def _of_pictures(x: Tensor, conv: nn.Module, norm: nn.Module, slope: float) -> Tensor:
@@ -118,36 +112,22 @@ def _of_pictures(x: Tensor, conv: nn.Module, norm: nn.Module, slope: float) -> T
     if not isinstance(norm, nn.BatchNorm2d):
         return pictures.conv_pool_act(x, conv, slope)
     z, mean, var = pictures.conv_norm_pool_act(x, conv, norm, slope)
-    _track(mean, var, *_buffers(norm), norm.momentum or 0.0, x.numel() / (x.numel() - 1))
+    _track(norm, mean, var, x.numel())
     return z
 
 
-def _buffers(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor, Tensor]:
-    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
-    return norm.running_mean, norm.running_var, norm.num_batches_tracked
-
-
-def _steps(kind: str) -> tuple[Any, Any, Any, Any]:
-    """The passes of a kind of device: autograd steps without a norm, with a spatial one, with one of single
-    activations, and what moves running statistics.
-    """
+def _steps(kind: str) -> tuple[Any, Any, Any]:
+    """The autograd steps of a kind of device: without a norm, with a spatial one, with one of single activations."""
     if kind == "cuda":
-        steps: tuple[Any, Any, Any, Any] = _card().steps()
+        steps: tuple[Any, Any, Any] = _card().steps()
         return steps
-    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct, _track
+    return _PoolAct, _SpatialNormPoolAct, _EachNormPoolAct
 
 
 @torch.no_grad()
-def _track(
-    mean: Tensor,
-    var: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    batches: Tensor,
-    momentum: float,
-    unbiased: float,
-) -> None:
-    """Moves running statistics towards those of a batch, its variance times `unbiased`."""
+def _track(norm: Norm, mean: Tensor, var: Tensor, count: int) -> None:
+    """Moves running statistics towards those of a batch, taken over `count` values."""
+    running_mean, running_var, batches, momentum, unbiased = tracking(norm, count)
     running_mean.lerp_(mean, momentum)
     running_var.lerp_(var * unbiased, momentum)
     batches.add_(1)
@@ -207,8 +187,9 @@ class _SpatialNormPoolAct(torch.autograd.Function):
     """Spatial batch norm, pooling and activation."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, eps: float, slope: float) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, norm: Norm, slope: float) -> Tensor:
         n, h, w, c = _size(y)
+        tracking(norm, n * h * w)  # before any work, whether there is a variance
         pooled, z, where = _windows(y), _windows(y), _windows(y, torch.uint8)
         # A pixel stands in for the mean, so that the sum of squares keeps its digits.
         pivot = y[0, :, h // 2, w // 2].float()
@@ -218,17 +199,17 @@ class _SpatialNormPoolAct(torch.autograd.Function):
         kernels.pool_and_sum(flat(y), n, h, w, c, *map(array, (sign, pivot)), *map(flat, (pooled, where)), array(sums))
         first, second = sums / (n * h * w)
         mean, var = (pivot + first).float(), (second - first.square()).clamp_(min=0.0).float()
-        inverse = (var + eps).rsqrt()
+        inverse = (var + norm.eps).rsqrt()
         scale = gamma.detach() * inverse
         shift = beta.detach() - mean * scale
         kernels.affine_act(flat(pooled), c, array(scale), array(shift), slope, flat(z), (w // 2) * c)
+        _track(norm, mean, var, n * h * w)
         ctx.save_for_backward(y, gamma, mean, inverse, pooled, z, where)
         ctx.slope = slope
-        ctx.mark_non_differentiable(mean, var)
-        return z, mean, var
+        return z
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         y, gamma, mean, inverse, pooled, z, where = ctx.saved_tensors
         n, h, w, c = _size(y)
         own, taken, places = _maps(gradient, z, where)
@@ -248,17 +229,18 @@ class _EachNormPoolAct(torch.autograd.Function):
     """Per-activation batch norm, pooling and activation; parameters are flat in (H, W, C) order."""
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, eps: float, slope: float) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, y: Tensor, gamma: Tensor, beta: Tensor, norm: Norm, slope: float) -> Tensor:
+        tracking(norm, len(y))
         z, where, mean, var = _windows(y), _windows(y, torch.uint8), torch.empty_like(gamma), torch.empty_like(gamma)
         given, found = map(array, (gamma, beta)), (*map(array, (mean, var)), *map(flat, (z, where)))
-        _kernels().each_norm_pool_act(flat(y), *_size(y), *given, eps, slope, *found)
+        _kernels().each_norm_pool_act(flat(y), *_size(y), *given, norm.eps, slope, *found)
+        _track(norm, mean, var, len(y))
         ctx.save_for_backward(y, gamma, mean, var, z, where)
-        ctx.eps, ctx.slope = eps, slope
-        ctx.mark_non_differentiable(mean, var)
-        return z, mean, var
+        ctx.eps, ctx.slope = norm.eps, slope
+        return z
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         y, gamma, mean, var, z, where = ctx.saved_tensors
         out, d_gamma, d_beta = torch.empty_like(y), torch.empty_like(gamma), torch.empty_like(gamma)
         given, found = map(array, (gamma, mean, var)), map(array, (d_gamma, d_beta))

@@ -60,7 +60,6 @@ for kind in ("*fp32", "*bf16"):
     compiled(card_sums.add, {"block_r": 256, "block_c": 16}, out=kind)
 compiled(card_pictures.sum_moments, {"rounds": 3, "size": 96, "block_p": 64})
 compiled(card_kernels.terms, SUMS)
-compiled(card_kernels.track, {"block": 256})
 compiled(card_adamw.move, {"block": 1024})
 compiled(card_moves.sample, {"size": 96, "block": 1024}, images="*u8")
 compiled(card_moves.light, {"tiles": 9, "size": 96, "block": 1024, "most": 16})
