@@ -20,6 +20,10 @@ BESIDE: Mapping[Role, str] = {"control": "A/A", "matched": "size-matched"}
 """Runs of an ablation beside those of its cells."""
 
 
+FEW = 4
+"""Seeds of a job that are named one by one."""
+
+
 class View:
     """Shows events and reading progress; a context manager that leaves the terminal as it was."""
 
@@ -40,7 +44,7 @@ class View:
             disable=not self._live,
         )
         self._stage: TaskID | None = None
-        self._title, self._jobs_done, self._jobs_of = "", 0, 0
+        self._title, self._jobs_done, self._jobs_of, self._runs = "", 0, 0, False
         self._reading: TaskID | None = None
         self._running: dict[int, TaskID] = {}
         self._epochs: dict[int, int] = {}
@@ -79,7 +83,7 @@ class View:
                 task = self._progress.add_task(f"  {self._label(job)}", total=job.epochs, count=f"0/{job.epochs}")
                 self._running[job.number] = task
             case Advanced(job, epoch, score):
-                self._epochs[job.number] = epoch
+                self._epochs[job.number] = epoch * self._counts(job)
                 self._progress.update(
                     self._running[job.number],
                     completed=epoch,
@@ -95,7 +99,7 @@ class View:
             self._progress.remove_task(self._stage)
         self._title, self._best = stage.title, stage.best
         self._names, self._parameters = stage.names, stage.parameters
-        self._jobs_done, self._jobs_of = stage.done, stage.jobs
+        self._jobs_done, self._jobs_of, self._runs = stage.done, stage.jobs, stage.runs
         count = f"{stage.done}/{stage.jobs}" if stage.jobs else ""
         self._stage = self._progress.add_task(stage.title, total=None, count=count)
         if not self._live:
@@ -120,7 +124,7 @@ class View:
         if task is not None:
             self._progress.remove_task(task)
         self._epochs.pop(event.job.number, None)
-        self._jobs_done += 1
+        self._jobs_done += self._counts(event.job)
         if event.score is not None and event.state == "complete":
             self._best = max(event.score, self._best or event.score)
         self._show(event.job.epochs)
@@ -134,8 +138,12 @@ class View:
             typer.echo(f"failed: {why}", err=True)
         self._console.print(f"{place} {event.state:8} {score:>6}  {self._label(event.job)}{detail}", markup=False)
 
+    def _counts(self, job: Job) -> int:
+        return len(job.seeds) if self._runs else 1
+
     def _label(self, job: Job) -> str:
         """A job in a few words: its seeds, what it is beside the plan, and what tells its cell from others."""
-        seeds = f"seed {job.seeds[0]}" if len(job.seeds) == 1 else f"seeds {', '.join(map(str, job.seeds))}"
+        some = f"seeds {', '.join(map(str, job.seeds))}" if len(job.seeds) <= FEW else f"{len(job.seeds)} seeds"
+        seeds = f"seed {job.seeds[0]}" if len(job.seeds) == 1 else some
         cell = cell_text(varied(job.params, self._names, self._parameters))
         return "  ".join(filter(None, (seeds, BESIDE.get(job.role), cell)))

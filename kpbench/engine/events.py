@@ -15,6 +15,7 @@ class Stage:
     Attributes:
         names: the parameters that tell its cells apart, by dotted name.
         parameters: of the space, whose conditions say which of them have a part in a cell.
+        runs: jobs are counted by their seeds, for several may be trained together.
     """
 
     title: str
@@ -23,6 +24,7 @@ class Stage:
     best: float | None = None
     names: tuple[str, ...] = ()
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    runs: bool = False
 
 
 @dataclass(frozen=True)

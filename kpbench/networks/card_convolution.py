@@ -98,7 +98,8 @@ def _of_grey_pictures(x: Tensor, weight: Tensor, gradient: Tensor, *, biased: bo
     grid = min(PARTS, tiles), triton.cdiv(c, block_c)
     parts = torch.empty(grid[0], c, block_t, device=x.device)
     kinds = {"rounds": triton.cdiv(tiles, len(parts)), "kernel": weight.shape[-1], "block_p": PLACES}
-    backward[grid](x, gradient, parts, places, x.shape[3], c, **kinds, block_t=block_t, block_c=block_c)
+    # One stage: single pixels read ahead through shared memory cost more than they save.
+    backward[grid](x, gradient, parts, places, x.shape[3], c, **kinds, block_t=block_t, block_c=block_c, num_stages=1)
     total = added(parts, weight.dtype)
     return total[:, :taps].reshape(weight.shape), total[:, taps] if biased else None
 

@@ -117,8 +117,10 @@ def ablate(prepared: Ablate, notify: Notify, say: Say, cluster: Cluster | None =
                     notify(Notice(f"{plural(taken, 'run')} taken from {place}" + (f": {why}" if why else "")))
             runs = scored_runs(study, task, design, wanted, splits, measures, request.command, notify, pool)
             if runs.jobs:
-                title, done = "training cells and seeds in random order", len(wanted) - len(runs.jobs)
-                notify(Stage(title, len(wanted), done, None, tuple(design.factors), task.space.parameters))
+                title = "training cells and seeds in random order"
+                done = len(wanted) - sum(len(job.seeds) for job in runs.jobs)
+                names = tuple(design.factors)
+                notify(Stage(title, len(wanted), done, None, names, task.space.parameters, runs=True))
                 if ended(runs):
                     return study.folder
         if request.confirm:

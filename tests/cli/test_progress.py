@@ -71,3 +71,15 @@ def test_in_a_pipe_each_run_has_its_place_its_seed_and_named_values(monkeypatch)
         "12/12 failed           seed 5  A/A  norm=spatial_batch dropout=none lr=0.00445: "
         "the loss is not finite in epoch 1",
     ]
+
+
+def test_of_an_ablation_a_job_counts_as_many_runs_as_it_has_seeds(monkeypatch):
+    seen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", seen)
+    with View(quiet=False) as view:
+        view.notify(Stage("training", 24, 8, None, (), SPACE, runs=True))
+        view.notify(Ended(job("ablation", tuple(range(8))), "complete", 160.0))
+        view.notify(Ended(job("ablation", (8,)), "complete", 161.0))
+    assert [line.split("  ")[0] for line in seen.getvalue().splitlines()] == [
+        "training: 16 of 24 to train", "16/24 complete", "17/24 complete"]  # fmt: skip
+    assert "8 seeds" in seen.getvalue()
