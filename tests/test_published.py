@@ -402,3 +402,40 @@ def test_the_verification_of_the_heads_is_that_of_the_rows():
     assert (
         f"heads: best cell, all cells | {transfer['best']['score']:.1f}, {transfer['cells']['score']:.1f} |" in FINDINGS
     )
+
+
+def test_what_200_epochs_on_a_card_say_is_that_of_the_rows():
+    study, text = analyse(ROOT / "reports" / "norm-dropout-200"), " ".join(FINDINGS.split())
+    norms, dropouts = ("none", "batch", "spatial_batch"), ("none", "standard", "spatial")
+    assert (len(study.rows), study.missing, study.images, study.confirmed) == (144, 16, 309_200, ())
+    cells = zip(study.table.cells, study.table.mse, strict=True)
+    means = {cell: score(mse) if np.isfinite(mse).all() else "not run" for cell, mse in cells}
+    assert all(said(norm, *(means[norm, one] for one in dropouts)) for norm in norms)
+    # The median training score of augmented faces in the last epoch, and where each run's best epoch was.
+    last, best = dict[tuple[str, str], list[float]](), []
+    for row in study.rows:
+        cell = str(row.params["network.norm"]), str(row.params["network.dropout"])
+        last.setdefault(cell, []).append(row.curve[-1].train_mse)
+        best.append(1 + int(np.argmin([epoch.val_mse for epoch in row.curve])))
+    trained = {cell: f"{score_from_mse(float(np.median(mse))):,.0f}" for cell, mse in last.items()}
+    plain, dropped = ([trained[norm, one] for norm in ("none", "spatial_batch")] for one in ("none", "standard"))
+    assert (
+        f"is {plain[0]} (no norm) and {plain[1]} (spatial batch norm), with dropout per unit {' and '.join(dropped)}"
+        in text
+    )
+    assert f"is the {np.mean(best):.0f}th of 200 on average" in text
+    found = {}
+    for one in [contrast for simple in study.simple for contrast in simple.effects if contrast.ci is not None]:
+        levels = one.planned.level, one.planned.baseline, *one.planned.at.values()
+        found[levels] = f"{one.ratio:.3f}, {one.ci.low:.3f} to {one.ci.high:.3f}, {one.verdict.word}"
+    for levels, before in {
+        ("standard", "none", "none"): "without a norm", ("standard", "none", "spatial_batch"): "spatial batch norm",
+        ("spatial", "none", "spatial_batch"): "per map", ("spatial_batch", "none", "none"): "over no norm",
+    }.items():  # fmt: skip
+        assert f"{before} {found[levels]}" in text, found[levels]
+    planned = {name_of(one): one for one in study.contrasts}
+    assert planned["dropout standard against none"].word == "undecided"
+    over = planned["norm spatial_batch against batch"]
+    assert f"planned, {', '.join(estimate(over))}, {over.word}" in text
+    unsafe = sorted(row.val_score for row in study.rows if row.params["network.norm"] == "batch")
+    assert f"one at {unsafe[1]:.1f}" in text and unsafe[0] < 75 and unsafe[2] > 300

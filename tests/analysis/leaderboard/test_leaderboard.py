@@ -261,5 +261,5 @@ def test_the_published_reports_give_one_table():
     assert [line.name for line in table.lines[-3:]] == ["ridge on pixels", "pass mark", "mean face"]
     assert status_of(REPORTS / "keypoint").best.score == pytest.approx(best["test_mean"])  # and so `ls studies`
     assert len(found.verifications) == 4
-    assert (found.unscored, found.damaged) == (("heads-60",), ())  # its sealed test was not opened
+    assert (found.unscored, found.damaged) == (("heads-60", "norm-dropout-200"), ())  # sealed test not opened
     json.dumps(as_json(found), allow_nan=False)
