@@ -40,7 +40,7 @@ def named_levels(words: list[str], factors: list[str]) -> dict[str, tuple[str, .
     found: dict[str, tuple[str, ...]] = {}
     for word in words:
         name, equals, values = word.rpartition("=")
-        if not equals and len(factors) != 1:
+        if not equals and (len(factors) != 1 or factors == ["all"]):
             raise UsageError(f"'{word}' does not say whose level it is; write FACTOR={word}")
         levels = tuple(value for value in values.split(",") if value)
         if not levels:

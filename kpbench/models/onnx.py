@@ -92,6 +92,8 @@ def read_onnx(path: Path) -> tuple[nn.Module, str, int]:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # protobuf's own kinds
         raise UsageError(f"{path}: no ONNX, or torn: {first_line(error)}") from error
+    if not model.graph.node:
+        raise UsageError(f"{path}: no ONNX, or torn: it has no layer")
     values = 0
     for tensor in _tensors(model.graph):
         if tensor.data_location == tensor.EXTERNAL:

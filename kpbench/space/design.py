@@ -130,7 +130,13 @@ def factorial(factors: Mapping[str, Sequence[Scalar]], *, crossed: bool) -> tupl
 
 
 def blocks_of(seed: int, n: int, *, control: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Run seeds of `n` blocks and of the A/A cohort, which is empty without `control`."""
+    """Run seeds of `n` blocks and of the A/A cohort, which is empty without `control`.
+
+    Raises:
+        UsageError: more blocks than there are run seeds before those of the A/A cohort.
+    """
+    if n > (most := CONTROL_BLOCKS - FIRST_BLOCK):
+        raise UsageError(f"an ablation has at most {most:,} seeds, got {n:,}")
     blocks = tuple(block_seed(seed, FIRST_BLOCK + block) for block in range(n))
     return blocks, tuple(block_seed(seed, CONTROL_BLOCKS + block) for block in range(n)) if control else ()
 

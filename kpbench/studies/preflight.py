@@ -253,7 +253,9 @@ def check_name(name: str | None) -> None:
     """
     if name is None:
         return
-    plain = name.isprintable() and name.strip() == name and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
+    if (length := len(name.encode("utf-8", "replace"))) > LONGEST_NAME:
+        raise UsageError(f"--name must have {LONGEST_NAME} bytes or fewer, got {length}: {name[:20]!r} and so on")
+    plain = name.isprintable() and name.strip() == name
     if not name or not plain or name in (".", "..") or any(mark in name for mark in "/\\"):
         raise UsageError(f"--name must be a plain folder name, got {name!r}; --out says where")
     if name.startswith("-"):

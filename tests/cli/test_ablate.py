@@ -103,6 +103,8 @@ def test_words_of_levels():
     }  # fmt: skip
     with pytest.raises(UsageError, match="names no level"):
         named_levels(["norm="], ["norm"])
+    with pytest.raises(UsageError, match="write FACTOR=none"):
+        named_levels(["none"], ["all"])
 
 
 def test_shares():

@@ -61,6 +61,10 @@ def test_the_cohorts_share_no_seed():
     assert len(set(blocks) | set(control)) == 64
     assert blocks[:2] == (21000, 21001)
     assert blocks_of(0, 3, control=False) == ((1000, 1001, 1002), ())
+    blocks, control = blocks_of(0, 4000, control=True)
+    assert len({*blocks, *control}) == 8000 and max(control) < blocks_of(1, 1, control=False)[0][0]
+    with pytest.raises(UsageError, match="at most 4,000 seeds, got 4,001"):
+        blocks_of(0, 4001, control=True)
 
 
 def test_a_cell_is_the_baseline_with_its_levels():
