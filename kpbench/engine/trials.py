@@ -121,7 +121,7 @@ class Trials:
 
     def left(self) -> int:
         """How many trials are still to come."""
-        return max(0, self.total() - len(self.journal.history()))
+        return max(0, self.total() - len(self.journal))
 
     def finish(self) -> None:
         """Nothing: a trial is told whole."""
@@ -130,16 +130,18 @@ class Trials:
         """The next cell that was never trained, or None once the study has its trials or the space is used up."""
         if not self.left():
             return None
+        shown = self.journal.shown(self.sampler.memory)
         with threads():  # a sampler may think in torch
             params = next(iter(self.journal.interrupted()), None) or propose(
                 self.space,
-                self.journal.shown(),
+                shown,
                 self.journal.seen(),
                 sampler=self.sampler,
                 seed=self.seed,
                 enumerated=self.size is not None and self.size <= self.n_trials,
                 legal=self.legal,
                 warm=self.warm,
+                left_out=len(self.journal) - len(shown),
             )
         if params is None:
             return None

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from kpbench.cell import Params
 from kpbench.sampling.evolution import child
 from kpbench.sampling.journal import varying
+from kpbench.sampling.order import Memory
 from kpbench.sampling.points import Point, drawn, filled, settled, share, worth
 from kpbench.space.space import Choice, Parameter, SearchSpace
 
@@ -39,6 +40,9 @@ LENGTH = 0.3
 
 BEST, KEPT = 34, 100
 """Trials that are modelled: the best of a long history and the newest, as many each time, so that no ask costs more."""
+
+MODELLED = Memory(BEST, KEPT)
+"""What it looks at."""
 
 DRAWN, PARENTS, CHILDREN = 200, 5, 20
 """Points drawn at random for one trial, and best known ones that are changed, each so many times."""

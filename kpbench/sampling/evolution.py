@@ -6,6 +6,7 @@ from random import Random
 from optuna.trial import FrozenTrial
 
 from kpbench.cell import Scalar
+from kpbench.sampling.order import Memory
 from kpbench.sampling.points import Point, at, drawn, known_points, settled, share
 from kpbench.space.space import Choice, Parameter, SearchSpace
 
@@ -14,6 +15,9 @@ POPULATION, TOURNAMENT = 10, 5
 
 A tenth of the paper's: a search here has tens of trials, not thousands.
 """
+
+ALIVE = Memory(best=0, newest=POPULATION)
+"""What it looks at."""
 
 STEP = 0.2
 """Standard deviation of a mutation of a range, as a share of the range."""

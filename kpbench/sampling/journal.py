@@ -16,6 +16,7 @@ from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
 
 from kpbench.cell import Scalar, cell_id
 from kpbench.errors import UsageError
+from kpbench.sampling.order import Memory, Order
 from kpbench.task.objectives import OBJECTIVES, SCORE, gains
 
 INTERRUPTED = "interrupted"
@@ -70,18 +71,30 @@ class Journal:
         self._cells: dict[int, str] = {}
         self._known: dict[int, Mapping[str, float]] = {}
         self._scores: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        self._recount()
         for trial in self.history():
             if trial.state is not TrialState.FAIL:
                 for epoch, score in trial.intermediate_values.items():
                     self._scores[epoch][trial.number] = score
 
+    def __len__(self) -> int:
+        """How many trials count."""
+        return len(self._counted)
+
     def history(self) -> list[FrozenTrial]:
         """Every trial that counts: running, complete, pruned, failed; not those lost with their driver."""
         return list(self._counted.values())
 
-    def shown(self) -> list[FrozenTrial]:
-        """The history as samplers see it: with several objectives each value as a gain, the better the larger."""
-        return self.history() if len(self.objectives) == 1 else [self._as_gains(trial) for trial in self.history()]
+    def shown(self, memory: Memory | None = None) -> list[FrozenTrial]:
+        """The history as samplers see it: with several objectives each value as a gain, the better the larger.
+
+        Args:
+            memory: what of it has to be there; with several objectives all of it, for every trial has a part in the
+                standing of the others.
+        """
+        if len(self.objectives) > 1:
+            return [self._as_gains(trial) for trial in self.history()]
+        return [self._counted[number] for number in self._order.kept(memory)] if memory else self.history()
 
     def _as_gains(self, trial: FrozenTrial) -> FrozenTrial:
         if trial.state is not TrialState.COMPLETE:
@@ -92,7 +105,7 @@ class Journal:
 
     def seen(self) -> Set[str]:
         """The identities of the varying parameters of every trial that counts."""
-        return set(map(self._cell, self._counted))
+        return self._seen
 
     def start(self, suggested: FixedTrial, known: Mapping[str, float] | None = None) -> int:
         """A new running trial with these suggestions, in one line of the journal; returns its number.
@@ -106,9 +119,10 @@ class Journal:
             distributions=suggested.distributions,
             user_attrs={KNOWN: dict(known)} if known else {},
         )
-        self._study.add_trial(trial)
-        started = self._study.get_trials(deepcopy=False)[-1]
+        started = self._storage.get_trial(self._storage.create_new_trial(self._study._study_id, trial))
         self._counted[started.number] = started
+        self._order.put(started)
+        self._seen.add(self._cell(started.number))
         self.adopt(started)
         return started.number
 
@@ -140,12 +154,13 @@ class Journal:
         """A running trial ended: COMPLETE with the value of each objective, PRUNED by the scheduler or FAIL."""
         self._study.tell(self._live.pop(number), values, state=state)
         self._counted[number] = self._stored(number)
+        self._order.put(self._counted[number])
         if state is TrialState.FAIL:
             self._forget(number)
 
     def running(self) -> list[FrozenTrial]:
         """Trials that were started and never told."""
-        return [t for t in self.history() if t.state is TrialState.RUNNING]
+        return [self._counted[number] for number in self._order.running]
 
     def adopt(self, trial: FrozenTrial) -> None:
         """Takes up a running trial of an earlier driver, so that it can be told."""
@@ -172,6 +187,7 @@ class Journal:
         live.set_user_attr(INTERRUPTED, how)
         self._study.tell(live, state=TrialState.FAIL)
         self._set_aside(trial.number)
+        self._recount()
 
     def void(self, numbers: Sequence[int]) -> None:
         """Trials that ended and whose rows were lost: they count no more, and their cells come again."""
@@ -179,12 +195,12 @@ class Journal:
         self._study.set_user_attr(ROWLESS, sorted(self._rowless))
         for number in numbers:
             self._set_aside(number)
+        self._recount()
 
     def interrupted(self) -> list[dict[str, Scalar]]:
         """Varying parameters of cells that were interrupted and not tried again since, oldest first."""
         cut = {self._cell(number): self._void[number] for number in sorted(self._void, reverse=True)}
-        seen = self.seen() if cut else set()
-        return [varying(trial) for cell, trial in reversed(cut.items()) if cell not in seen]
+        return [varying(trial) for cell, trial in reversed(cut.items()) if cell not in self._seen]
 
     def _stored(self, number: int) -> FrozenTrial:
         """A trial as the storage has it now."""
@@ -200,6 +216,11 @@ class Journal:
         self._void[number] = self._stored(number)
         del self._counted[number]
         self._forget(number)
+
+    def _recount(self) -> None:
+        """Order and cells of the trials that count, from all of them; otherwise they go with each start and end."""
+        self._order = Order(self._counted.values())
+        self._seen = set(map(self._cell, self._counted))
 
     def _forget(self, number: int) -> None:
         for scores in self._scores.values():

@@ -12,6 +12,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from kpbench.sampling.journal import varying
+from kpbench.sampling.order import Memory
 from kpbench.sampling.points import Point, distributions, filled, worth
 from kpbench.space.space import SearchSpace
 
@@ -20,6 +21,9 @@ BEST, REMEMBERED = 25, 300
 
 TPE weighs the others the less the older they are. Its cost grows with what it is shown, an ask's does not.
 """
+
+SHOWN = Memory(BEST, REMEMBERED)
+"""What `remembered` looks at."""
 
 STARTUP = 10
 """Trials before a model is made of what was told; as many depart from a space's prior."""

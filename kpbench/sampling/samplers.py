@@ -10,10 +10,11 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from kpbench.cell import Params, Scalar, cell_id
-from kpbench.sampling.additive import CANDIDATES, additive
+from kpbench.sampling.additive import CANDIDATES, MODELLED, additive
 from kpbench.sampling.cma_es import cma_es
-from kpbench.sampling.evolution import evolution
-from kpbench.sampling.optuna_study import STARTUP, gp, nsga2, tpe
+from kpbench.sampling.evolution import ALIVE, evolution
+from kpbench.sampling.optuna_study import SHOWN, STARTUP, gp, nsga2, tpe
+from kpbench.sampling.order import Memory
 from kpbench.sampling.points import Point, drawn, settled
 from kpbench.seeds import derive
 from kpbench.space.space import SearchSpace
@@ -33,11 +34,13 @@ class Sampler:
         title: what it is, for a person.
         ask: how it is asked; None for plain enumeration.
         patience: how many points of a finite space it gives for one trial before any cell not yet tried is taken.
+        memory: what it looks at of a history with one objective, which may hold just that; None for all of it.
     """
 
     title: str
     ask: Ask | None
     patience: int = RESAMPLES
+    memory: Memory | None = None
 
     @property
     def learns(self) -> bool:
@@ -56,13 +59,20 @@ SAMPLERS: Mapping[str, Sampler] = {
     "grid": Sampler("every cell of a finite space once, in a seeded order", None),
     "random": Sampler("cells drawn at random, none twice", at_random),
     "additive": Sampler(
-        "main effects and interactions of two (Gaussian process), expected improvement", additive, patience=CANDIDATES
+        "main effects and interactions of two (Gaussian process), expected improvement",
+        additive,
+        patience=CANDIDATES,
+        memory=MODELLED,
     ),
-    "tpe": Sampler("tree-structured Parzen estimator (Optuna), no cell twice", tpe),
-    "gp": Sampler("Gaussian process with expected improvement (Optuna), for few and dear trials", gp, patience=3),
+    "tpe": Sampler("tree-structured Parzen estimator (Optuna), no cell twice", tpe, memory=SHOWN),
+    "gp": Sampler(
+        "Gaussian process with expected improvement (Optuna), for few and dear trials", gp, patience=3, memory=SHOWN
+    ),
     "cma_es": Sampler("CMA-ES, for spaces of ranges; lists are steps in their order", cma_es),
     "nsga2": Sampler("NSGA-II (Optuna), a genetic algorithm", nsga2),
-    "evolution": Sampler("regularised evolution: the best of a few young cells, one parameter changed", evolution),
+    "evolution": Sampler(
+        "regularised evolution: the best of a few young cells, one parameter changed", evolution, memory=ALIVE
+    ),
 }
 
 DEFAULT = "additive"
@@ -78,6 +88,7 @@ def propose(
     enumerated: bool,
     legal: Callable[[Params], bool],
     warm: Sequence[FrozenTrial] = (),
+    left_out: int = 0,
 ) -> dict[str, Scalar] | None:
     """The varying parameters of the next cell, one that is not in `history`; None when none is left.
 
@@ -85,23 +96,24 @@ def propose(
     never stopped. What a sampler suggests twice, or against the rules, never enters the journal.
 
     Args:
-        history: finished and running trials, the interrupted ones left out.
+        history: finished and running trials, the interrupted ones left out; all, or those in the sampler's memory.
         seen: identities of their varying parameters.
         enumerated: take the cells in a seeded order, whatever the sampler.
         legal: whether a cell (`SearchSpace.suggest`'s answer) keeps the rules.
         warm: trials of another study, shown to the sampler before the history; their cells may come again.
+        left_out: how many trials `history` lacks for not being in that memory.
     """
     if enumerated or sampler.ask is None:
         return next(_unseen(space, seen, legal, seed), None)
-    finite = space.size is not None
+    finite, asked = space.size is not None, len(history) + left_out
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        points = sampler.ask(space, (*warm, *history), derive(seed, len(history)))
+        points = sampler.ask(space, (*warm, *history), derive(seed, asked))
         for repeat, point in enumerate(islice(points, sampler.patience if finite else 50 * RESAMPLES)):
-            found = settled(space, {**point, **_guess(space.prior, len(history), repeat, seed)})
+            found = settled(space, {**point, **_guess(space.prior, asked, repeat, seed)})
             if cell_id(found) not in seen and legal(space.suggest(optuna.trial.FixedTrial(found))):
                 return found
-    return next(_unseen(space, seen, legal, derive(seed, len(history))), None) if finite else None
+    return next(_unseen(space, seen, legal, derive(seed, asked)), None) if finite else None
 
 
 def _guess(prior: Params, asked: int, repeat: int, seed: int) -> Params:

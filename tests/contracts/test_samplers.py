@@ -1,5 +1,6 @@
 """Every sampler keeps one contract, whatever it is: it stands in the table, so it is held to it."""
 
+from itertools import islice
 from random import Random
 
 import pytest
@@ -8,6 +9,7 @@ from optuna.trial import FixedTrial, TrialState
 from kpbench.cell import cell_id
 from kpbench.engine.evaluate import known_parameters
 from kpbench.sampling.journal import Journal
+from kpbench.sampling.order import Order
 from kpbench.sampling.points import drawn, settled, told_elsewhere
 from kpbench.sampling.samplers import SAMPLERS, propose
 from kpbench.space.reading import read_space
@@ -138,6 +140,51 @@ def test_warm_trials_are_learned_from(space, sampler):
     for _, after in pairs:
         assert all(after[name] == value for name, value in prior.items())
     assert any(before != after for before, after in pairs) != blind
+
+
+REMEMBERING = [name for name, sampler in SAMPLERS.items() if sampler.memory]
+
+LONG = {
+    "all differ": lambda number: float(number * 7919 % 1009),
+    "many are equal": lambda number: float(number * 7919 % 4),
+    "few are better than the worst": lambda number: float(number % 50 == 7),
+    "each is worse, the first the worst": lambda number: float(1000 - number if number else 0),
+    "few are complete": lambda number: float(number * 7919 % 1009) if number % 50 == 7 else None,
+    "none is complete": lambda number: None,
+}
+"""Scores of a long history by number; None where a trial was cut, as every fifth and seventh is anyway."""
+
+
+def long_history(space, scores):
+    """600 trials, of which four run."""
+    draw = Random(0)
+    known = told_elsewhere(space, [(settled(space, drawn(space, draw)), scores(n) or 0.0) for n in range(600)])
+    for number, trial in enumerate(known):
+        trial.number = trial._trial_id = number
+        if number in (50, 320, 597, 599):
+            trial.state, trial.values = TrialState.RUNNING, None
+        elif scores(number) is None or number % 5 == 4 or number % 7 == 6:
+            trial.state, trial.values = (TrialState.FAIL, None) if number % 2 else (TrialState.PRUNED, [0.5])
+    return known
+
+
+@pytest.mark.parametrize("space", ["continuum"], indirect=True)
+@pytest.mark.parametrize(
+    "sampler", [pytest.param(n, marks=[pytest.mark.slow] * (n in DEAR)) for n in REMEMBERING], indirect=True
+)
+@pytest.mark.parametrize("scores", LONG)
+@pytest.mark.parametrize("warm", [0, 20])
+def test_from_its_memory_a_sampler_answers_as_from_all(space, sampler, scores, warm):
+    known = long_history(space, LONG[scores])
+    shown = [known[number] for number in Order(known).kept(sampler.memory)]
+    assert len(shown) < len(known)
+    elsewhere = told_elsewhere(space, [(varying_of(space, t.params), float(n % 3)) for n, t in enumerate(known[:warm])])
+    asked = {"sampler": sampler, "seed": 0, "enumerated": False, "legal": lambda cell: True, "warm": elsewhere}
+    with threads():
+        points, same = (list(islice(sampler.ask(space, (*elsewhere, *some), 0), 20)) for some in (known, shown))
+        found = propose(space, known, set(), **asked)
+        assert propose(space, shown, set(), left_out=len(known) - len(shown), **asked) == found
+    assert points == same
 
 
 def varying_of(space, cell):
