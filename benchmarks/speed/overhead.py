@@ -4,11 +4,12 @@ In this process a search asks, enters epochs and rows and tells, with a trainer 
 worker each trial trains one epoch of the smallest network on four faces.
 """
 
+import gc
 import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,8 @@ batch_size = 4
 
 
 Cost = dict[str, float]
+Clocks = tuple[float, float]
+"""Seconds by the wall and of this process's CPU time."""
 
 
 def measure(at: tuple[int, ...] = (200, 1000, 2000), *, ray: int = 200) -> dict[str, Cost]:
@@ -57,16 +60,36 @@ def measure(at: tuple[int, ...] = (200, 1000, 2000), *, ray: int = 200) -> dict[
 
 
 def in_process(at: tuple[int, ...]) -> dict[str, Cost]:
-    """The cost of trials of nothing, `EPOCHS` epochs each, at each of these numbers of trials."""
-    with _queue(prepare_task("cnn_tune", "cpu", EPOCHS), max(at)) as (queue, marks):
-        while (job := queue.ask()) is not None:
-            for epoch in range(1, EPOCHS + 1):
-                mse = (1 + derive(0, job.cell) / 2**63 + 1 / epoch) / 1000
-                record = EpochRecord(epoch=epoch, train_mse=mse, val_mse=mse, val_score=score_from_mse(mse), seconds=0)
-                if queue.report(job, Progress(epoch=epoch, seeds=(record,))):
-                    break
-            queue.tell(job)
-    return {f"in this process, {n} trials": _cost(marks, n - LAST, n) for n in at}
+    """The cost of trials of nothing, `EPOCHS` epochs each, at each of these numbers of trials.
+
+    Each number has a search of its own, whose last trials are run in turn with the others': a machine's pace changes
+    by more within a minute than what a trial costs should from one number to another.
+    """
+    with ExitStack() as stack:
+        queues = [stack.enter_context(_queue(prepare_task("cnn_tune", "cpu", EPOCHS), n))[0] for n in at]
+        for queue, n in zip(queues, at, strict=True):
+            for _ in range(n - LAST):
+                _trial(queue)
+        gc.collect()  # the next one of everything, .3 s every 1,000 trials or more, would fall on one of them
+        spent = [(0.0, 0.0)] * len(at)
+        for _ in range(LAST):
+            for place, queue in enumerate(queues):
+                (wall, cpu), (began, began_cpu) = spent[place], _clocks()
+                _trial(queue)
+                ended, ended_cpu = _clocks()
+                spent[place] = wall + ended - began, cpu + ended_cpu - began_cpu
+    return {f"in this process, {n} trials": _cost((0, 0), total, LAST) for n, total in zip(at, spent, strict=True)}
+
+
+def _trial(queue: Trials) -> None:
+    job = queue.ask()
+    assert job is not None
+    for epoch in range(1, EPOCHS + 1):
+        mse = (1 + derive(0, job.cell) / 2**63 + 1 / epoch) / 1000
+        record = EpochRecord(epoch=epoch, train_mse=mse, val_mse=mse, val_score=score_from_mse(mse), seconds=0)
+        if queue.report(job, Progress(epoch=epoch, seeds=(record,))):
+            break
+    queue.tell(job)
 
 
 def with_ray(n: int) -> dict[str, Cost]:
@@ -77,17 +100,17 @@ def with_ray(n: int) -> dict[str, Cost]:
         task = prepare_task(str(path), "cpu", 1)
     with _queue(task, n) as (queue, marks), cluster(Resources(1)) as one:
         run_queue(queue, _four_faces(task), one, Limits(), Path.cwd())
-    return {f"one Ray worker, {n} trials": _cost(marks, n // 10, n)}
+    return {f"one Ray worker, {n} trials": _cost(marks[n // 10], marks[n], n - n // 10)}
 
 
 @contextmanager
-def _queue(task: Task, n: int) -> Iterator[tuple[Trials, list[tuple[float, float]]]]:
+def _queue(task: Task, n: int) -> Iterator[tuple[Trials, list[Clocks]]]:
     """A search of `n` trials in a folder of its own, and the clocks' state at each trial's end."""
-    marks = [(time.perf_counter(), time.process_time())]
+    marks = [_clocks()]
 
     def mark(event: object) -> None:
         if isinstance(event, Ended):
-            marks.append((time.perf_counter(), time.process_time()))
+            marks.append(_clocks())
 
     with tempfile.TemporaryDirectory() as folder:
         queue = Trials(
@@ -113,12 +136,13 @@ def _four_faces(task: Task) -> Staged:
     return task.stage(Splits("four", four, four, SealedFaces(four)))
 
 
-def _cost(marks: list[tuple[float, float]], first: int, last: int) -> Cost:
-    (wall, cpu), (wall_end, cpu_end) = marks[first], marks[last]
-    return {
-        "wall_ms": round((wall_end - wall) * 1000 / (last - first), 1),
-        "cpu_ms": round((cpu_end - cpu) * 1000 / (last - first), 1),
-    }
+def _clocks() -> Clocks:
+    return time.perf_counter(), time.process_time()
+
+
+def _cost(began: Clocks, ended: Clocks, trials: int) -> Cost:
+    wall, cpu = (round((end - start) * 1000 / trials, 1) for start, end in zip(began, ended, strict=True))
+    return {"wall_ms": wall, "cpu_ms": cpu}
 
 
 if __name__ == "__main__":
