@@ -1,5 +1,6 @@
 """The performance benchmarks run, on little."""
 
+from benchmarks.speed import overhead
 from benchmarks.speed.reading import FINALISTS, SEEDS, run, write_study
 from kpbench.cell import RunResult
 from kpbench.store.files import ROWS, read_lines
@@ -15,3 +16,10 @@ def test_the_study_of_the_reading_benchmark_is_read_reported_and_compared(tmp_pa
     assert "images seen" in page and "Drawn: " not in page
     run("compare", tmp_path, *cells)
     assert "MSE ratio A/B" in capsys.readouterr().out
+
+
+def test_trials_of_nothing_are_run_in_turn(monkeypatch):
+    monkeypatch.setattr(overhead, "LAST", 2)
+    costs = overhead.in_process((2, 5))
+    assert list(costs) == ["in this process, 2 trials", "in this process, 5 trials"]
+    assert all(0 < cost["cpu_ms"] < 10_000 for cost in costs.values())
