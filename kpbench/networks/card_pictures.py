@@ -22,6 +22,9 @@ WINDOWS, CHANNELS = 32, 16
 PLACES = 64
 """Places of a tile of the moments."""
 
+SUMS = 10
+"""Sums of a channel on the way back: with each of the nine pixels, and of what reaches them."""
+
 ONE_BY_ONE = {"num_stages": 1}
 """Tiles are not read ahead: single pixels through shared memory cost more than they save, 39 microseconds for 19."""
 
@@ -85,7 +88,7 @@ class _Pictures(torch.autograd.Function):
         x, weight, gamma, z, where, moments, statistics = ctx.saved_tensors
         c, windows = len(weight), z.numel() // len(weight)
         tiles, blocks = triton.cdiv(windows, WINDOWS), triton.cdiv(c, CHANNELS)
-        parts = x.new_empty(min(PARTS, tiles), blocks * CHANNELS, 16)
+        parts = x.new_empty(min(PARTS, tiles), blocks * CHANNELS, SUMS)
         given = x, gradient.contiguous(memory_format=torch.channels_last), z, where, parts, windows, c, ctx.slope
         rounds = triton.cdiv(tiles, len(parts))
         kinds = {"rounds": rounds, "size": SIZE, "block_p": WINDOWS, "block_c": CHANNELS}
@@ -234,7 +237,7 @@ def backward(
     pictures, gradient, z, where, parts, n, channels, slope,
     rounds: tl.constexpr, size: tl.constexpr, block_p: tl.constexpr, block_c: tl.constexpr,
 ):  # fmt: skip
-    """Parts, (programs, C, 16), of what reaches the places that pooling took: with nine pixels, and itself."""
+    """Parts, (programs, C, 10), of what reaches the places that pooling took: with nine pixels, and itself."""
     c = tl.program_id(1) * block_c + tl.arange(0, block_c)
     known = c < channels
     s0 = tl.zeros([block_p, block_c], tl.float32)
@@ -256,7 +259,7 @@ def backward(
         t6, t7, t8 = _pull(g, place, c0, c1, c2, c3, d0, d1, d2, d3)
         s0, s1, s2, s3, s4 = s0 + t0, s1 + t1, s2 + t2, s3 + t3, s4 + t4
         s5, s6, s7, s8, s9 = s5 + t5, s6 + t6, s7 + t7, s8 + t8, s9 + g
-    own = parts + (tl.program_id(0) * tl.num_programs(1) * block_c + c) * 16
+    own = parts + (tl.program_id(0) * tl.num_programs(1) * block_c + c) * 10
     tl.store(own, tl.sum(s0, axis=0))
     tl.store(own + 1, tl.sum(s1, axis=0))
     tl.store(own + 2, tl.sum(s2, axis=0))
@@ -277,8 +280,8 @@ def spread(
     """The gradients of weights and shift, and through the norm of its scale."""
     c, t = tl.program_id(0) * block_c + tl.arange(0, block_c), tl.arange(0, 16)
     known = c < channels
-    total = tl.load(taken + c * 16 + 9)
-    taken = tl.load(taken + c[:, None] * 16 + t[None, :], mask=(t < 9)[None, :], other=0.0)
+    total = tl.load(taken + c * 10 + 9)
+    taken = tl.load(taken + c[:, None] * 10 + t[None, :], mask=(t < 9)[None, :], other=0.0)
     tl.store(d_shift + c, total, mask=known)
     if norm:
         second = tl.load(moments + t[:, None] * 16 + t[None, :]) / count
