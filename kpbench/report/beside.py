@@ -34,7 +34,8 @@ def progress_of(folder: Path, rows: Sequence[RunResult] | None = None) -> tuple[
     running = status.standing in WORKED_ON
     if status.standing == "finished" or not (running or any(part.left for part in status.parts)):
         return "", False
-    return f"{'Running' if running else f'Not complete ({status.standing})'}: {', '.join(parts)}.", running
+    why = "" if status.standing == "incomplete" else f" ({status.standing})"
+    return f"{'Running' if running else f'Not complete{why}'}: {', '.join(parts)}.", running
 
 
 def layer_table(layers: Sequence[tuple[str, str, Sequence[int], int]]) -> Table:

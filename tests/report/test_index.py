@@ -75,5 +75,5 @@ def test_hostile_names_stay_text_and_a_running_study_refreshes():
 def test_an_entry_has_the_state_of_its_study(tmp_path):
     study_folder(tmp_path / "half", runs=14)
     one = entry_of(tmp_path / "half", "half", "")
-    assert one.kind == "ablation" and not one.running and one.progress.startswith("Not complete")
+    assert one.kind == "ablation" and not one.running and one.progress.startswith("Not complete: ")
     assert json.loads((tmp_path / "half" / "plan.json").read_text(encoding="utf-8"))["data_name"] in one.on
